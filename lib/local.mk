@@ -1,0 +1,1 @@
+# lib: its part of the Makefile

@@ -1,0 +1,1 @@
+# service: its part of the Makefile

@@ -1,0 +1,1 @@
+# test/api: its part of the Makefile

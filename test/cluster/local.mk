@@ -1,0 +1,1 @@
+# test/cluster: its part of the Makefile

@@ -1,0 +1,1 @@
+# test/fault: its part of the Makefile

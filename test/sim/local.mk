@@ -1,0 +1,1 @@
+# test/sim: its part of the Makefile

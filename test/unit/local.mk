@@ -1,0 +1,1 @@
+# test/unit: its part of the Makefile
