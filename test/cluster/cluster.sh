@@ -1,0 +1,563 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+#
+# Boots real corosync nodes on one machine. Sourced by the cluster tests (bash):
+#
+#	. "$(dirname "$0")/cluster.sh"
+#	cluster_init --nodes 3
+#	cluster_conf crypto=nss
+#	cluster_boot ours ours stock
+#	CPG_LIB=stock node_run 1 cpgverify run ...
+#
+# Each node is a network namespace (cpgPID-nN, address 10.77.0.N, PID is the test's) and a mount namespace with its own
+# /dev/shm, /run, /etc/corosync, /var/lib/corosync and /var/log/corosync. Their switch is a bridge in a namespace
+# of its own (cpgPID-sw). Nothing of it is visible outside, and all of it ends with the test, however that ends.
+#
+# Setup
+#	cluster_init [--nodes N]      makes the namespaces (3 nodes unless told); SKIPs where that is impossible
+#	cluster_conf key=value ...    what the nodes' corosync.conf says; counts from each node's next boot. Keys, first is default:
+#	                              crypto=none|nss  ipc=native|socket  token=1000 (ms)  debug=off|on  quorum=none|votequorum
+#	                              service='lines of our service section'  totem='lines'  system='lines'  extra='more sections'
+#	                              uidgid='uidgid section lines'
+#	cluster_boot [ENGINE ...]     boots all nodes (engines in order, the last one is for all that follow) and waits for the ring
+#	cluster_end                   runs by itself on exit
+#
+# Nodes
+#	node_boot N [stock|ours]      starts the daemon (the engine it had last time; at first $CPG_ENGINE, or ours)
+#	node_wait_up N [SECONDS]      until it answers and the log shows the engine that it was booted with
+#	node_pid N                    prints the daemon's pid
+#	node_alive N                  true while the daemon runs (also when it is paused)
+#	node_kill N                   kill -9
+#	node_stop N [SECONDS]         SIGTERM, waits for its end; fails when that is not clean
+#	node_pause N, node_resume N   SIGSTOP, SIGCONT
+#	node_run N CMD ...            runs CMD inside the node; CPG_LIB=stock|ours (default $CPG_ENGINE, or ours) chooses libcpg
+#	node_spawn N CMD ...          the same in the background: SPAWN_PID is its pid; ends with the test
+#	node_ip N                     prints its address
+#	node_dir N                    prints a directory that all nodes and the test see, for the node's files
+#	node_log N                    prints the log since the node's last boot
+#	node_log_has N REGEX          true if a line of that matches
+#	node_ring N                   prints what the node saw last, after sync: "RINGID: ID ID ..."
+#	node_groups N                 prints corosync-cpgtool's members: "GROUP PID NODEID", sorted
+#
+# The ring
+#	nodes_wait_ring "1 2 3" [SECONDS]  until exactly these nodes see exactly these members, in the same ring
+#	partition "1 2" "3" [...]     nodes talk inside their set only; a node in no set talks to nobody
+#	packet_loss PERCENT           loses packets at random between all nodes
+#	heal                          undoes both
+#
+# Tests
+#	wait_until SECONDS CMD ...    polls CMD until it succeeds; fails after SECONDS
+#	wait_gone SECONDS PID         until our child PID ended; its status
+#	require CMD ...               runs CMD; the test fails when it does
+#	fail TEXT, skip TEXT          end the test: exit 1, exit 77
+#	step TEXT                     says what the test does next
+#
+# Environment
+#	CPG_PREFIX    prefix that our module, loader, library and tools are installed in (engine and library `ours` need it)
+#	CPG_ENGINE    engine of a node's first boot when the test doesn't say (ours)
+#	CPG_KEEP=1    leaves the nodes' files behind
+#	CLUSTER_DIR   (set by us) the test's files; CLUSTER_NODES: the nodes' numbers
+
+CLUSTER_NODES=""
+CLUSTER_DIR=""
+CLUSTER_ENDING=""
+CPG_LIBDIR=${CPG_LIBDIR:-${CPG_PREFIX:+$CPG_PREFIX/lib}}
+declare -A CLUSTER_CONF CLUSTER_HOLDER CLUSTER_DAEMON CLUSTER_ENGINE CLUSTER_LOG_FROM
+CLUSTER_SPAWNED=()
+SPAWN_PID=""
+
+fail()
+{
+	echo "FAIL: $*" >&2
+	exit 1
+}
+
+skip()
+{
+	echo "SKIP: $*"
+	exit 77
+}
+
+step()
+{
+	echo "--- $*"
+}
+
+require()
+{
+	"$@" || fail "$* (status $?)"
+}
+
+# Reads the clock, not a counter: a loaded machine polls less often, but not longer.
+wait_until()
+{
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		((SECONDS < end)) || return 1
+		sleep 0.1
+	done
+}
+
+# A child that ended is a zombie until somebody waits for it.
+process_ended()
+{
+	local state
+	state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null)
+	[[ -z $state || $state == Z ]]
+}
+
+wait_gone()
+{
+	wait_until "$1" process_ended "$2" || return 124
+	wait "$2" 2>/dev/null
+}
+
+### Setup
+
+cluster_init()
+{
+	local nodes=3 n
+	while (($#)); do
+		case $1 in
+		--nodes) nodes=$2; shift 2 ;;
+		*) fail "cluster_init: unknown argument '$1'" ;;
+		esac
+	done
+	cluster_can_run
+	CLUSTER_DIR=$(mktemp -d "${TMPDIR:-/tmp}/cpg-cluster.XXXXXX") || fail "no temporary directory"
+	chmod 755 "$CLUSTER_DIR"
+	trap cluster_end EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	cluster_forget_dead
+	cluster_switch
+	for ((n = 1; n <= nodes; n++)); do
+		node_make "$n"
+		CLUSTER_NODES="$CLUSTER_NODES $n"
+	done
+	CLUSTER_NODES=${CLUSTER_NODES# }
+	cluster_conf
+}
+
+cluster_can_run()
+{
+	local tool
+	[[ $(id -u) == 0 ]] || skip "not root: network namespaces can't be made"
+	for tool in corosync corosync-cmapctl corosync-cpgtool ip nft nsenter unshare setpriv; do
+		command -v "$tool" >/dev/null || skip "no $tool on this machine"
+	done
+	ip netns add "cpg$$-try" 2>/dev/null || skip "no network namespaces on this machine"
+	ip netns del "cpg$$-try"
+	unshare -m true 2>/dev/null || skip "no mount namespaces on this machine"
+}
+
+# Names of tests that were killed: their processes died with them, the names stay.
+cluster_forget_dead()
+{
+	local name pid
+	for name in $(ip netns list 2>/dev/null | sed -n 's/^\(cpg[0-9]*-[a-z0-9]*\).*/\1/p'); do
+		pid=${name#cpg}
+		pid=${pid%%-*}
+		[[ -d /proc/$pid ]] || ip netns del "$name" 2>/dev/null
+	done
+}
+
+cluster_switch()
+{
+	require ip netns add "cpg$$-sw"
+	in_switch ip link set lo up
+	require in_switch ip link add br0 type bridge forward_delay 0 mcast_snooping 0
+	require in_switch ip link set br0 up
+}
+
+in_switch()
+{
+	ip netns exec "cpg$$-sw" "$@"
+}
+
+# Dies when the test dies, however that happens.
+with_test()
+{
+	exec setpriv --pdeathsig KILL "$@"
+}
+
+node_make()
+{
+	local n=$1 ns="cpg$$-n$1" dir="$CLUSTER_DIR/n$1"
+	mkdir -p "$dir"/{etc/uidgid.d,lib,log,files} || fail "can't write to $dir"
+	chmod 777 "$dir/files"
+	require ip netns add "$ns"
+	require ip -n "cpg$$-sw" link add "n$n" type veth peer name eth0 netns "$ns"
+	require in_switch ip link set "n$n" master br0 up
+	require ip -n "$ns" link set lo up
+	require ip -n "$ns" addr add "$(node_ip "$n")/16" dev eth0
+	require ip -n "$ns" link set eth0 up
+	(with_test ip netns exec "$ns" unshare -m --propagation private bash -c "$CLUSTER_MOUNTS" holder "$dir") &
+	CLUSTER_HOLDER[$n]=$!
+	wait_until 10 test -e "$dir/ready" || fail "node $n: no mount namespace"
+	CLUSTER_ENGINE[$n]=${CPG_ENGINE:-ours}
+	CLUSTER_LOG_FROM[$n]=1
+}
+
+# Runs in the node's new mount namespace and keeps it.
+# shellcheck disable=SC2016
+CLUSTER_MOUNTS='
+set -e
+dir=$1
+mkdir -p /dev/shm /etc/corosync /var/lib/corosync /var/log/corosync
+mount -t tmpfs -o mode=1777 shm /dev/shm
+mount -t tmpfs -o mode=755 run /run
+mount --bind "$dir/etc" /etc/corosync
+mount --bind "$dir/lib" /var/lib/corosync
+mount --bind "$dir/log" /var/log/corosync
+: >"$dir/ready"
+exec sleep infinity'
+
+cluster_end()
+{
+	local status=$? n pid
+	[[ -z $CLUSTER_ENDING ]] || return
+	CLUSTER_ENDING=1
+	trap - EXIT
+	trap '' INT TERM HUP
+	if ((status != 0 && status != 77)); then
+		cluster_show_logs
+	fi
+	for pid in "${CLUSTER_SPAWNED[@]}" "${CLUSTER_DAEMON[@]}"; do
+		end_process "$pid"
+	done
+	for n in $CLUSTER_NODES; do
+		for pid in $(ip netns pids "cpg$$-n$n" 2>/dev/null); do
+			[[ $pid == "${CLUSTER_HOLDER[$n]}" ]] || kill -KILL "$pid" 2>/dev/null
+		done
+	done
+	for pid in "${CLUSTER_HOLDER[@]}"; do
+		end_process "$pid"
+	done
+	for n in $CLUSTER_NODES; do
+		ip netns del "cpg$$-n$n" 2>/dev/null
+	done
+	ip netns del "cpg$$-sw" 2>/dev/null
+	if [[ -n ${CPG_KEEP:-} ]]; then
+		echo "kept: $CLUSTER_DIR"
+	else
+		rm -rf "$CLUSTER_DIR"
+	fi
+	exit "$status"
+}
+
+end_process()
+{
+	kill -KILL "$1" 2>/dev/null || return 0
+	kill -CONT "$1" 2>/dev/null
+	wait "$1" 2>/dev/null
+}
+
+cluster_show_logs()
+{
+	local n
+	for n in $CLUSTER_NODES; do
+		echo "=== node $n (${CLUSTER_ENGINE[$n]}), last lines of its log"
+		node_log "$n" | tail -n 40
+		sed 's/^/stderr: /' "$CLUSTER_DIR/n$n/stderr" 2>/dev/null | tail -n 20
+	done
+}
+
+cluster_conf()
+{
+	local pair key
+	: "${CLUSTER_CONF[crypto]=none}" "${CLUSTER_CONF[ipc]=native}" "${CLUSTER_CONF[token]=1000}" \
+		"${CLUSTER_CONF[debug]=${CPG_DEBUG:-off}}" "${CLUSTER_CONF[quorum]=none}"
+	for pair; do
+		key=${pair%%=*}
+		case $key in
+		crypto | ipc | token | debug | quorum | service | totem | system | extra | uidgid)
+			CLUSTER_CONF[$key]=${pair#*=} ;;
+		*) fail "cluster_conf: unknown key '$key'" ;;
+		esac
+	done
+	if [[ ${CLUSTER_CONF[crypto]} == nss && ! -e $CLUSTER_DIR/authkey ]]; then
+		dd if=/dev/urandom of="$CLUSTER_DIR/authkey" bs=256 count=1 status=none
+		chmod 400 "$CLUSTER_DIR/authkey"
+	fi
+}
+
+node_write_conf()
+{
+	local n=$1 etc="$CLUSTER_DIR/n$1/etc" m
+	{
+		echo "totem {"
+		printf '\tversion: 2\n\tcluster_name: cpgtest\n\ttransport: knet\n'
+		echo "	token: ${CLUSTER_CONF[token]}"
+		if [[ ${CLUSTER_CONF[crypto]} == nss ]]; then
+			printf '\tcrypto_model: nss\n\tcrypto_cipher: aes256\n\tcrypto_hash: sha256\n'
+		fi
+		printf '%s\n}\n' "${CLUSTER_CONF[totem]:-}"
+		echo "nodelist {"
+		for m in $CLUSTER_NODES; do
+			printf '\tnode {\n\t\tnodeid: %d\n\t\tname: n%d\n\t\tring0_addr: %s\n\t}\n' "$m" "$m" "$(node_ip "$m")"
+		done
+		echo "}"
+		printf 'system {\n\tsched_rr: no\n\tmove_to_root_cgroup: no\n'
+		[[ ${CLUSTER_CONF[ipc]} == native ]] || echo "	qb_ipc_type: ${CLUSTER_CONF[ipc]}"
+		printf '%s\n}\n' "${CLUSTER_CONF[system]:-}"
+		[[ ${CLUSTER_CONF[quorum]} == none ]] || printf 'quorum {\n\tprovider: corosync_%s\n}\n' "${CLUSTER_CONF[quorum]}"
+		printf 'logging {\n\tto_stderr: no\n\tto_syslog: no\n\tto_logfile: yes\n\ttimestamp: hires\n'
+		printf '\tlogfile: /var/log/corosync/corosync.log\n\tdebug: %s\n}\n' "${CLUSTER_CONF[debug]}"
+		[[ -z ${CLUSTER_CONF[uidgid]:-} ]] || printf 'uidgid {\n%s\n}\n' "${CLUSTER_CONF[uidgid]}"
+		if [[ ${CLUSTER_ENGINE[$n]} == ours ]]; then
+			printf 'service {\n\tname: corosync_cpg\n\tver: 0\n%s\n}\n' "${CLUSTER_CONF[service]:-}"
+		fi
+		printf '%s\n' "${CLUSTER_CONF[extra]:-}"
+	} >"$etc/corosync.conf"
+	[[ ${CLUSTER_CONF[crypto]} != nss ]] || cp -f "$CLUSTER_DIR/authkey" "$etc/authkey"
+}
+
+cluster_boot()
+{
+	local n engine
+	for n in $CLUSTER_NODES; do
+		engine=${1:-${engine:-${CLUSTER_ENGINE[$n]}}}
+		[[ $# == 0 ]] || shift
+		node_boot "$n" "$engine"
+	done
+	for n in $CLUSTER_NODES; do
+		node_wait_up "$n"
+	done
+	nodes_wait_ring "$CLUSTER_NODES"
+}
+
+### Nodes
+
+node_ip()
+{
+	echo "10.77.0.$1"
+}
+
+node_dir()
+{
+	echo "$CLUSTER_DIR/n$1/files"
+}
+
+node_enter()
+{
+	local n=$1
+	shift
+	nsenter -t "${CLUSTER_HOLDER[$n]}" -n -m -- "$@"
+}
+
+node_pid()
+{
+	echo "${CLUSTER_DAEMON[$1]:-}"
+}
+
+node_alive()
+{
+	[[ -n ${CLUSTER_DAEMON[$1]:-} ]] && ! process_ended "${CLUSTER_DAEMON[$1]}"
+}
+
+node_boot()
+{
+	local n=$1 log="$CLUSTER_DIR/n$1/log/corosync.log" preload=()
+	CLUSTER_ENGINE[$n]=${2:-${CLUSTER_ENGINE[$n]}}
+	case ${CLUSTER_ENGINE[$n]} in
+	stock) ;;
+	ours)
+		[[ -e $CPG_LIBDIR/corosync/service_loader.so ]] ||
+			fail "no service_loader.so in '$CPG_LIBDIR/corosync': set CPG_PREFIX"
+		preload=("LD_PRELOAD=$CPG_LIBDIR/corosync/service_loader.so"
+			"COROSYNC_SERVICE_PATH=$CPG_LIBDIR/corosync")
+		;;
+	*) fail "node_boot: engine '$2' is neither stock nor ours" ;;
+	esac
+	node_alive "$n" && fail "node_boot: node $n runs already"
+	node_write_conf "$n"
+	touch "$log"
+	CLUSTER_LOG_FROM[$n]=$(($(wc -l <"$log") + 1))
+	(with_test nsenter -t "${CLUSTER_HOLDER[$n]}" -n -m -- env -u LD_LIBRARY_PATH "${preload[@]}" corosync -f \
+		</dev/null >"$CLUSTER_DIR/n$n/stderr" 2>&1) &
+	CLUSTER_DAEMON[$n]=$!
+}
+
+node_wait_up()
+{
+	local n=$1
+	wait_until "${2:-30}" node_answers_or_ended "$n" || fail "node $n does not answer"
+	node_alive "$n" || fail "node $n: corosync ended at its start"
+	node_engine_is "$n" "${CLUSTER_ENGINE[$n]}" || fail "node $n does not run the engine '${CLUSTER_ENGINE[$n]}'"
+}
+
+node_answers_or_ended()
+{
+	node_alive "$1" || return 0
+	[[ -n $(node_ring "$1") ]] && node_enter "$1" timeout 5 corosync-cmapctl -g nodelist.local_node_pos
+}
+
+node_engine_is()
+{
+	local ours='Service engine loaded: corosync closed process group service \(corosync-cpg '
+	case $2 in
+	ours) node_log_has "$1" "$ours" ;;
+	stock) node_log_has "$1" 'Service engine loaded: corosync cluster closed process group service' ;;
+	esac
+}
+
+node_kill()
+{
+	kill -KILL "${CLUSTER_DAEMON[$1]}" || fail "node $1 is not running"
+	kill -CONT "${CLUSTER_DAEMON[$1]}" 2>/dev/null
+	wait "${CLUSTER_DAEMON[$1]}" 2>/dev/null
+	unset "CLUSTER_DAEMON[$1]"
+}
+
+node_stop()
+{
+	local n=$1 pid=${CLUSTER_DAEMON[$1]} status=0
+	kill -TERM "$pid" || fail "node $n is not running"
+	wait_gone "${2:-30}" "$pid" || status=$?
+	((status != 124)) || fail "node $n did not stop"
+	unset "CLUSTER_DAEMON[$n]"
+	((status == 0)) || fail "node $n stopped with status $status"
+}
+
+node_pause()
+{
+	require kill -STOP "${CLUSTER_DAEMON[$1]}"
+}
+
+node_resume()
+{
+	require kill -CONT "${CLUSTER_DAEMON[$1]}"
+}
+
+# Debian's loader looks at LD_LIBRARY_PATH before a program's RUNPATH, so this decides whatever it was linked with.
+library_path()
+{
+	case ${CPG_LIB:-${CPG_ENGINE:-ours}} in
+	ours)
+		[[ -e $CPG_LIBDIR/libcpg.so.4 ]] || fail "no libcpg.so.4 in '$CPG_LIBDIR': set CPG_PREFIX"
+		echo "$CPG_LIBDIR"
+		;;
+	stock) stock_library_path ;;
+	*) fail "CPG_LIB=${CPG_LIB:-} is neither stock nor ours" ;;
+	esac
+}
+
+stock_library_path()
+{
+	local dir
+	for dir in /usr/lib/*-linux-gnu /lib/*-linux-gnu /usr/lib64 /usr/lib; do
+		if [[ -e $dir/libcpg.so.4 ]]; then
+			echo "$dir"
+			return
+		fi
+	done
+	fail "no stock libcpg.so.4 on this machine"
+}
+
+node_run()
+{
+	local n=$1 path
+	shift
+	path=$(library_path) || exit 1
+	node_enter "$n" env "LD_LIBRARY_PATH=$path" "PATH=${CPG_PREFIX:+$CPG_PREFIX/bin:}$PATH" "$@"
+}
+
+node_spawn()
+{
+	local n=$1 path
+	shift
+	path=$(library_path) || exit 1
+	(with_test nsenter -t "${CLUSTER_HOLDER[$n]}" -n -m -- env "LD_LIBRARY_PATH=$path" \
+		"PATH=${CPG_PREFIX:+$CPG_PREFIX/bin:}$PATH" "$@") &
+	SPAWN_PID=$!
+	CLUSTER_SPAWNED+=("$SPAWN_PID")
+}
+
+node_log()
+{
+	tail -n "+${CLUSTER_LOG_FROM[$1]}" "$CLUSTER_DIR/n$1/log/corosync.log" 2>/dev/null
+}
+
+node_log_has()
+{
+	node_log "$1" | grep -Eq -e "$2"
+}
+
+# From the log: no tool tells the ring's id without votequorum, and none answers while the daemon is paused.
+node_ring()
+{
+	node_log "$1" | awk '
+		/QUORUM\] Sync members\[/ { sub(/.*\]: */, ""); members = $0 }
+		/TOTEM \] A new membership \(/ { sub(/.*A new membership \(/, ""); sub(/\).*/, ""); ring = $0 }
+		/MAIN  \] Completed service synchronization/ { seen = ring ": " members }
+		END { if (seen != "") print seen }'
+}
+
+node_groups()
+{
+	node_run "$1" timeout 10 corosync-cpgtool -d ' ' 2>/dev/null | awk '
+		NF == 1 { group = $1 }
+		NF >= 3 && $1 ~ /^[0-9]+$/ { print group, $1, $2 }' | sort
+}
+
+### The ring
+
+nodes_wait_ring()
+{
+	wait_until "${2:-60}" nodes_see_ring "$1" || fail "nodes $1 did not come together: $(nodes_show_rings "$1")"
+}
+
+nodes_see_ring()
+{
+	local n ring first=""
+	for n in $1; do
+		ring=$(node_ring "$n")
+		first=${first:-$ring}
+		[[ $ring == "$first" && ${ring#*: } == "$1" ]] || return 1
+	done
+}
+
+nodes_show_rings()
+{
+	local n
+	for n in $1; do
+		echo "[$n sees $(node_ring "$n")]"
+	done
+}
+
+# One transaction in the switch: all nodes are cut at the same moment, in both directions.
+switch_rules()
+{
+	in_switch nft -f - <<-RULES || fail "nft refused the rules of the switch"
+		add table bridge cut
+		delete table bridge cut
+		table bridge cut {
+			chain forward {
+				type filter hook forward priority 0; policy accept;
+				$1
+			}
+		}
+	RULES
+}
+
+partition()
+{
+	local set rules=""
+	for set; do
+		set="n${set// /, n}"
+		rules+="iifname { $set } oifname { $set } accept; "
+	done
+	switch_rules "$rules drop;"
+}
+
+packet_loss()
+{
+	switch_rules "numgen random mod 100 < $1 drop;"
+}
+
+heal()
+{
+	switch_rules ""
+}
