@@ -1,1 +1,18 @@
 # test/unit: its part of the Makefile
+
+# service/loader*: what it reads, before anything of it is used
+loader_unit_tests = unit_loader_args unit_loader_conf unit_loader_engine unit_loader_scan
+check_PROGRAMS += $(loader_unit_tests)
+TESTS += $(loader_unit_tests)
+unit_loader_args_SOURCES = test/unit/unit_loader_args.c service/loader_args.c
+unit_loader_args_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_loader_args_LDADD = $(CHECK_LIBS)
+unit_loader_conf_SOURCES = test/unit/unit_loader_conf.c service/loader_conf.c
+unit_loader_conf_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_loader_conf_LDADD = $(CHECK_LIBS)
+unit_loader_engine_SOURCES = test/unit/unit_loader_engine.c service/loader_engine.c
+unit_loader_engine_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_loader_engine_LDADD = $(CHECK_LIBS)
+unit_loader_scan_SOURCES = test/unit/unit_loader_scan.c service/loader_scan.c
+unit_loader_scan_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_loader_scan_LDADD = $(CHECK_LIBS)
