@@ -54,6 +54,7 @@
 #
 # Environment
 #	CPG_PREFIX    prefix that our module, loader, library and tools are installed in (engine and library `ours` need it)
+#	CPG_PROGRAMS  directories with the test programs (cpgclient, ...), as in PATH
 #	CPG_ENGINE    engine of a node's first boot when the test doesn't say (ours)
 #	CPG_KEEP=1    leaves the nodes' files behind
 #	CLUSTER_DIR   (set by us) the test's files; CLUSTER_NODES: the nodes' numbers
@@ -61,6 +62,7 @@
 CLUSTER_NODES=""
 CLUSTER_DIR=""
 CLUSTER_ENDING=""
+CLUSTER_PATH=${CPG_PROGRAMS:+$CPG_PROGRAMS:}${CPG_PREFIX:+$CPG_PREFIX/bin:}$PATH
 CPG_LIBDIR=${CPG_LIBDIR:-${CPG_PREFIX:+$CPG_PREFIX/lib}}
 declare -A CLUSTER_CONF CLUSTER_HOLDER CLUSTER_DAEMON CLUSTER_ENGINE CLUSTER_LOG_FROM
 CLUSTER_SPAWNED=()
@@ -221,7 +223,7 @@ cluster_end()
 	CLUSTER_ENDING=1
 	trap - EXIT
 	trap '' INT TERM HUP
-	if ((status != 0 && status != 77)); then
+	if ((status != 0 && status != 77 && status < 128)); then
 		cluster_show_logs
 	fi
 	for pid in "${CLUSTER_SPAWNED[@]}" "${CLUSTER_DAEMON[@]}"; do
@@ -259,7 +261,7 @@ cluster_show_logs()
 	local n
 	for n in $CLUSTER_NODES; do
 		echo "=== node $n (${CLUSTER_ENGINE[$n]}), last lines of its log"
-		node_log "$n" | tail -n 40
+		node_log "$n" | grep -v 'KNET  ]' | tail -n 40
 		sed 's/^/stderr: /' "$CLUSTER_DIR/n$n/stderr" 2>/dev/null | tail -n 20
 	done
 }
@@ -461,7 +463,7 @@ node_run()
 	local n=$1 path
 	shift
 	path=$(library_path) || exit 1
-	node_enter "$n" env "LD_LIBRARY_PATH=$path" "PATH=${CPG_PREFIX:+$CPG_PREFIX/bin:}$PATH" "$@"
+	node_enter "$n" env "LD_LIBRARY_PATH=$path" "PATH=$CLUSTER_PATH" "$@"
 }
 
 node_spawn()
@@ -470,7 +472,7 @@ node_spawn()
 	shift
 	path=$(library_path) || exit 1
 	(with_test nsenter -t "${CLUSTER_HOLDER[$n]}" -n -m -- env "LD_LIBRARY_PATH=$path" \
-		"PATH=${CPG_PREFIX:+$CPG_PREFIX/bin:}$PATH" "$@") &
+		"PATH=$CLUSTER_PATH" "$@") <&0 & # without <&0 bash gives a background process an empty input
 	SPAWN_PID=$!
 	CLUSTER_SPAWNED+=("$SPAWN_PID")
 }

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+#
+# Drives cpgclient on the nodes of cluster.sh. A client has a name of the test's choice.
+#
+#	client_start NAME NODE GROUP  starts it and waits until it sees itself in the group
+#	client_say NAME TEXT          gives it a line of input: send TEXT, leave, quit
+#	client_wait NAME REGEX [SECONDS]  until a line of its output matches
+#	client_wait_last NAME MEMBER ...  until its last confchg shows exactly these clients
+#	client_has NAME REGEX         true if a line matches
+#	client_count NAME REGEX       prints how many do
+#	client_output NAME            prints all lines
+#	client_id NAME                prints NODE:PID as in the output
+#	client_kill NAME              kill -9
+#	client_end NAME [STATUS]      waits for its end, which must be with this status (0)
+#	clients_agree NAME ...        all see the same member list (of all these clients, no other) now or soon
+#	clients_barrier FROM NAME ... FROM sends a message; waits until all have it: what was sent before it has come too
+
+declare -A CLIENT_PID CLIENT_NODE CLIENT_FD
+CLIENT_BARRIERS=0
+
+client_start()
+{
+	local name=$1 node=$2 group=$3 fd
+	CLIENT_NODE[$name]=$node
+	rm -f "$CLUSTER_DIR/$name.in"
+	mkfifo "$CLUSTER_DIR/$name.in" || fail "no fifo"
+	exec {fd}<>"$CLUSTER_DIR/$name.in"
+	CLIENT_FD[$name]=$fd
+	node_spawn "$node" cpgclient "$group" <"$CLUSTER_DIR/$name.in" >"$CLUSTER_DIR/$name.out" 2>&1
+	CLIENT_PID[$name]=$SPAWN_PID
+	client_wait "$name" "^confchg .* joined .*$(client_id "$name"):join( |\$)"
+}
+
+client_id()
+{
+	echo "${CLIENT_NODE[$1]}:${CLIENT_PID[$1]}"
+}
+
+client_say()
+{
+	echo "$2" >&"${CLIENT_FD[$1]}"
+}
+
+client_output()
+{
+	cat "$CLUSTER_DIR/$1.out"
+}
+
+client_has()
+{
+	grep -Eq -e "$2" "$CLUSTER_DIR/$1.out"
+}
+
+client_count()
+{
+	grep -Ec -e "$2" "$CLUSTER_DIR/$1.out" || true
+}
+
+client_wait()
+{
+	wait_until "${3:-20}" client_has "$1" "$2" || client_fail "$1" "never printed '$2'"
+}
+
+client_fail()
+{
+	echo "output of client $1 ($(client_id "$1")):"
+	client_output "$1"
+	fail "client $1 $2"
+}
+
+client_kill()
+{
+	require kill -KILL "${CLIENT_PID[$1]}"
+	wait "${CLIENT_PID[$1]}" 2>/dev/null
+}
+
+client_end()
+{
+	local status=0
+	wait_gone 20 "${CLIENT_PID[$1]}" || status=$?
+	[[ $status == "${2:-0}" ]] || client_fail "$1" "ended with status $status, not ${2:-0}"
+}
+
+# Sorted, so that it can be compared with other clients' lists.
+client_members()
+{
+	sed -n 's/^confchg [^ ]* members\(.*\) joined.*/\1/p' "$CLUSTER_DIR/$1.out" | tail -n 1 | tr ' ' '\n' | sed '/^$/d' |
+		sort | tr '\n' ' '
+}
+
+client_sees()
+{
+	local name=$1 other
+	shift
+	[[ $(client_members "$name") == "$(for other; do client_id "$other"; done | sort | tr '\n' ' ')" ]]
+}
+
+client_wait_last()
+{
+	wait_until 30 client_sees "$@" || client_fail "$1" "does not see $* as members, but $(client_members "$1")"
+}
+
+clients_agree()
+{
+	local name
+	for name; do
+		client_wait_last "$name" "$@"
+	done
+}
+
+clients_barrier()
+{
+	local from=$1 name
+	shift
+	CLIENT_BARRIERS=$((CLIENT_BARRIERS + 1))
+	client_say "$from" "send barrier-$CLIENT_BARRIERS"
+	for name; do
+		client_wait "$name" "^message .* $(client_id "$from") barrier-$CLIENT_BARRIERS\$"
+	done
+}
