@@ -16,3 +16,12 @@ unit_loader_engine_LDADD = $(CHECK_LIBS)
 unit_loader_scan_SOURCES = test/unit/unit_loader_scan.c service/loader_scan.c
 unit_loader_scan_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_loader_scan_LDADD = $(CHECK_LIBS)
+
+# service/segment*: shared memory that a client can do anything to
+check_PROGRAMS += unit_segment
+TESTS += unit_segment
+EXTRA_DIST += test/unit/valgrind.supp
+unit_segment_SOURCES = test/unit/unit_segment.c service/segment.c service/segment.h service/segment_guard.c \
+	service/segment_guard.h
+unit_segment_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(LIBQB_CFLAGS)
+unit_segment_LDADD = $(CHECK_LIBS) $(LIBQB_LIBS)

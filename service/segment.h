@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Shared-memory segments that the engine makes for its clients (layout: include/cpg_segment.h).
+ *
+ * A segment is what a client attaches to with
+ * qb_rb_open(segment_name(), SEGMENT_DATA_SIZE, QB_RB_FLAG_SHARED_PROCESS, segment_size()).
+ * The client owns the files and can write, cut short or remove them at any time. Nothing here ever reads what
+ * a client can write: addresses, lengths and paths are those of the creation, kept in memory of our own.
+ *
+ * One thread makes, reads and destroys segments.
+ */
+#ifndef SEGMENT_H
+#define SEGMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct segment;
+
+/* The ring of a segment is never used: the smallest there is. Part of what the client passes to qb_rb_open.
+ */
+#define SEGMENT_DATA_SIZE 1024u
+
+/*
+ * Makes a segment with `user_size` zeroed bytes of user data, readable and writable by `uid` alone. 0, or a
+ * negative errno and nothing left behind: -ENOSPC when /dev/shm is full, -EPERM when we may not give files
+ * away.
+ */
+int segment_create(struct segment **segment, uid_t uid, gid_t gid, size_t user_size);
+
+/* User data. Valid until segment_destroy, whatever the client does to the file. */
+void *segment_base(const struct segment *segment);
+size_t segment_size(const struct segment *segment);
+
+/* The name for the client's qb_rb_open; valid until segment_destroy. */
+const char *segment_name(const struct segment *segment);
+
+/* Takes the name out of the file system: the client has attached, or never will. May be called again. */
+void segment_unlink(struct segment *segment);
+
+/* Unlinks and unmaps. NULL is allowed. */
+void segment_destroy(struct segment *segment);
+
+/*
+ * True once an access found the file cut short. Since then the segment is private zero pages: what was read
+ * may be zeros, what is written reaches nobody, and the client has to go.
+ */
+bool segment_broken(const struct segment *segment);
+
+/*
+ * Call it before a batch of accesses to segments (a request, a token). libqb leaves its own SIGBUS handler by
+ * longjmp when a client cut libqb's rings short, which leaves the signal blocked; a fault would then kill the
+ * process.
+ */
+void segment_guard_arm(void);
+
+#endif

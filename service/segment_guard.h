@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Keeps the process alive when a client cuts short a file that we have mapped: the access that finds the hole
+ * raises SIGBUS, the handler maps private zero pages over the whole range, and the access goes on.
+ *
+ * SIGBUS from anywhere else goes to whoever handled it before, or kills the process as it did without us.
+ */
+#ifndef SEGMENT_GUARD_H
+#define SEGMENT_GUARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct guard_range;
+
+/*
+ * Guards `size` bytes at `base` (page-aligned). The first call installs the handler, for good. NULL: out of
+ * memory, or too many ranges.
+ */
+struct guard_range *guard_add(void *base, size_t size);
+
+/* Call it before the range is unmapped. */
+void guard_remove(struct guard_range *range);
+
+/* True once a fault in the range was covered with zero pages. */
+bool guard_tripped(const struct guard_range *range);
+
+/* Unblocks SIGBUS in the calling thread: a blocked one that an access raises kills. */
+void guard_arm(void);
+
+#endif
