@@ -21,7 +21,7 @@
 #define IPC_BUFFER_SIZE (8192u * 128u) /* request and event buffers of a stock library, bytes */
 
 #define IPC_NAME_MAX 128u
-#define IPC_OLD_MEMBERS_MAX 128u  /* entries in the arrays of a stock library's callbacks */
+#define IPC_OLD_MEMBERS_MAX 128u    /* entries in the arrays of a stock library's callbacks */
 #define IPC_OLD_MEMBERSHIP_MAX 384u /* entries in a MEMBERSHIP response */
 
 /* ---- Part 1: stock's ---- */
@@ -261,9 +261,9 @@ static_assert(offsetof(struct ipc_totem_confchg, member_list) == 44, "TOTEM_CONF
 #define IPC_HELLO_VERSION 1u
 
 enum ipc_hello_step {
-	IPC_HELLO_START = 1,    /* the answer offers the control segment, or says there is none */
+	IPC_HELLO_START = 1,	/* the answer offers the control segment, or says there is none */
 	IPC_HELLO_ATTACHED = 2, /* segment_id is mapped: unlink its name */
-	IPC_HELLO_REFUSED = 3   /* segment_id can't be mapped: destroy it */
+	IPC_HELLO_REFUSED = 3	/* segment_id can't be mapped: destroy it */
 };
 
 /* Feature bits: the client asks, the engine answers with those it grants. */
@@ -287,7 +287,7 @@ static_assert(sizeof(struct ipc_hello) == 48, "HELLO");
 struct ipc_segment {
 	uint32_t id; /* 0: none */
 	uint32_t data_size;
-	uint64_t user_size; /* bytes of user data: what both sides use, see cpg_segment.h */
+	uint64_t user_size;		 /* bytes of user data: what both sides use, see cpg_segment.h */
 	char name[IPC_SEGMENT_NAME_MAX]; /* NUL-terminated absolute path prefix */
 };
 static_assert(sizeof(struct ipc_segment) == 144, "segment");
@@ -331,8 +331,8 @@ struct ipc_zcb_mcast {
 static_assert(sizeof(struct ipc_zcb_mcast) == 40, "ZCB_MCAST");
 
 /*
- * Members of a group from number `first` on, in order. `view` changes with every change of the group: a caller
- * that sees another one than on its first page starts again.
+ * Members of a group from number `first` on, in order. `view` changes with every change of the group: a
+ * caller that sees another one than on its first page starts again.
  */
 struct ipc_membership_page {
 	struct ipc_request header;

@@ -24,7 +24,7 @@
 #define SEGMENT_CACHE_LINE 64u
 #define SEGMENT_START 16u /* from user data that begins 48 bytes into a cache line */
 
-#define SEGMENT_CONTROL_SIZE 4096u            /* user data of a control segment, bytes */
+#define SEGMENT_CONTROL_SIZE 4096u	       /* user data of a control segment, bytes */
 #define SEGMENT_POOL_MAX (64u * 1024u * 1024u) /* user data of one pool segment, bytes */
 #define SEGMENTS_PER_CLIENT_MAX 64u
 
@@ -36,9 +36,9 @@ struct segment_control {
 	uint32_t magic;
 	uint32_t version;
 	/*
-	 * Bytes of MCAST requests (their header.size, added up, wrapping) that the engine has taken out of the request
-	 * channel since the connection began. The library compares it with what it sent. Stored with release order after
-	 * the request was taken; read with acquire order.
+	 * Bytes of MCAST requests (their header.size, added up, wrapping) that the engine has taken out of
+	 * the request channel since the connection began. The library compares it with what it sent. Stored
+	 * with release order after the request was taken; read with acquire order.
 	 */
 	_Atomic uint64_t mcast_bytes_taken;
 	uint8_t reserved[SEGMENT_CACHE_LINE - 16];

@@ -29,12 +29,13 @@ struct service_option {
 };
 
 struct service_module {
-	uint32_t abi;         /* SERVICE_MODULE_ABI */
+	uint32_t abi;	      /* SERVICE_MODULE_ABI */
 	uint32_t engine_size; /* sizeof(struct corosync_service_engine) it was built with */
 
 	/*
 	 * Takes the section's options (the strings live as long as the process). Called once, before main().
-	 * Returns NULL, or one line that says which option is wrong and what it may be (static or leaked storage).
+	 * Returns NULL, or one line that says which option is wrong and what it may be (static or leaked
+	 * storage).
 	 */
 	const char *(*configure)(const struct service_option *options, size_t count);
 

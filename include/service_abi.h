@@ -60,7 +60,7 @@ struct corosync_service_engine {
 	int flow_control;
 	int allow_inquorate;
 	char *(*exec_init_fn)(struct corosync_api_v1 *api); /* error text or NULL */
-	int (*exec_exit_fn)(void);                          /* -1: call again later */
+	int (*exec_exit_fn)(void);			    /* -1: call again later */
 	void (*exec_dump_fn)(void);
 	int (*lib_init_fn)(void *conn); /* not 0: disconnect */
 	int (*lib_exit_fn)(void *conn); /* not 0: call again later */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The CPG engine: a pure core. It knows no corosync, no libqb, no clock and no global state; it is fed events and
- * acts through struct engine_ops. service/module.c puts it into an executive, test/sim puts hundreds
- * of them into one process.
+ * The CPG engine: a pure core. It knows no corosync, no libqb, no clock and no global state; it is fed events
+ * and acts through struct engine_ops. service/module.c puts it into an executive, test/sim puts hundreds of
+ * them into one process.
  *
  * One thread. No call below may be made from inside an op, except where the op says so.
  */
@@ -22,9 +22,9 @@ struct engine_client;
 
 /* A block of memory that a client can write too. `base` and `size` are ours: never read back from it. */
 struct engine_segment {
-	void *base;    /* user data */
-	size_t size;   /* of the user data, bytes */
-	void *handle;  /* whoever made it */
+	void *base;   /* user data */
+	size_t size;  /* of the user data, bytes */
+	void *handle; /* whoever made it */
 };
 
 /* How the client finds the segment: goes into the answer. */
@@ -45,7 +45,8 @@ struct engine_ops {
 	/* Answers `conn`'s request. A response that can't be sent is the client's loss: no result. */
 	void (*respond)(void *context, void *conn, const struct iovec *iov, unsigned int iov_len);
 
-	/* Sends an event to `conn`. 0, -EAGAIN: its buffer is full; any other negative: the connection is broken. */
+	/* Sends an event to `conn`. 0, -EAGAIN: its buffer is full; any other negative: the connection is
+	 * broken. */
 	int (*event)(void *context, void *conn, const struct iovec *iov, unsigned int iov_len);
 
 	/*
@@ -56,7 +57,8 @@ struct engine_ops {
 	/* Monotonic time, nanoseconds. */
 	uint64_t (*now)(void *context);
 
-	/* Asks for engine_tick() after at most `delay` nanoseconds. Asking again while one is due is allowed. */
+	/* Asks for engine_tick() after at most `delay` nanoseconds. Asking again while one is due is allowed.
+	 */
 	void (*wake)(void *context, uint64_t delay);
 
 	/* The request channel of all clients shall be off (true) or as the executive wants it (false). */
@@ -66,8 +68,8 @@ struct engine_ops {
 	void (*log)(void *context, int priority, const char *text);
 
 	/*
-	 * Shared memory for `conn`, readable and writable by its user; 0 or a negative errno. NULL ops: no segments here.
-	 * publish_done: the client has mapped it (or never will): its name goes away.
+	 * Shared memory for `conn`, readable and writable by its user; 0 or a negative errno. NULL ops: no
+	 * segments here. publish_done: the client has mapped it (or never will): its name goes away.
 	 */
 	int (*segment_create)(void *context, void *conn, size_t user_size, struct engine_segment *segment,
 			      struct engine_segment_name *name);
@@ -104,7 +106,8 @@ struct engine_client *engine_client_new(struct engine *engine, void *conn, uint3
 void engine_client_gone(struct engine *engine, struct engine_client *client);
 
 /* A request. `readable`: bytes that can safely be read at `message`, whatever its header claims. */
-void engine_request(struct engine *engine, struct engine_client *client, const void *message, size_t readable);
+void engine_request(struct engine *engine, struct engine_client *client, const void *message,
+		    size_t readable);
 
 /* Executive context where sending is allowed: the token arrived, or the timer asked for with wake() fired. */
 void engine_token(struct engine *engine);
@@ -118,15 +121,13 @@ void engine_message(struct engine *engine, unsigned int function, const void *me
 /* Converts a message of the other byte order in place. */
 void engine_convert(unsigned int function, void *message);
 
-void engine_transitional(struct engine *engine, const uint32_t *members, size_t member_count,
-			 const uint32_t *left, size_t left_count);
-void engine_regular(struct engine *engine, const uint32_t *members, size_t member_count,
-		    const struct memb_ring_id *ring_id);
-void engine_sync_init(struct engine *engine, const uint32_t *trans, size_t trans_count, const uint32_t *members,
-		      size_t member_count, const struct memb_ring_id *ring_id);
+/* A transitional configuration: `left` are the nodes that did not come along. Regular ones bring nothing but
+ * sync_init. */
+void engine_transitional(struct engine *engine, const uint32_t *left, size_t left_count);
+void engine_sync_init(struct engine *engine, const uint32_t *trans, size_t trans_count,
+		      const uint32_t *members, size_t member_count, const struct memb_ring_id *ring_id);
 int engine_sync_process(struct engine *engine); /* 0: done, -1: call again */
 void engine_sync_activate(struct engine *engine);
-void engine_sync_abort(struct engine *engine);
 
 /* The whole sync, other services' included, is over: sending may begin at the next token, tick or request. */
 void engine_sync_over(struct engine *engine);
@@ -141,12 +142,12 @@ void engine_dump(struct engine *engine);
 
 struct engine_stats {
 	uint64_t clients, groups, members;
-	uint64_t sent, sent_bytes;           /* multicasts handed to totem, without sync's */
-	uint64_t delivered;                  /* DELIVER and PARTIAL_DELIVER events to local clients */
-	uint64_t queued_bytes;               /* waiting for local clients now */
-	uint64_t backlog_bytes;              /* accepted from clients, not yet handed to totem */
-	uint64_t inflight_bytes;             /* handed to totem, not yet back */
-	uint64_t evicted;                    /* clients */
+	uint64_t sent, sent_bytes;	     /* multicasts handed to totem, without sync's */
+	uint64_t delivered;		     /* DELIVER and PARTIAL_DELIVER events to local clients */
+	uint64_t queued_bytes;		     /* waiting for local clients now */
+	uint64_t backlog_bytes;		     /* accepted from clients, not yet handed to totem */
+	uint64_t inflight_bytes;	     /* handed to totem, not yet back */
+	uint64_t evicted;		     /* clients */
 	uint64_t bad_requests, bad_messages; /* refused for what they said */
 };
 void engine_stats(const struct engine *engine, struct engine_stats *stats);

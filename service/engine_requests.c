@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What clients ask. One table says for each request how long it must be, which response answers it and
+ * who handles it; whatever does not fit is refused before any handler sees it.
+ *
+ * A request lies in memory that its client can still write: every field is read once.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "engine_internal.h"
+
+#define READ_ONCE(field) (*(const volatile __typeof__(field) *)&(field))
+
+/* The largest multicast, stock's header included, with room for what totem puts around it. */
+#define WIRE_MESSAGE_MAX (TOTEM_MESSAGE_SIZE_MAX - 256u)
+
+/* ---- join and leave ---- */
+
+/* Another handle of the same process may be in this group, or on its way out of it. */
+static cs_error_t check_duplicate(const struct group *group, uint32_t pid)
+{
+	struct qb_list_head *at;
+
+	qb_list_for_each(at, &group->clients)
+	{
+		const struct engine_client *other = qb_list_entry(at, struct engine_client, of_group);
+
+		if (other->pid == pid) {
+			return other->state == CLIENT_LEAVE_STARTED ? CS_ERR_TRY_AGAIN : CS_ERR_EXIST;
+		}
+	}
+	qb_list_for_each(at, &group->departing)
+	{
+		if (qb_list_entry(at, struct departing, of_group)->pid == pid) {
+			return CS_ERR_TRY_AGAIN;
+		}
+	}
+	return CS_OK;
+}
+
+static cs_error_t join_group(struct engine_client *client, const struct name *name, uint32_t flags)
+{
+	struct group *group = group_obtain(client->engine, name);
+	cs_error_t error;
+
+	if (group == NULL) {
+		return CS_ERR_NO_MEMORY;
+	}
+	error = check_duplicate(group, client->pid);
+	if (error == CS_OK && !outgoing_procjoin(client->engine, group, client->pid)) {
+		error = CS_ERR_NO_MEMORY;
+	}
+	if (error != CS_OK) {
+		group_release(client->engine, group);
+		return error;
+	}
+	client_join_group(client, group);
+	client->wants_totem_conf = flags & IPC_JOIN_INITIAL_TOTEM_CONF;
+	return CS_OK;
+}
+
+static void request_join(struct engine_client *client, const struct ipc_join *request)
+{
+	static const cs_error_t refusal[] = {
+		[CLIENT_UNJOINED] = CS_OK,
+		[CLIENT_JOIN_STARTED] = CS_ERR_EXIST,
+		[CLIENT_JOINED] = CS_ERR_EXIST,
+		[CLIENT_LEAVE_STARTED] = CS_ERR_BUSY,
+	};
+	struct name name;
+	cs_error_t error;
+
+	if (!name_read(&name, &request->group)) {
+		error = CS_ERR_NAME_TOO_LONG;
+		client_complain(client, "join: the group's name is too long");
+	} else if (READ_ONCE(request->pid) != client->pid) {
+		error = CS_ERR_INVALID_PARAM;
+		client_complain(client, "join: the process id is not its own");
+	} else if (refusal[client->state] != CS_OK) {
+		error = refusal[client->state];
+	} else {
+		error = join_group(client, &name, READ_ONCE(request->flags));
+	}
+	client_respond(client, IPC_RES_JOIN, error);
+}
+
+static cs_error_t leave_group(struct engine_client *client, const struct name *name)
+{
+	if (!name_equal(name, &client->group->name)) {
+		return CS_ERR_NOT_EXIST;
+	}
+	if (!outgoing_procleave(client->engine, client->group, client->pid, REASON_LEAVE)) {
+		return CS_ERR_NO_MEMORY;
+	}
+	client->state = CLIENT_LEAVE_STARTED;
+	return CS_OK;
+}
+
+static void request_leave(struct engine_client *client, const struct ipc_leave *request)
+{
+	static const cs_error_t refusal[] = {
+		[CLIENT_UNJOINED] = CS_ERR_NOT_EXIST,
+		[CLIENT_JOIN_STARTED] = CS_ERR_BUSY,
+		[CLIENT_JOINED] = CS_OK,
+		[CLIENT_LEAVE_STARTED] = CS_ERR_NOT_EXIST,
+	};
+	struct name name;
+	cs_error_t error;
+
+	if (!name_read(&name, &request->group)) {
+		error = CS_ERR_NAME_TOO_LONG;
+		client_complain(client, "leave: the group's name is too long");
+	} else if (READ_ONCE(request->pid) != client->pid) {
+		error = CS_ERR_INVALID_PARAM;
+		client_complain(client, "leave: the process id is not its own");
+	} else if (refusal[client->state] != CS_OK) {
+		error = refusal[client->state];
+	} else {
+		error = leave_group(client, &name);
+	}
+	client_respond(client, IPC_RES_LEAVE, error);
+}
+
+static void request_finalize(struct engine_client *client, const void *request)
+{
+	(void)request;
+	/* Leaving the group is left to the end of the connection, which follows. */
+	client_respond(client, IPC_RES_FINALIZE, CS_OK);
+}
+
+/* ---- multicast ---- */
+
+static bool may_send(const struct engine_client *client)
+{
+	return client->state == CLIENT_JOIN_STARTED || client->state == CLIENT_JOINED;
+}
+
+static void request_mcast(struct engine_client *client, const struct ipc_mcast *request, size_t size)
+{
+	uint32_t length = READ_ONCE(request->msglen);
+
+	segment_mcast_taken(client, size);
+	if (length > size - sizeof(*request) || length > WIRE_MESSAGE_MAX - sizeof(struct wire_mcast)) {
+		/* Nobody waits for an answer, so this is the only way to tell. */
+		client_complain(client, "multicast: the message is longer than the request");
+		client_evict(client, "it sent a multicast that is longer than its request");
+		return;
+	}
+	if (may_send(client) && !outgoing_mcast(client, request->message, length)) {
+		client_evict(client, "out of memory for its messages");
+	}
+}
+
+/* A fragment as the client describes it, copied out of the request. */
+struct fragment {
+	uint32_t msglen, fraglen, type;
+};
+
+/* Starts, continues or refuses the client's message in fragments. */
+static cs_error_t partial_check(struct engine_client *client, const struct fragment *fragment)
+{
+	struct partial *partial = client->partial;
+
+	if (fragment->type == IPC_FRAGMENT_FIRST) {
+		partial = calloc(1, sizeof(*partial));
+		if (partial == NULL) {
+			return CS_ERR_NO_MEMORY;
+		}
+		if (client->partial) { /* given up by the client: what waits of it goes too */
+			client->partial->interrupted = true;
+			partial_release(client->partial);
+		}
+		partial->references = 1;
+		partial->msglen = fragment->msglen;
+		client->partial = partial;
+	}
+	if (partial == NULL || partial->msglen != fragment->msglen) {
+		return CS_ERR_INVALID_PARAM;
+	}
+	if (partial->interrupted) {
+		return CS_ERR_INTERRUPT;
+	}
+	if (fragment->fraglen > partial->msglen - partial->done ||
+	    (fragment->type == IPC_FRAGMENT_LAST && partial->done + fragment->fraglen != partial->msglen)) {
+		return CS_ERR_INVALID_PARAM;
+	}
+	partial->done += fragment->fraglen;
+	return CS_OK;
+}
+
+static bool send_fragment(struct engine_client *client, const struct fragment *fragment, const void *message)
+{
+	struct wire_partial_mcast mcast = {
+		.header = {.id = WIRE_ID(WIRE_PARTIAL_MCAST),
+			   .size = (int32_t)(sizeof(mcast) + fragment->fraglen)},
+		.msglen = fragment->msglen,
+		.fraglen = fragment->fraglen,
+		.pid = client->pid,
+		.type = fragment->type,
+		.source = {.nodeid = client->engine->nodeid, .conn = 0},
+	};
+	struct iovec iov[2] = {{.iov_base = &mcast, .iov_len = sizeof(mcast)},
+			       {.iov_base = (void *)(uintptr_t)message, .iov_len = fragment->fraglen}};
+
+	name_write(&mcast.group, &client->group->name);
+	return outgoing_send_fragment(client, iov, fragment->fraglen ? 2 : 1,
+				      fragment->type == IPC_FRAGMENT_LAST);
+}
+
+static void partial_drop(struct engine_client *client)
+{
+	if (client->partial) {
+		client->partial->interrupted = !client->partial->whole;
+		partial_release(client->partial);
+		client->partial = NULL;
+	}
+}
+
+static void request_partial_mcast(struct engine_client *client, const struct ipc_partial_mcast *request,
+				  size_t size)
+{
+	struct fragment fragment = {
+		.msglen = READ_ONCE(request->msglen),
+		.fraglen = READ_ONCE(request->fraglen),
+		.type = READ_ONCE(request->type),
+	};
+	cs_error_t error;
+
+	if (fragment.fraglen > size - sizeof(*request) || fragment.type < IPC_FRAGMENT_FIRST ||
+	    fragment.type > IPC_FRAGMENT_LAST ||
+	    fragment.fraglen > WIRE_MESSAGE_MAX - sizeof(struct wire_partial_mcast)) {
+		error = CS_ERR_INVALID_PARAM;
+	} else if (!may_send(client)) {
+		error = CS_ERR_NOT_EXIST;
+	} else {
+		error = partial_check(client, &fragment);
+	}
+	if (error == CS_OK && !send_fragment(client, &fragment, request->message)) {
+		error = CS_ERR_NO_MEMORY;
+	}
+	if (error == CS_ERR_INVALID_PARAM) {
+		client_complain(client, "fragment: its lengths or type do not fit");
+	}
+	if (error != CS_OK) {
+		partial_drop(client);
+		client_respond(client, IPC_RES_PARTIAL_SEND, error);
+	} else if (fragment.type == IPC_FRAGMENT_LAST) {
+		/* Answered when totem has it all. */
+		partial_release(client->partial);
+		client->partial = NULL;
+	} else {
+		client_respond(client, IPC_RES_PARTIAL_SEND, CS_OK);
+	}
+}
+
+/* ---- membership ---- */
+
+static void fill_address(struct ipc_address *address, const struct member *member)
+{
+	*address = (struct ipc_address){.nodeid = member->node->nodeid, .pid = member->pid};
+}
+
+static void request_membership(struct engine_client *client, const struct ipc_membership *request)
+{
+	struct ipc_membership_response response = {
+		.header = {.id = IPC_RES_MEMBERSHIP, .size = sizeof(response), .error = CS_OK},
+	};
+	struct iovec iov = {.iov_base = &response, .iov_len = sizeof(response)};
+	const struct group *group;
+	struct name name;
+	size_t i;
+
+	if (!name_read(&name, &request->group)) {
+		client_complain(client, "membership: the group's name is too long");
+		response.header.error = CS_ERR_INVALID_PARAM;
+	} else if ((group = group_find(client->engine, &name)) != NULL) {
+		for (i = 0; i < group->member_count && i < IPC_OLD_MEMBERSHIP_MAX; i++) {
+			fill_address(&response.member_list[i], group->members[i]);
+		}
+		response.member_count = (uint32_t)i;
+	}
+	client->engine->ops.respond(client->engine->context, client->conn, &iov, 1);
+}
+
+static void respond_page(struct engine_client *client, const struct group *group, size_t first)
+{
+	size_t total = group ? group->member_count : 0;
+	size_t left = first < total ? total - first : 0;
+	size_t count = left < IPC_MEMBERSHIP_PAGE_MAX ? left : IPC_MEMBERSHIP_PAGE_MAX;
+	size_t size = sizeof(struct ipc_membership_page_response) + count * sizeof(struct ipc_address);
+	struct ipc_membership_page_response *response = calloc(1, size);
+	struct iovec iov = {.iov_base = response, .iov_len = size};
+	size_t i;
+
+	if (response == NULL) {
+		client_respond(client, IPC_RES_MEMBERSHIP_PAGE, CS_ERR_NO_MEMORY);
+		return;
+	}
+	response->header =
+		(struct ipc_response){.id = IPC_RES_MEMBERSHIP_PAGE, .size = (int32_t)size, .error = CS_OK};
+	response->total = (uint32_t)total;
+	response->count = (uint32_t)count;
+	response->view = group ? group->view : 0;
+	for (i = 0; i < count; i++) {
+		fill_address(&response->list[i], group->members[first + i]);
+	}
+	client->engine->ops.respond(client->engine->context, client->conn, &iov, 1);
+	free(response);
+}
+
+static void request_membership_page(struct engine_client *client, const struct ipc_membership_page *request)
+{
+	struct name name;
+
+	if (!(client->features & IPC_FEATURE_LARGE_GROUPS) || !name_read(&name, &request->group)) {
+		client_complain(client, "membership: not agreed on, or the group's name is too long");
+		client_respond(client, IPC_RES_MEMBERSHIP_PAGE, CS_ERR_INVALID_PARAM);
+		return;
+	}
+	respond_page(client, group_find(client->engine, &name), READ_ONCE(request->first));
+}
+
+/* ---- dispatch ---- */
+
+static void request_zc_alloc(struct engine_client *client, const void *request)
+{
+	(void)request; /* its path and addresses are not looked at */
+	client_respond(client, IPC_RES_ZC_ALLOC, CS_ERR_NOT_SUPPORTED);
+}
+
+static void request_zc_free(struct engine_client *client, const void *request)
+{
+	(void)request;
+	client_respond(client, IPC_RES_ZC_FREE, CS_ERR_NOT_SUPPORTED);
+}
+
+static void request_zc_execute(struct engine_client *client, const void *request)
+{
+	(void)request;
+	client_respond(client, IPC_RES_ZC_EXECUTE, CS_ERR_NOT_SUPPORTED);
+}
+
+/* Adapters: the table's handlers get (client, request, size). */
+#define HANDLER(name, type)                                                                                  \
+	static void handle_##name(struct engine_client *client, const void *request, size_t size)            \
+	{                                                                                                    \
+		(void)size;                                                                                  \
+		request_##name(client, (const type *)request);                                               \
+	}
+#define SIZED_HANDLER(name, type)                                                                            \
+	static void handle_##name(struct engine_client *client, const void *request, size_t size)            \
+	{                                                                                                    \
+		request_##name(client, (const type *)request, size);                                         \
+	}
+
+HANDLER(join, struct ipc_join)
+HANDLER(leave, struct ipc_leave)
+SIZED_HANDLER(mcast, struct ipc_mcast)
+HANDLER(membership, struct ipc_membership)
+SIZED_HANDLER(local_get, struct ipc_hello)
+HANDLER(iteration_initialize, struct ipc_iteration_initialize)
+HANDLER(iteration_next, struct ipc_iteration)
+HANDLER(iteration_finalize, struct ipc_iteration)
+HANDLER(finalize, void)
+HANDLER(zc_alloc, void)
+HANDLER(zc_free, void)
+HANDLER(zc_execute, void)
+SIZED_HANDLER(partial_mcast, struct ipc_partial_mcast)
+HANDLER(segment_create, struct ipc_segment_create)
+HANDLER(segment_destroy, struct ipc_segment_destroy)
+HANDLER(zcb_mcast, struct ipc_zcb_mcast)
+HANDLER(membership_page, struct ipc_membership_page)
+
+struct request_kind {
+	void (*handle)(struct engine_client *client, const void *request, size_t size);
+	size_t size; /* at least */
+	int response;
+};
+
+static const struct request_kind kinds[IPC_REQ_COUNT] = {
+	[IPC_REQ_JOIN] = {handle_join, sizeof(struct ipc_join), IPC_RES_JOIN},
+	[IPC_REQ_LEAVE] = {handle_leave, sizeof(struct ipc_leave), IPC_RES_LEAVE},
+	[IPC_REQ_MCAST] = {handle_mcast, sizeof(struct ipc_mcast), IPC_RES_MCAST},
+	[IPC_REQ_MEMBERSHIP] = {handle_membership, sizeof(struct ipc_membership), IPC_RES_MEMBERSHIP},
+	[IPC_REQ_LOCAL_GET] = {handle_local_get, sizeof(struct ipc_request), IPC_RES_LOCAL_GET},
+	[IPC_REQ_ITERATION_INITIALIZE] = {handle_iteration_initialize,
+					  sizeof(struct ipc_iteration_initialize),
+					  IPC_RES_ITERATION_INITIALIZE},
+	[IPC_REQ_ITERATION_NEXT] = {handle_iteration_next, sizeof(struct ipc_iteration),
+				    IPC_RES_ITERATION_NEXT},
+	[IPC_REQ_ITERATION_FINALIZE] = {handle_iteration_finalize, sizeof(struct ipc_iteration),
+					IPC_RES_ITERATION_FINALIZE},
+	[IPC_REQ_FINALIZE] = {handle_finalize, sizeof(struct ipc_request), IPC_RES_FINALIZE},
+	[IPC_REQ_ZC_ALLOC] = {handle_zc_alloc, sizeof(struct ipc_request), IPC_RES_ZC_ALLOC},
+	[IPC_REQ_ZC_FREE] = {handle_zc_free, sizeof(struct ipc_request), IPC_RES_ZC_FREE},
+	[IPC_REQ_ZC_EXECUTE] = {handle_zc_execute, sizeof(struct ipc_request), IPC_RES_ZC_EXECUTE},
+	[IPC_REQ_PARTIAL_MCAST] = {handle_partial_mcast, sizeof(struct ipc_partial_mcast),
+				   IPC_RES_PARTIAL_SEND},
+	[IPC_REQ_SEGMENT_CREATE] = {handle_segment_create, sizeof(struct ipc_segment_create),
+				    IPC_RES_SEGMENT_CREATE},
+	[IPC_REQ_SEGMENT_DESTROY] = {handle_segment_destroy, sizeof(struct ipc_segment_destroy),
+				     IPC_RES_SEGMENT_DESTROY},
+	[IPC_REQ_ZCB_MCAST] = {handle_zcb_mcast, sizeof(struct ipc_zcb_mcast), IPC_RES_ZCB_MCAST},
+	[IPC_REQ_MEMBERSHIP_PAGE] = {handle_membership_page, sizeof(struct ipc_membership_page),
+				     IPC_RES_MEMBERSHIP_PAGE},
+};
+
+static void refuse(struct engine_client *client, int32_t id, int response)
+{
+	client_complain(client, "its size or number is out of range");
+	if (id == IPC_REQ_MCAST) {
+		client_evict(client, "it sent a multicast that is longer than its request");
+	} else {
+		client_respond(client, response, CS_ERR_INVALID_PARAM);
+	}
+}
+
+void engine_request(struct engine *engine, struct engine_client *client, const void *message, size_t readable)
+{
+	const struct ipc_request *header = message;
+	int32_t id, size;
+
+	if (client->evicted) {
+		return;
+	}
+	if (readable < sizeof(*header)) {
+		refuse(client, -1, 0);
+		return;
+	}
+	id = READ_ONCE(header->id);
+	size = READ_ONCE(header->size);
+	if (id < 0 || id >= IPC_REQ_COUNT) {
+		refuse(client, id, 0);
+	} else if (size < 0 || (size_t)size < kinds[id].size || (size_t)size > readable) {
+		refuse(client, id, kinds[id].response);
+	} else {
+		kinds[id].handle(client, message, (size_t)size);
+	}
+	outgoing_flush(engine);
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What only our own library asks for: HELLO, shared memory, and messages that lie in it.
+ *
+ * A segment has a name in the file system from its offer until the client says that it is attached or never
+ * will be. Its size and place are our own copies; what lies in it is never trusted.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine_internal.h"
+
+#define READ_ONCE(field) (*(const volatile __typeof__(field) *)&(field))
+
+#define MESSAGE_MAX (1024u * 1024u - 1024u) /* cpg_max_atomic_msgsize */
+
+/* ---- slots ---- */
+
+static struct client_segment *segment_find(struct engine_client *client, uint32_t id)
+{
+	size_t i;
+
+	for (i = 0; client->segments && id && i < SEGMENTS_PER_CLIENT_MAX; i++) {
+		if (client->segments[i].id == id) {
+			return &client->segments[i];
+		}
+	}
+	return NULL;
+}
+
+static struct client_segment *slot_free(struct engine_client *client)
+{
+	size_t i;
+
+	if (client->segments == NULL) {
+		client->segments = calloc(SEGMENTS_PER_CLIENT_MAX, sizeof(struct client_segment));
+	}
+	for (i = 0; client->segments && i < SEGMENTS_PER_CLIENT_MAX; i++) {
+		if (client->segments[i].id == 0) {
+			return &client->segments[i];
+		}
+	}
+	return NULL;
+}
+
+static void segment_drop(struct engine_client *client, struct client_segment *slot)
+{
+	if (client->control == slot) {
+		client->control = NULL;
+	}
+	client->engine->ops.segment_destroy(client->engine->context, &slot->segment);
+	memset(slot, 0, sizeof(*slot));
+}
+
+/* Fills `offer`; NULL when there is none to be had. */
+static struct client_segment *segment_make(struct engine_client *client, size_t size,
+					   struct ipc_segment *offer)
+{
+	struct engine *engine = client->engine;
+	struct engine_segment_name name = {.name = offer->name, .capacity = sizeof(offer->name)};
+	struct client_segment *slot;
+
+	if (engine->ops.segment_create == NULL) {
+		return NULL;
+	}
+	slot = slot_free(client);
+	if (slot == NULL ||
+	    engine->ops.segment_create(engine->context, client->conn, size, &slot->segment, &name) != 0) {
+		return NULL;
+	}
+	slot->id = ++client->next_segment;
+	slot->named = true;
+	offer->id = slot->id;
+	offer->data_size = name.data_size;
+	offer->user_size = size;
+	return slot;
+}
+
+void segments_free(struct engine_client *client)
+{
+	size_t i;
+
+	for (i = 0; client->segments && i < SEGMENTS_PER_CLIENT_MAX; i++) {
+		if (client->segments[i].id) {
+			segment_drop(client, &client->segments[i]);
+		}
+	}
+	free(client->segments);
+	client->segments = NULL;
+}
+
+/* ---- the control segment ---- */
+
+static struct segment_control *control_of(const struct client_segment *slot)
+{
+	return (struct segment_control *)((uint8_t *)slot->segment.base + SEGMENT_START);
+}
+
+static void control_offer(struct engine_client *client, struct ipc_segment *offer)
+{
+	struct client_segment *slot;
+
+	if (client->control) {
+		return; /* one per connection: asking again gets none */
+	}
+	slot = segment_make(client, SEGMENT_CONTROL_SIZE, offer);
+	if (slot) {
+		struct segment_control *control = control_of(slot);
+
+		client->control = slot;
+		control->magic = SEGMENT_CONTROL_MAGIC;
+		control->version = SEGMENT_CONTROL_VERSION;
+		atomic_store_explicit(&control->mcast_bytes_taken, client->mcast_taken, memory_order_release);
+	}
+}
+
+void segment_mcast_taken(struct engine_client *client, size_t size)
+{
+	client->mcast_taken += size;
+	if (client->control) {
+		atomic_store_explicit(&control_of(client->control)->mcast_bytes_taken, client->mcast_taken,
+				      memory_order_release);
+	}
+}
+
+/* ---- HELLO ---- */
+
+static void local_get(struct engine_client *client)
+{
+	struct ipc_local_get_response response = {
+		.header = {.id = IPC_RES_LOCAL_GET, .size = sizeof(response), .error = CS_OK},
+		.local_nodeid = client->engine->nodeid,
+	};
+	struct iovec iov = {.iov_base = &response, .iov_len = sizeof(response)};
+
+	client->engine->ops.respond(client->engine->context, client->conn, &iov, 1);
+}
+
+static cs_error_t hello_segment_done(struct engine_client *client, uint32_t id, bool attached)
+{
+	struct client_segment *slot = segment_find(client, id);
+
+	if (slot == NULL || !slot->named) {
+		return CS_ERR_INVALID_PARAM;
+	}
+	client->engine->ops.segment_unlink(client->engine->context, &slot->segment);
+	slot->named = false;
+	if (!attached) {
+		segment_drop(client, slot);
+	}
+	return CS_OK;
+}
+
+static uint64_t granted_features(const struct engine_client *client, uint64_t asked)
+{
+	uint64_t known = IPC_FEATURE_LARGE_GROUPS;
+
+	if (client->engine->ops.segment_create) {
+		known |= IPC_FEATURE_SEGMENTS;
+	}
+	return asked & known;
+}
+
+static void hello(struct engine_client *client, const struct ipc_hello *request)
+{
+	struct ipc_hello_response response = {
+		.local = {.header = {.id = IPC_RES_LOCAL_GET, .size = sizeof(response), .error = CS_OK},
+			  .local_nodeid = client->engine->nodeid},
+		.magic = IPC_HELLO_MAGIC,
+		.version = IPC_HELLO_VERSION,
+	};
+	struct iovec iov = {.iov_base = &response, .iov_len = sizeof(response)};
+	uint32_t version = READ_ONCE(request->version);
+	cs_error_t error = CS_OK;
+
+	switch (version ? READ_ONCE(request->step) : 0) {
+	case IPC_HELLO_START:
+		client->features = granted_features(client, READ_ONCE(request->features));
+		if (client->features & IPC_FEATURE_SEGMENTS) {
+			control_offer(client, &response.control);
+		}
+		break;
+	case IPC_HELLO_ATTACHED:
+		error = hello_segment_done(client, READ_ONCE(request->segment_id), true);
+		break;
+	case IPC_HELLO_REFUSED:
+		error = hello_segment_done(client, READ_ONCE(request->segment_id), false);
+		break;
+	default:
+		error = CS_ERR_INVALID_PARAM;
+		break;
+	}
+	if (error != CS_OK) {
+		client_complain(client, "hello: its step, version or segment is out of range");
+	}
+	response.features = client->features;
+	response.local.header.error = (int32_t)error;
+	client->engine->ops.respond(client->engine->context, client->conn, &iov, 1);
+}
+
+void request_local_get(struct engine_client *client, const struct ipc_hello *request, size_t size)
+{
+	if (size >= sizeof(*request) && READ_ONCE(request->magic) == IPC_HELLO_MAGIC) {
+		hello(client, request);
+	} else {
+		local_get(client);
+	}
+}
+
+/* ---- pool segments ---- */
+
+void request_segment_create(struct engine_client *client, const struct ipc_segment_create *request)
+{
+	struct ipc_segment_create_response response = {
+		.header = {.id = IPC_RES_SEGMENT_CREATE, .size = sizeof(response), .error = CS_OK},
+	};
+	struct iovec iov = {.iov_base = &response, .iov_len = sizeof(response)};
+	uint64_t size = READ_ONCE(request->user_size);
+
+	if (!(client->features & IPC_FEATURE_SEGMENTS) || size <= SEGMENT_START || size > SEGMENT_POOL_MAX) {
+		client_complain(client, "segment: not agreed on, or its size is out of range");
+		response.header.error = CS_ERR_INVALID_PARAM;
+	} else if (segment_make(client, size, &response.segment) == NULL) {
+		response.header.error = CS_ERR_NO_RESOURCES;
+	}
+	client->engine->ops.respond(client->engine->context, client->conn, &iov, 1);
+}
+
+void request_segment_destroy(struct engine_client *client, const struct ipc_segment_destroy *request)
+{
+	struct client_segment *slot = segment_find(client, READ_ONCE(request->segment_id));
+	cs_error_t error = CS_OK;
+
+	if (slot == NULL || slot == client->control) {
+		client_complain(client, "segment: it has no such segment");
+		error = CS_ERR_INVALID_PARAM;
+	} else {
+		segment_drop(client, slot);
+	}
+	client_respond(client, IPC_RES_SEGMENT_DESTROY, error);
+}
+
+/* ---- zero-copy buffers ---- */
+
+static cs_error_t zcb_mcast(struct engine_client *client, const struct client_segment *slot, uint64_t offset,
+			    uint64_t length)
+{
+	const struct engine *engine = client->engine;
+
+	if (slot == NULL || slot == client->control || length > MESSAGE_MAX || offset < SEGMENT_START ||
+	    offset > slot->segment.size || length > slot->segment.size - offset) {
+		client_complain(client, "zcb: the message is not inside a segment of its own");
+		return CS_ERR_INVALID_PARAM;
+	}
+	if (client->state != CLIENT_JOIN_STARTED && client->state != CLIENT_JOINED) {
+		return CS_ERR_NOT_EXIST;
+	}
+	if (!outgoing_mcast(client, (const uint8_t *)slot->segment.base + offset, (uint32_t)length)) {
+		return CS_ERR_NO_MEMORY;
+	}
+	if (engine->ops.segment_broken(engine->context, &slot->segment)) {
+		client_evict(client, "it cut its shared memory short");
+	}
+	return CS_OK;
+}
+
+void request_zcb_mcast(struct engine_client *client, const struct ipc_zcb_mcast *request)
+{
+	struct client_segment *slot = segment_find(client, READ_ONCE(request->segment_id));
+	cs_error_t error = zcb_mcast(client, slot, READ_ONCE(request->offset), READ_ONCE(request->length));
+
+	client_respond(client, IPC_RES_ZCB_MCAST, error);
+}

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Ring changes. Order of events from one ring to the next, as totem and the executive bring them:
+ *
+ *   transitional   who left; from here on nothing of our clients is multicast
+ *   regular        the new ring
+ *   sync_init      forget what joinlists said
+ *   sync_process   tell everyone which processes are here: DOWNLIST, then JOINLISTs
+ *   sync_activate  processes of left nodes go (NODEDOWN), those newly named come (NODEUP), those named no
+ * longer go (PROCDOWN), then every client hears of the ring sync_over      the gate opens
+ *
+ * A next change may come at any point; it starts again with transitional. So the only state kept across
+ * changes is which nodes were lost since the last activation: they go then, even if they are back by that
+ * time.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "engine_internal.h"
+
+/* DOWNLIST and JOINLIST bytes of ours on their way at any time, and the size of one JOINLIST. */
+#define SYNC_WINDOW ((size_t)256 * 1024)
+#define JOINLIST_ENTRIES_MAX ((128u * 1024u) / sizeof(struct wire_joinlist_entry))
+
+/* ---- the ring ---- */
+
+static int nodeid_compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void ring_set(struct engine *engine, const uint32_t *members, size_t count,
+		     const struct memb_ring_id *ring_id)
+{
+	size_t i;
+
+	if (count > TOTEM_PROCESSORS_MAX) {
+		count = TOTEM_PROCESSORS_MAX;
+	}
+	for (i = 0; i < count; i++) {
+		engine->ring[i] = members[i];
+	}
+	qsort(engine->ring, count, sizeof(uint32_t), nodeid_compare);
+	engine->ring_count = count;
+	engine->ring_id = *ring_id;
+}
+
+static void node_lost(struct engine *engine, uint32_t nodeid)
+{
+	struct node *node;
+
+	if (nodeid == engine->nodeid) {
+		return; /* a node that was paused may find itself in the list: its own processes are here */
+	}
+	node = node_find(engine, nodeid);
+	if (node) {
+		node->lost = true;
+	}
+}
+
+void engine_transitional(struct engine *engine, const uint32_t *left, size_t left_count)
+{
+	size_t i;
+
+	engine->gate = GATE_CLOSED;
+	outgoing_interrupt(engine);
+	for (i = 0; i < left_count; i++) {
+		node_lost(engine, left[i]);
+	}
+}
+
+static bool list_has(const uint32_t *list, size_t count, uint32_t nodeid)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (list[i] == nodeid) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void engine_sync_init(struct engine *engine, const uint32_t *trans, size_t trans_count,
+		      const uint32_t *members, size_t member_count, const struct memb_ring_id *ring_id)
+{
+	size_t i;
+
+	engine->gate = GATE_CLOSED;
+	for (i = 0; i < engine->ring_count; i++) {
+		if (!list_has(trans, trans_count, engine->ring[i])) {
+			node_lost(engine, engine->ring[i]);
+		}
+	}
+	engine->downlist_old_members = (uint32_t)engine->ring_count;
+	ring_set(engine, members, member_count, ring_id);
+	for (i = 0; i < engine->ring_count; i++) {
+		if (node_obtain(engine, engine->ring[i]) == NULL) {
+			engine_log(engine, LOG_CRIT, "out of memory: node %u is not known here",
+				   engine->ring[i]);
+		}
+	}
+	for (i = 0; i < engine->node_count; i++) {
+		sync_joinlist_clear(engine->nodes[i]);
+	}
+	engine->sync_number++;
+	engine->downlist_sent = false;
+	engine->own_joinlist_taken = false;
+}
+
+void engine_sync_over(struct engine *engine)
+{
+	engine->gate = GATE_OPEN;
+	engine->ops.wake(engine->context, 0);
+}
+
+/* ---- what we say ---- */
+
+static bool send_downlist(struct engine *engine)
+{
+	struct wire_downlist message = {
+		.header = {.id = WIRE_ID(WIRE_DOWNLIST), .size = sizeof(message)},
+		.old_members = engine->downlist_old_members,
+	};
+	struct iovec iov = {.iov_base = &message, .iov_len = sizeof(message)};
+	size_t i;
+
+	for (i = 0; i < engine->node_count && message.left_nodes < TOTEM_PROCESSORS_MAX; i++) {
+		if (engine->nodes[i]->lost) {
+			message.nodeids[message.left_nodes++] = engine->nodes[i]->nodeid;
+		}
+	}
+	if (engine->ops.mcast(engine->context, &iov, 1) != 0) {
+		return false;
+	}
+	engine->sync_inflight += sizeof(message);
+	engine->downlist_sent = true;
+	return true;
+}
+
+/* What the ordered stream says of this node at this moment, dead or alive. */
+static bool take_own_joinlist(struct engine *engine)
+{
+	struct node *self = node_find(engine, engine->nodeid);
+	struct qb_list_head *at;
+	size_t count = 0;
+
+	free(engine->own_joinlist);
+	engine->own_joinlist = NULL;
+	engine->own_joinlist_count = 0;
+	engine->own_joinlist_sent = 0;
+	if (self) {
+		qb_list_for_each(at, &self->members)
+		{
+			count++;
+		}
+	}
+	if (count) {
+		engine->own_joinlist = calloc(count, sizeof(struct wire_joinlist_entry));
+		if (engine->own_joinlist == NULL) {
+			return false;
+		}
+		qb_list_for_each(at, &self->members)
+		{
+			const struct member *member = qb_list_entry(at, struct member, of_node);
+			struct wire_joinlist_entry *entry =
+				&engine->own_joinlist[engine->own_joinlist_count++];
+
+			entry->pid = member->pid;
+			name_write(&entry->group, &member->group->name);
+		}
+	}
+	engine->own_joinlist_taken = true;
+	return true;
+}
+
+/* False: no room now. */
+static bool send_joinlist(struct engine *engine)
+{
+	size_t left = engine->own_joinlist_count - engine->own_joinlist_sent;
+	size_t count = left < JOINLIST_ENTRIES_MAX ? left : JOINLIST_ENTRIES_MAX;
+	size_t bytes = count * sizeof(struct wire_joinlist_entry);
+	struct wire_joinlist message = {
+		.header = {.id = WIRE_ID(WIRE_JOINLIST), .size = (int32_t)(sizeof(message) + bytes)},
+	};
+	struct iovec iov[2] = {
+		{.iov_base = &message, .iov_len = sizeof(message)},
+		{.iov_base = engine->own_joinlist + engine->own_joinlist_sent, .iov_len = bytes},
+	};
+
+	if (engine->sync_inflight + sizeof(message) + bytes > SYNC_WINDOW ||
+	    engine->ops.mcast(engine->context, iov, 2) != 0) {
+		return false;
+	}
+	engine->sync_inflight += sizeof(message) + bytes;
+	engine->own_joinlist_sent += count;
+	return true;
+}
+
+int engine_sync_process(struct engine *engine)
+{
+	if (!engine->own_joinlist_taken && !take_own_joinlist(engine)) {
+		return -1;
+	}
+	if (!engine->downlist_sent && !send_downlist(engine)) {
+		return -1;
+	}
+	while (engine->own_joinlist_sent < engine->own_joinlist_count) {
+		if (!send_joinlist(engine)) {
+			return -1;
+		}
+	}
+	return engine->sync_inflight == 0 ? 0 : -1;
+}
+
+/* ---- what others say ---- */
+
+void sync_joinlist_clear(struct node *node)
+{
+	free(node->joinlist);
+	node->joinlist = NULL;
+	node->joinlist_count = node->joinlist_capacity = 0;
+}
+
+void sync_joinlist(struct engine *engine, struct node *node, const void *entries, size_t count)
+{
+	size_t wanted = node->joinlist_count + count;
+
+	if (wanted > node->joinlist_capacity) {
+		size_t capacity = wanted > 2 * node->joinlist_capacity ? wanted : 2 * node->joinlist_capacity;
+		struct wire_joinlist_entry *grown =
+			reallocarray(node->joinlist, capacity, sizeof(struct wire_joinlist_entry));
+
+		if (grown == NULL) {
+			engine_log(engine, LOG_CRIT, "out of memory: processes of node %u are not known here",
+				   node->nodeid);
+			return;
+		}
+		node->joinlist = grown;
+		node->joinlist_capacity = capacity;
+	}
+	if (count) {
+		memcpy(node->joinlist + node->joinlist_count, entries,
+		       count * sizeof(struct wire_joinlist_entry));
+	}
+	node->joinlist_count = wanted;
+}
+
+/* ---- activation ---- */
+
+/* A process and the group that it joins or leaves in this step. */
+struct step_entry {
+	struct group *group;
+	struct ipc_address address;
+};
+
+struct step {
+	struct step_entry *entry;
+	size_t count, capacity;
+	bool failed;
+};
+
+static void step_add(struct step *step, struct group *group, uint32_t nodeid, uint32_t pid,
+		     enum reason reason)
+{
+	if (step->count == step->capacity) {
+		size_t capacity = step->capacity ? step->capacity * 2 : 64;
+		struct step_entry *grown = reallocarray(step->entry, capacity, sizeof(struct step_entry));
+
+		if (grown == NULL) {
+			step->failed = true;
+			return;
+		}
+		step->entry = grown;
+		step->capacity = capacity;
+	}
+	step->entry[step->count++] = (struct step_entry){
+		.group = group, .address = {.nodeid = nodeid, .pid = pid, .reason = reason}};
+}
+
+static int step_compare(const void *a, const void *b)
+{
+	const struct step_entry *x = a, *y = b;
+
+	if (x->group != y->group) {
+		return name_compare(&x->group->name, &y->group->name);
+	}
+	if (x->address.nodeid != y->address.nodeid) {
+		return x->address.nodeid < y->address.nodeid ? -1 : 1;
+	}
+	return x->address.pid < y->address.pid ? -1 : x->address.pid > y->address.pid;
+}
+
+/* One confchg per affected group, all its processes in it; `left`: they leave, otherwise they have joined. */
+static void step_run(struct engine *engine, struct step *step, bool left)
+{
+	struct ipc_address *list = calloc(step->count ? step->count : 1, sizeof(struct ipc_address));
+	size_t from, to;
+
+	if (list == NULL || step->failed) {
+		engine_log(engine, LOG_CRIT,
+			   "out of memory in a ring change: views of groups are incomplete here");
+	}
+	qsort(step->entry, step->count, sizeof(struct step_entry), step_compare);
+	for (from = 0; from < step->count; from = to) {
+		struct group *group = step->entry[from].group;
+
+		for (to = from; to < step->count && step->entry[to].group == group; to++) {
+			if (list) {
+				list[to - from] = step->entry[to].address;
+			}
+		}
+		if (left) {
+			members_sweep(engine, group);
+		}
+		if (list && left) {
+			confchg_left(engine, group, list, to - from);
+		} else if (list) {
+			confchg_joined(engine, group, list, to - from);
+		}
+		group_release(engine, group);
+	}
+	free(list);
+	free(step->entry);
+}
+
+static void step_leave(struct step *step, struct member *member, enum reason reason)
+{
+	member->leaving = true;
+	step_add(step, member->group, member->node->nodeid, member->pid, reason);
+}
+
+/* Everyone on nodes that were lost since the last activation, or that are not in the ring. */
+static void nodes_down(struct engine *engine)
+{
+	struct step step = {0};
+	struct qb_list_head *at;
+	size_t i;
+
+	for (i = 0; i < engine->node_count; i++) {
+		struct node *node = engine->nodes[i];
+
+		if (node->nodeid == engine->nodeid || (!node->lost && ring_has(engine, node->nodeid))) {
+			continue;
+		}
+		node->lost = false;
+		qb_list_for_each(at, &node->members)
+		{
+			step_leave(&step, qb_list_entry(at, struct member, of_node), REASON_NODEDOWN);
+		}
+	}
+	step_run(engine, &step, true);
+}
+
+/* A process that a joinlist names. */
+static void process_named(struct engine *engine, struct step *step, struct node *node,
+			  const struct wire_joinlist_entry *entry)
+{
+	struct member *member;
+	struct group *group;
+	struct name name;
+
+	if (!name_read(&name, &entry->group)) {
+		engine->stats.bad_messages++;
+		return;
+	}
+	group = group_obtain(engine, &name);
+	if (group == NULL) {
+		step->failed = true;
+		return;
+	}
+	member = member_find(group, node->nodeid, entry->pid);
+	if (member == NULL) {
+		member = member_add(engine, group, node, entry->pid);
+		if (member == NULL) {
+			step->failed = true;
+			group_release(engine, group);
+			return;
+		}
+		step_add(step, group, node->nodeid, entry->pid, REASON_NODEUP);
+	}
+	member->seen = engine->sync_number;
+}
+
+/* Everyone that joinlists of the ring's nodes name and that is not known yet. */
+static void processes_up(struct engine *engine)
+{
+	struct step step = {0};
+	size_t i, j;
+
+	for (i = 0; i < engine->node_count; i++) {
+		struct node *node = engine->nodes[i];
+
+		if (node->nodeid == engine->nodeid || !ring_has(engine, node->nodeid)) {
+			continue;
+		}
+		for (j = 0; j < node->joinlist_count; j++) {
+			process_named(engine, &step, node, &node->joinlist[j]);
+		}
+	}
+	step_run(engine, &step, false);
+}
+
+/* Everyone on other nodes that no joinlist names. */
+static void processes_down(struct engine *engine)
+{
+	struct step step = {0};
+	struct qb_list_head *at;
+	size_t i;
+
+	for (i = 0; i < engine->node_count; i++) {
+		struct node *node = engine->nodes[i];
+
+		if (node->nodeid == engine->nodeid) {
+			continue;
+		}
+		qb_list_for_each(at, &node->members)
+		{
+			struct member *member = qb_list_entry(at, struct member, of_node);
+
+			if (member->seen != engine->sync_number) {
+				step_leave(&step, member, REASON_PROCDOWN);
+			}
+		}
+	}
+	step_run(engine, &step, true);
+}
+
+void engine_sync_activate(struct engine *engine)
+{
+	struct qb_list_head *at;
+	size_t i;
+
+	nodes_down(engine);
+	processes_up(engine);
+	processes_down(engine);
+	for (i = 0; i < engine->node_count; i++) {
+		sync_joinlist_clear(engine->nodes[i]);
+	}
+	nodes_tidy(engine);
+	sync_destroy(engine);
+	qb_list_for_each(at, &engine->clients)
+	{
+		confchg_totem(engine, qb_list_entry(at, struct engine_client, of_engine));
+	}
+}
+
+void sync_destroy(struct engine *engine)
+{
+	free(engine->own_joinlist);
+	engine->own_joinlist = NULL;
+	engine->own_joinlist_count = engine->own_joinlist_sent = 0;
+}
