@@ -10,7 +10,7 @@
 
 /* One argument with options in it, argv[index]. Returns the index of the last argument it used, or -1: usage.
  */
-static int parse_options(int argc, char *const argv[], int index, struct loader_args *args)
+static int parse_options(char *const argv[], int index, struct loader_args *args)
 {
 	const char *option;
 	const char *value;
@@ -24,7 +24,7 @@ static int parse_options(int argc, char *const argv[], int index, struct loader_
 		case 'l':
 			value = option + 1;
 			if (*value == '\0')
-				value = ++index < argc ? argv[index] : NULL;
+				value = argv[++index]; /* argv ends in a NULL */
 			if (value == NULL)
 				return -1;
 			if (*option == 'c')
@@ -51,7 +51,7 @@ void loader_args_parse(int argc, char *const argv[], bool posix, struct loader_a
 				return;
 			continue;
 		}
-		index = parse_options(argc, argv, index, args);
+		index = parse_options(argv, index, args);
 		if (index < 0) {
 			args->reads_conf = false;
 			return;

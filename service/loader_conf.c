@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* The service section that is being read. */
+/* The outermost section that is being read. */
 struct section {
 	unsigned int line;
 	const char *name;
@@ -24,7 +24,7 @@ struct parser {
 	struct loader_conf *conf;
 	unsigned int line;
 	size_t depth;
-	bool in_service; /* depth >= 1, and the outermost section is a service section */
+	bool in_service; /* the outermost section is a service section */
 	struct section section;
 };
 
@@ -120,7 +120,7 @@ static void key_value(struct parser *parser, const char *key, const char *value)
 {
 	struct section *section = &parser->section;
 
-	if (!parser->in_service || parser->depth != 1)
+	if (parser->depth != 1)
 		return;
 	if (strcmp(key, "name") == 0) {
 		section->name = value;

@@ -157,6 +157,8 @@ START_TEST(errors)
 	assert_error("service {\nver:\nname: corosync_cpg\n}\n", "ver: 0", 1);
 	assert_error("service {\nname: corosync_cpg\n}\n\nservice {\nname: corosync_cpg\n}\n", "second", 5);
 	assert_error("\nservice {\nname: corosync_cpg\nqueue {\nsize: 1\n}\n}\n", "section inside", 2);
+	assert_error("service {\nname: corosync_cpg\nver: 1\n}\nservice {\nname: corosync_cpg\n}\n", "ver: 0",
+		     1);
 }
 END_TEST
 

@@ -245,6 +245,37 @@ START_TEST(arrays)
 }
 END_TEST
 
+/* What would pass as handlers goes on behind the program's last byte, or behind what may be counted. */
+START_TEST(arrays_too_long)
+{
+	struct corosync_lib_handler *long_lib = (struct corosync_lib_handler *)(data + 3 * page);
+	unsigned int i;
+
+	for (i = 0; i < 65; i++)
+		long_lib[i] = lib[0];
+	table->lib_engine = long_lib;
+	table->lib_engine_count = 64;
+	ck_assert_uint_eq(count(), 1);
+	image.ranges[1].end = (uintptr_t)&long_lib[64];
+	ck_assert_uint_eq(count(), 1);
+	image.ranges[1].end = (uintptr_t)&long_lib[64] - 1;
+	ck_assert_uint_eq(count(), 0);
+	image.ranges[1].end = (uintptr_t)data + DATA_PAGES * page;
+	table->lib_engine_count = 65;
+	assert_lost();
+}
+END_TEST
+
+START_TEST(array_unaligned)
+{
+	char *place = data + 3 * page + 4;
+
+	memcpy(place, exec, EXEC_COUNT * sizeof(*exec));
+	table->exec_engine = (struct corosync_exec_handler *)place;
+	assert_lost();
+}
+END_TEST
+
 START_TEST(name)
 {
 	char *end = data + DATA_PAGES * page;
@@ -260,8 +291,9 @@ START_TEST(name)
 	memcpy(end - 4, "end", 4);
 	table->name = end - 4;
 	ck_assert_uint_eq(count(), 1);
-	end[-1] = '!'; /* it goes on behind the program */
-	assert_lost();
+	image.ranges[1].end--; /* it goes on behind the program */
+	ck_assert_uint_eq(count(), 0);
+	image.ranges[1].end++;
 	memcpy(data + 3 * page, "bell\a", 6);
 	table->name = data + 3 * page;
 	assert_lost();
@@ -511,6 +543,8 @@ static TCase *tables_case(void)
 	tcase_add_test(tcase, enumerations);
 	tcase_add_test(tcase, counts);
 	tcase_add_test(tcase, arrays);
+	tcase_add_test(tcase, arrays_too_long);
+	tcase_add_test(tcase, array_unaligned);
 	tcase_add_test(tcase, name);
 	tcase_add_test(tcase, handlers);
 	tcase_add_test(tcase, functions);
