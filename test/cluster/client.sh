@@ -4,6 +4,8 @@
 # Drives cpgclient on the nodes of cluster.sh. A client has a name of the test's choice.
 #
 #	client_start NAME NODE GROUP  starts it and waits until it sees itself in the group
+#	                              with CLIENT_USER=UID:GID as that user (needs client_publish)
+#	client_publish                copies program and library to where any user can read them
 #	client_say NAME TEXT          gives it a line of input: send TEXT, leave, quit
 #	client_wait NAME REGEX [SECONDS]  until a line of its output matches
 #	client_wait_last NAME MEMBER ...  until its last confchg shows exactly these clients
@@ -21,15 +23,30 @@ CLIENT_BARRIERS=0
 
 client_start()
 {
-	local name=$1 node=$2 group=$3 fd
+	local name=$1 node=$2 group=$3 fd client=(cpgclient)
 	CLIENT_NODE[$name]=$node
 	rm -f "$CLUSTER_DIR/$name.in"
 	mkfifo "$CLUSTER_DIR/$name.in" || fail "no fifo"
 	exec {fd}<>"$CLUSTER_DIR/$name.in"
 	CLIENT_FD[$name]=$fd
-	node_spawn "$node" cpgclient "$group" <"$CLUSTER_DIR/$name.in" >"$CLUSTER_DIR/$name.out" 2>&1
+	if [[ -n ${CLIENT_USER:-} ]]; then
+		client=(setpriv --reuid "${CLIENT_USER%:*}" --regid "${CLIENT_USER#*:}" --clear-groups
+			env "LD_LIBRARY_PATH=$CLUSTER_DIR/public" "$CLUSTER_DIR/public/cpgclient")
+	fi
+	node_spawn "$node" "${client[@]}" "$group" <"$CLUSTER_DIR/$name.in" >"$CLUSTER_DIR/$name.out" 2>&1
 	CLIENT_PID[$name]=$SPAWN_PID
 	client_wait "$name" "^confchg .* joined .*$(client_id "$name"):join( |\$)"
+}
+
+# The build may lie where only its owner can read: this copy everyone can.
+client_publish()
+{
+	local lib
+	lib=$(library_path) || exit 1
+	mkdir -p "$CLUSTER_DIR/public"
+	cp -L "$(PATH=$CLUSTER_PATH command -v cpgclient)" "$lib/libcpg.so.4" "$CLUSTER_DIR/public" ||
+		fail "can't copy cpgclient and libcpg.so.4"
+	chmod -R a+rX "$CLUSTER_DIR/public"
 }
 
 client_id()

@@ -37,7 +37,7 @@
 #	node_log N                    prints the log since the node's last boot
 #	node_log_has N REGEX          true if a line of that matches
 #	node_ring N                   prints what the node saw last, after sync: "RINGID: ID ID ..."
-#	node_groups N                 prints corosync-cpgtool's members: "GROUP PID NODEID", sorted
+#	node_groups N                 prints corosync-cpgtool's members: "GROUP|PID|NODEID", sorted
 #
 # The ring
 #	nodes_wait_ring "1 2 3" [SECONDS]  until exactly these nodes see exactly these members, in the same ring
@@ -499,9 +499,7 @@ node_ring()
 
 node_groups()
 {
-	node_run "$1" timeout 10 corosync-cpgtool -d ' ' 2>/dev/null | awk '
-		NF == 1 { group = $1 }
-		NF >= 3 && $1 ~ /^[0-9]+$/ { print group, $1, $2 }' | sort
+	node_run "$1" timeout 10 corosync-cpgtool -d '|' | tail -n +2 | sort
 }
 
 ### The ring
