@@ -18,3 +18,29 @@ install-data-hook:
 	for la in $(service_LTLIBRARIES); do rm -f "$(DESTDIR)$(servicedir)/$$la"; done
 uninstall-hook:
 	for la in $(service_LTLIBRARIES); do rm -f "$(DESTDIR)$(servicedir)/$${la%.la}.so"; done
+
+# The engine: a core that knows neither corosync nor libqb's IPC, for the module and for the tests.
+noinst_LTLIBRARIES += libengine.la
+libengine_la_SOURCES = service/engine.c service/engine.h service/engine_internal.h \
+	service/engine_clients.c \
+	service/engine_confchg.c \
+	service/engine_groups.c \
+	service/engine_iteration.c \
+	service/engine_messages.c \
+	service/engine_names.c \
+	service/engine_outgoing.c \
+	service/engine_requests.c \
+	service/engine_segments.c \
+	service/engine_sync.c \
+	service/wire_convert.c
+libengine_la_CFLAGS = $(AM_CFLAGS) $(LIBQB_CFLAGS) -fvisibility=hidden
+
+# The module that the loader puts in place of the built-in service.
+service_LTLIBRARIES += corosync_cpg.la
+corosync_cpg_la_SOURCES = service/module.c \
+	service/module_options.c service/module_options.h \
+	service/segment.c service/segment.h \
+	service/segment_guard.c service/segment_guard.h
+corosync_cpg_la_CFLAGS = $(AM_CFLAGS) $(LIBQB_CFLAGS) -fvisibility=hidden
+corosync_cpg_la_LIBADD = libengine.la $(LIBQB_LIBS)
+corosync_cpg_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared
