@@ -1,1 +1,45 @@
 # test/fault: its part of the Makefile
+
+# service/loader*: in programs that resemble an executive, and in corosync itself. What is preloaded into them, or loaded
+# by them, is built without sanitizers as they are.
+loader_fault_cflags = -std=gnu11 $(WARN_CFLAGS) $(LIBQB_CFLAGS)
+loader_fault_module_ldflags = -module -avoid-version -shared -rpath /nowhere
+loader_fault_executives = test/fault/fault_loader_executive_one test/fault/fault_loader_executive_const \
+	test/fault/fault_loader_executive_two test/fault/fault_loader_executive_hidden
+check_PROGRAMS += $(loader_fault_executives) test/fault/fault_loader_host
+check_LTLIBRARIES += test/fault/fault_loader_module.la test/fault/fault_loader_plugin.la \
+	test/fault/fault_loader_spy.la
+TESTS += test/fault/fault_loader.sh test/fault/fault_loader_corosync.sh test/fault/fault_loader_live.sh
+EXTRA_DIST += test/fault/fault_loader.sh test/fault/fault_loader_corosync.sh test/fault/fault_loader_live.sh \
+	test/fault/fault_loader_lib.sh
+
+test_fault_fault_loader_module_la_SOURCES = test/fault/fault_loader_module.c
+test_fault_fault_loader_module_la_CFLAGS = $(loader_fault_cflags)
+test_fault_fault_loader_module_la_LDFLAGS = $(loader_fault_module_ldflags)
+test_fault_fault_loader_plugin_la_SOURCES = test/fault/fault_loader_plugin.c
+test_fault_fault_loader_plugin_la_CFLAGS = $(loader_fault_cflags)
+test_fault_fault_loader_plugin_la_LDFLAGS = $(loader_fault_module_ldflags)
+test_fault_fault_loader_plugin_la_LIBADD = $(LIBQB_LIBS)
+test_fault_fault_loader_spy_la_SOURCES = test/fault/fault_loader_spy.c
+test_fault_fault_loader_spy_la_CFLAGS = $(loader_fault_cflags)
+test_fault_fault_loader_spy_la_LDFLAGS = $(loader_fault_module_ldflags)
+
+test_fault_fault_loader_host_SOURCES = test/fault/fault_loader_host.c
+test_fault_fault_loader_host_CFLAGS = -std=gnu11 $(WARN_CFLAGS)
+test_fault_fault_loader_host_LDFLAGS = -no-install
+test_fault_fault_loader_executive_one_SOURCES = test/fault/fault_loader_executive.c
+test_fault_fault_loader_executive_one_CFLAGS = $(loader_fault_cflags)
+test_fault_fault_loader_executive_one_LDFLAGS = -no-install
+test_fault_fault_loader_executive_one_LDADD = $(LIBQB_LIBS)
+test_fault_fault_loader_executive_const_SOURCES = test/fault/fault_loader_executive.c
+test_fault_fault_loader_executive_const_CFLAGS = $(loader_fault_cflags) -DTABLE_CONST
+test_fault_fault_loader_executive_const_LDFLAGS = -no-install
+test_fault_fault_loader_executive_const_LDADD = $(LIBQB_LIBS)
+test_fault_fault_loader_executive_two_SOURCES = test/fault/fault_loader_executive.c
+test_fault_fault_loader_executive_two_CFLAGS = $(loader_fault_cflags) -DTABLE_TWICE
+test_fault_fault_loader_executive_two_LDFLAGS = -no-install
+test_fault_fault_loader_executive_two_LDADD = $(LIBQB_LIBS)
+test_fault_fault_loader_executive_hidden_SOURCES = test/fault/fault_loader_executive.c
+test_fault_fault_loader_executive_hidden_CFLAGS = $(loader_fault_cflags) -DTABLE_HIDDEN
+test_fault_fault_loader_executive_hidden_LDFLAGS = -no-install
+test_fault_fault_loader_executive_hidden_LDADD = $(LIBQB_LIBS)
