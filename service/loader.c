@@ -30,6 +30,8 @@
 
 struct loader loader;
 
+static void say(int priority, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
+
 static void say(int priority, const char *format, va_list arguments)
 {
 	char line[LINE_SIZE];

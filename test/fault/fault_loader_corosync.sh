@@ -107,3 +107,6 @@ cat "$conf" >"$scratch/pipe" &
 run 0 "$corosync" -t -c "$scratch/pipe"
 says err "is not a regular file"
 wait
+truncate -s 17M "$scratch/large"
+run 8 "$corosync" -t -c "$scratch/large"
+says err "is not a regular file of at most 16 MiB"

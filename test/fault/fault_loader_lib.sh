@@ -22,7 +22,8 @@ fail()
 }
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/fault_loader.XXXXXX") || exit 99
-trap 'rm -rf "$scratch"' EXIT
+# shellcheck disable=SC2046 # a word for each job
+trap 'kill -9 $(jobs -p) 2>/dev/null; rm -rf "$scratch"' EXIT
 modules=$scratch/modules
 conf=$scratch/corosync.conf
 mkdir "$modules" || exit 99

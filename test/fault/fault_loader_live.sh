@@ -44,7 +44,6 @@ colour: blue"
 env LD_PRELOAD="$loader" COROSYNC_SERVICE_PATH="$modules" FAULT_LOADER_LOG="$scratch/notes" \
 	corosync -f -c "$conf" >"$scratch/out" 2>"$scratch/err" </dev/null &
 daemon=$!
-trap 'kill -9 $daemon 2>/dev/null; rm -rf "$scratch"' EXIT
 
 echo "- start"
 wait_until 20 grep -q 'Completed service synchronization' "$scratch/err"

@@ -19,6 +19,9 @@
 void __syslog_chk(int priority, int flag, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 static void vnote(const char *prefix, const char *format, va_list arguments)
+	__attribute__((format(printf, 2, 0)));
+
+static void vnote(const char *prefix, const char *format, va_list arguments)
 {
 	const char *path = getenv("FAULT_LOADER_LOG");
 	int fd = path != NULL ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
