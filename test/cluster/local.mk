@@ -1,1 +1,28 @@
 # test/cluster: its part of the Makefile
+
+check_PROGRAMS += cpgwrongpid
+cpgwrongpid_SOURCES = test/cluster/cpgwrongpid.c
+cpgwrongpid_CFLAGS = $(AM_CFLAGS) $(LIBQB_CFLAGS)
+cpgwrongpid_LDADD = $(LIBQB_LIBS)
+
+cluster_tests = test/cluster/test_admin_tools.sh \
+	test/cluster/test_engines_and_libraries.sh \
+	test/cluster/test_ghost.sh \
+	test/cluster/test_ipc_socket.sh \
+	test/cluster/test_kill_client.sh \
+	test/cluster/test_kill_node.sh \
+	test/cluster/test_mixed_ring.sh \
+	test/cluster/test_partition_heal.sh \
+	test/cluster/test_pause_resume.sh \
+	test/cluster/test_quorum_lost.sh \
+	test/cluster/test_uidgid_access.sh \
+	test/cluster/test_wrong_pid_refused.sh
+EXTRA_DIST += $(cluster_tests) test/cluster/cluster.sh test/cluster/client.sh \
+	quickstart .ci/run .clang-format .clang-tidy .shellcheckrc \
+	test/cppcheck.supp test/run-bare test/run-check test/run-cluster test/run-common.sh test/run-demo test/run-sum \
+	test/run-tidy test/skips.txt
+
+# They run what is installed, so they are no part of `make check`: ./quickstart check runs them.
+list-tests:
+	@for test in $(TESTS); do echo $$test; done
+.PHONY: list-tests
