@@ -15,6 +15,7 @@
 
 #include "service/loader_engine.h"
 
+#define IMAGE_DATA (IMAGE_READ | IMAGE_WRITE)
 #define NAME_MAX_LENGTH 255u
 #define PRIVATE_MAX (1u << 20) /* bytes per connection; real ones have some hundred */
 
@@ -132,7 +133,7 @@ size_t image_find_service(const struct image *image, uint16_t id, struct corosyn
 
 	for (i = 0; i < image->count; i++) {
 		range = &image->ranges[i];
-		if (!(range->flags & IMAGE_WRITE))
+		if ((range->flags & IMAGE_DATA) != IMAGE_DATA)
 			continue;
 		address = (range->start + step - 1) / step * step;
 		for (; address < range->end && range->end - address >= sizeof(*candidate); address += step) {
@@ -162,7 +163,7 @@ const char *image_find_path(const struct image *image, const char *suffix)
 	size_t i;
 
 	for (i = 0; i < image->count; i++) {
-		if (!(image->ranges[i].flags & IMAGE_WRITE))
+		if ((image->ranges[i].flags & IMAGE_DATA) != IMAGE_DATA)
 			continue;
 		start = (const char *)image->ranges[i].start;
 		end = (const char *)image->ranges[i].end;
@@ -230,9 +231,9 @@ static bool image_add_segment(struct image *image, uintptr_t base, const ElfW(Ph
 	/* The dynamic linker rounds both ends down. */
 	if (segment->p_type == PT_GNU_RELRO)
 		return image_add(image, page_floor(start), page_floor(end), IMAGE_READ | IMAGE_RELRO);
-	if (segment->p_type != PT_LOAD || !(segment->p_flags & PF_R))
+	if (segment->p_type != PT_LOAD)
 		return true;
-	flags |= IMAGE_READ;
+	flags |= segment->p_flags & PF_R ? IMAGE_READ : 0;
 	flags |= segment->p_flags & PF_W ? IMAGE_WRITE : 0;
 	flags |= segment->p_flags & PF_X ? IMAGE_EXEC : 0;
 	return image_add(image, start, end, flags);

@@ -25,7 +25,7 @@ struct image_range {
 	unsigned int flags;
 };
 
-/* Readable ranges of mapped memory. RELRO ranges lie on top of writable ones. */
+/* Ranges of mapped memory. RELRO ranges lie on top of writable ones. */
 struct image {
 	struct image_range ranges[IMAGE_RANGES_MAX];
 	size_t count;

@@ -189,6 +189,10 @@ START_TEST(not_writable)
 {
 	image.ranges[1].flags = IMAGE_READ;
 	ck_assert_uint_eq(count(), 0);
+	image.ranges[1].flags = IMAGE_WRITE; /* and what can't be read is left alone */
+	ck_assert_int_eq(mprotect(data, DATA_PAGES * page, PROT_NONE), 0);
+	ck_assert_uint_eq(count(), 0);
+	ck_assert_ptr_null(image_find_path(&image, "/x.conf"));
 }
 END_TEST
 
