@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The request channel of an instance: one request and its answer at a time, and multicasts that have none. */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib_internal.h"
+
+/* How often a caller that waits for an answer looks whether the engine is still there, milliseconds. */
+#define ANSWER_POLL_MS 500
+
+/* libqb tells "no requests" from "no multicasts" by a level; a sender says up to which one it is refused. */
+#define FLOW_LEVEL_REQUESTS 1u
+#define FLOW_LEVEL_MULTICASTS 2u
+
+static ssize_t request_send(struct instance *instance, enum channel_kind kind, const struct iovec *iov,
+			    unsigned int iov_len)
+{
+	uint32_t level = kind == CHANNEL_MCAST ? FLOW_LEVEL_MULTICASTS : FLOW_LEVEL_REQUESTS;
+
+	qb_ipcc_fc_enable_max_set(instance->ipc, level);
+	return qb_ipcc_sendv(instance->ipc, iov, iov_len);
+}
+
+/* A signal must not leave the answer behind: the next request would take it for its own. */
+static ssize_t response_wait(struct instance *instance)
+{
+	ssize_t result;
+
+	do {
+		result = qb_ipcc_recv(instance->ipc, instance->response, instance->buffer_size,
+				      ANSWER_POLL_MS);
+	} while (result == -EAGAIN || result == -ETIMEDOUT || result == -EINTR);
+	return result;
+}
+
+cs_error_t channel_call_locked(struct instance *instance, enum channel_kind kind, const struct iovec *iov,
+			       unsigned int iov_len, void *response, size_t capacity, size_t least,
+			       size_t *received)
+{
+	const struct ipc_response *header = (const struct ipc_response *)instance->response;
+	ssize_t result = request_send(instance, kind, iov, iov_len);
+	size_t size;
+
+	if (result < 0)
+		return qb_to_cs_error((int)result);
+	result = response_wait(instance);
+	if (result < 0)
+		return qb_to_cs_error((int)result);
+	size = (size_t)result;
+	if (size < sizeof(*header) || header->error < CS_OK)
+		return CS_ERR_LIBRARY;
+	if (header->error != CS_OK)
+		return (cs_error_t)header->error;
+	if (size < least)
+		return CS_ERR_LIBRARY;
+	if (size > capacity)
+		size = capacity;
+	memcpy(response, instance->response, size);
+	*received = size;
+	return CS_OK;
+}
+
+cs_error_t channel_call(struct instance *instance, enum channel_kind kind, const struct iovec *iov,
+			unsigned int iov_len, void *response, size_t capacity, size_t least, size_t *received)
+{
+	cs_error_t error;
+
+	pthread_mutex_lock(&instance->channel_lock);
+	error = channel_call_locked(instance, kind, iov, iov_len, response, capacity, least, received);
+	pthread_mutex_unlock(&instance->channel_lock);
+	return error;
+}
+
+cs_error_t channel_ask(struct instance *instance, const void *request, size_t size, void *response,
+		       size_t response_size)
+{
+	struct iovec iov = {.iov_base = (void *)request, .iov_len = size};
+	size_t received;
+
+	return channel_call(instance, CHANNEL_PLAIN, &iov, 1, response, response_size, response_size,
+			    &received);
+}
+
+cs_error_t channel_tell(struct instance *instance, const void *request, size_t size)
+{
+	struct ipc_response response;
+
+	return channel_ask(instance, request, size, &response, sizeof(response));
+}
+
+/* What the engine has taken so far. Acquire: pairs with its release after it took a request. */
+static uint64_t mcast_bytes_taken(const struct instance *instance)
+{
+	struct segment_control *control = (struct segment_control *)(instance->control.base + SEGMENT_START);
+
+	return atomic_load_explicit(&control->mcast_bytes_taken, memory_order_acquire);
+}
+
+/* More than the window is on its way, or libqb had no room and the engine has taken nothing since. */
+static bool window_closed(struct instance *instance)
+{
+	uint64_t taken;
+
+	if (!instance->control.ring)
+		return false;
+	taken = mcast_bytes_taken(instance);
+	if (taken != instance->refused_taken)
+		instance->refused = false;
+	return instance->refused ||
+	       (int64_t)(instance->mcast_bytes_sent - taken) > (int64_t)SEGMENT_MCAST_WINDOW;
+}
+
+/*
+ * Whether the engine has switched multicasts off. libqb does not tell, but qb_ipcc_sendv_recv() looks at that
+ * before it looks at the size: a request that can never be sent is harmless, and its error says which of the
+ * two it met.
+ */
+static bool mcast_switched_off(struct instance *instance)
+{
+	struct iovec impossible = {.iov_base = instance->response, .iov_len = INT32_MAX};
+
+	qb_ipcc_fc_enable_max_set(instance->ipc, FLOW_LEVEL_MULTICASTS);
+	return qb_ipcc_sendv_recv(instance->ipc, &impossible, 1, instance->response, instance->buffer_size,
+				  0) == -EAGAIN;
+}
+
+/*
+ * libqb said EAGAIN. When that came from a full channel it stays so until the engine takes something, which
+ * can only be seen if there is something of ours for it to take.
+ */
+static void note_refusal(struct instance *instance)
+{
+	uint64_t taken = instance->control.ring ? mcast_bytes_taken(instance) : 0;
+
+	if (mcast_switched_off(instance) || (instance->control.ring && taken == instance->mcast_bytes_sent))
+		return;
+	instance->refused = true;
+	instance->refused_taken = taken;
+}
+
+static cs_error_t mcast_locked(struct instance *instance, const struct iovec *iov, unsigned int iov_len,
+			       size_t size)
+{
+	ssize_t result;
+
+	if (window_closed(instance))
+		return CS_ERR_TRY_AGAIN;
+	result = request_send(instance, CHANNEL_MCAST, iov, iov_len);
+	if (result < 0) {
+		if (result == -EAGAIN)
+			note_refusal(instance);
+		return qb_to_cs_error((int)result);
+	}
+	instance->mcast_bytes_sent += size;
+	instance->refused = false;
+	return CS_OK;
+}
+
+cs_error_t channel_mcast(struct instance *instance, const struct iovec *iov, unsigned int iov_len,
+			 size_t size)
+{
+	cs_error_t error;
+
+	pthread_mutex_lock(&instance->channel_lock);
+	error = mcast_locked(instance, iov, iov_len, size);
+	pthread_mutex_unlock(&instance->channel_lock);
+	return error;
+}
+
+/*
+ * Without a control segment nothing shows that a channel which was full has room again, except an answer:
+ * requests are taken in order, so once it is there everything before it was taken.
+ */
+static bool still_refused(struct instance *instance)
+{
+	struct ipc_request request = {.id = IPC_REQ_LOCAL_GET, .size = sizeof(request)};
+	struct iovec iov = {.iov_base = &request, .iov_len = sizeof(request)};
+	struct ipc_local_get_response response;
+	size_t received;
+
+	if (channel_call_locked(instance, CHANNEL_MCAST, &iov, 1, &response, sizeof(response),
+				sizeof(response), &received) == CS_ERR_TRY_AGAIN)
+		return true;
+	instance->refused = false;
+	return false;
+}
+
+static bool congested_locked(struct instance *instance)
+{
+	if (mcast_switched_off(instance))
+		return true;
+	if (instance->control.ring)
+		return window_closed(instance);
+	return instance->refused && still_refused(instance);
+}
+
+bool channel_congested(struct instance *instance)
+{
+	bool congested;
+
+	pthread_mutex_lock(&instance->channel_lock);
+	congested = congested_locked(instance);
+	pthread_mutex_unlock(&instance->channel_lock);
+	return congested;
+}
+
+bool channel_pause(struct instance *instance, unsigned int round)
+{
+	unsigned int shift = round < 5 ? round : 5;
+	struct timespec pause = {.tv_nsec = (long)CS_TIME_NS_IN_MSEC << shift};
+
+	nanosleep(&pause, NULL);
+	return !atomic_load(&instance->finalized);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Finding out what the engine is. Not in cpg_initialize(): an engine in the middle of a sync answers late,
+ * and initialising never waited for it. The first call that waits for the engine anyway asks.
+ */
+#include <string.h>
+
+#include "lib_internal.h"
+
+static struct ipc_hello hello_request(enum ipc_hello_step step, uint32_t segment_id)
+{
+	return (struct ipc_hello){.header = {.id = IPC_REQ_LOCAL_GET, .size = sizeof(struct ipc_hello)},
+				  .magic = IPC_HELLO_MAGIC,
+				  .version = IPC_HELLO_VERSION,
+				  .features = IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_SEGMENTS,
+				  .step = step,
+				  .segment_id = segment_id};
+}
+
+/* Anything an engine adds to its answer later is behind what we know: its size may grow. */
+static cs_error_t hello_ask(struct instance *instance, const struct ipc_hello *request,
+			    struct ipc_hello_response *response)
+{
+	struct iovec iov = {.iov_base = (void *)request, .iov_len = sizeof(*request)};
+	size_t received;
+	cs_error_t error;
+
+	memset(response, 0, sizeof(*response));
+	error = channel_call_locked(instance, CHANNEL_PLAIN, &iov, 1, response, sizeof(*response),
+				    sizeof(response->local), &received);
+	if (error == CS_OK && (received < sizeof(*response) || response->magic != IPC_HELLO_MAGIC))
+		response->features = 0; /* stock's answer */
+	return error;
+}
+
+bool hello_attach(struct instance *instance, struct segment *segment, const struct ipc_segment *offer)
+{
+	bool attached = segment_attach(segment, offer);
+	struct ipc_hello report = hello_request(attached ? IPC_HELLO_ATTACHED : IPC_HELLO_REFUSED, offer->id);
+	struct ipc_hello_response response;
+
+	if (hello_ask(instance, &report, &response) != CS_OK) {
+		segment_detach(segment);
+		return false;
+	}
+	return attached;
+}
+
+static bool control_valid(const struct segment *segment)
+{
+	const struct segment_control *control =
+		(const struct segment_control *)(segment->base + SEGMENT_START);
+
+	return segment->size >= SEGMENT_START + sizeof(*control) && control->magic == SEGMENT_CONTROL_MAGIC &&
+	       control->version >= SEGMENT_CONTROL_VERSION;
+}
+
+static void control_attach(struct instance *instance, const struct ipc_segment *offer)
+{
+	if (!offer->id || !hello_attach(instance, &instance->control, offer))
+		return;
+	if (!control_valid(&instance->control))
+		segment_detach(&instance->control);
+}
+
+static cs_error_t hello_locked(struct instance *instance)
+{
+	struct ipc_hello request = hello_request(IPC_HELLO_START, 0);
+	struct ipc_hello_response response;
+	cs_error_t error;
+
+	if (instance->greeted)
+		return CS_OK;
+	error = hello_ask(instance, &request, &response);
+	if (error != CS_OK)
+		return error;
+	instance->greeted = true;
+	atomic_store(&instance->nodeid, response.local.local_nodeid);
+	instance->features = response.features & request.features;
+	if (instance->features & IPC_FEATURE_SEGMENTS)
+		control_attach(instance, &response.control);
+	return CS_OK;
+}
+
+cs_error_t hello(struct instance *instance)
+{
+	cs_error_t error;
+
+	pthread_mutex_lock(&instance->channel_lock);
+	error = hello_locked(instance);
+	pthread_mutex_unlock(&instance->channel_lock);
+	return error;
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* cpg_initialize, cpg_model_initialize, cpg_finalize, cpg_fd_get, cpg_context_get/set, cpg_local_get, sizes.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib_internal.h"
+
+/*
+ * Room for the largest request behind a full window of multicasts. A message costs libqb's ring up to 12
+ * bytes more than its request of 40 bytes or longer: half a window covers that.
+ */
+#define CONNECTION_BUFFER_SIZE (IPC_BUFFER_SIZE + SEGMENT_MCAST_WINDOW + SEGMENT_MCAST_WINDOW / 2)
+
+struct instance *instance_get(cpg_handle_t handle)
+{
+	struct handle_object *object = handle_get(handle, HANDLE_INSTANCE);
+	struct instance *instance = (struct instance *)object;
+
+	if (instance && instance->pid != getpid()) {
+		instance_put(instance);
+		return NULL;
+	}
+	return instance;
+}
+
+void instance_put(struct instance *instance)
+{
+	handle_put(&instance->object);
+}
+
+cs_error_t group_name_pack(struct ipc_name *packed, const struct cpg_name *group)
+{
+	if (!group)
+		return CS_ERR_INVALID_PARAM;
+	if (group->length > CPG_MAX_NAME_LENGTH)
+		return CS_ERR_NAME_TOO_LONG;
+	memset(packed, 0, sizeof(*packed));
+	packed->length = group->length;
+	memcpy(packed->value, group->value, group->length);
+	return CS_OK;
+}
+
+bool group_name_unpack(struct cpg_name *group, const struct ipc_name *packed)
+{
+	if (packed->length > CPG_MAX_NAME_LENGTH)
+		return false;
+	group->length = packed->length;
+	memcpy(group->value, packed->value, sizeof(group->value));
+	return true;
+}
+
+static void instance_free_memory(struct instance *instance)
+{
+	event_parts_free(&instance->parts);
+	assembly_free_all(&instance->assemblies);
+	free(instance->spare);
+	free(instance->response);
+	pthread_mutex_destroy(&instance->event_lock);
+	pthread_mutex_destroy(&instance->fragments_lock);
+	pthread_mutex_destroy(&instance->channel_lock);
+	free(instance);
+}
+
+/*
+ * A forked child's copy. Its connection is the parent's as well: closing our copy of the descriptor is all
+ * that does not reach over to the parent. libqb's own memory and the mappings stay until exec or exit.
+ */
+static void instance_abandon(struct instance *instance)
+{
+	int fd;
+
+	if (qb_ipcc_fd_get(instance->ipc, &fd) == 0)
+		close(fd);
+	zcb_pool_abandon(&instance->pool);
+	instance_free_memory(instance);
+}
+
+static void instance_destroy(struct handle_object *object)
+{
+	struct instance *instance = (struct instance *)object;
+
+	if (instance->pid != getpid()) {
+		instance_abandon(instance);
+		return;
+	}
+	zcb_pool_destroy(&instance->pool);
+	segment_detach(&instance->control);
+	if (instance->ipc)
+		qb_ipcc_disconnect(instance->ipc);
+	instance_free_memory(instance);
+}
+
+static struct instance *instance_new(void)
+{
+	struct instance *instance = calloc(1, sizeof(*instance));
+
+	if (!instance)
+		return NULL;
+	instance->object.type = HANDLE_INSTANCE;
+	instance->object.destroy = instance_destroy;
+	atomic_init(&instance->object.references, 1);
+	instance->pid = getpid();
+	pthread_mutex_init(&instance->channel_lock, NULL);
+	pthread_mutex_init(&instance->fragments_lock, NULL);
+	pthread_mutex_init(&instance->event_lock, NULL);
+	zcb_pool_init(&instance->pool);
+	return instance;
+}
+
+/* The buffer is large but only touched as far as answers reach. */
+static cs_error_t instance_connect(struct instance *instance)
+{
+	int32_t size;
+
+	instance->ipc = qb_ipcc_connect(server_name(), CONNECTION_BUFFER_SIZE);
+	if (!instance->ipc)
+		return errno ? qb_to_cs_error(-errno) : CS_ERR_LIBRARY;
+	size = qb_ipcc_get_buffer_size(instance->ipc);
+	if (size < (int32_t)sizeof(struct ipc_response))
+		return CS_ERR_LIBRARY;
+	instance->buffer_size = (size_t)size;
+	instance->response = malloc(instance->buffer_size);
+	return instance->response ? CS_OK : CS_ERR_NO_MEMORY;
+}
+
+static cs_error_t instance_create(cpg_handle_t *handle, const cpg_model_v1_data_t *model, void *context)
+{
+	struct instance *instance = instance_new();
+	cs_error_t error;
+
+	if (!instance)
+		return CS_ERR_NO_MEMORY;
+	if (model)
+		instance->model = *model;
+	atomic_init(&instance->context, context);
+	error = instance_connect(instance);
+	/* Another thread may guess the handle and finalize it as soon as it exists. */
+	if (error == CS_OK)
+		error = handle_create(&instance->object, &instance->handle);
+	if (error != CS_OK) {
+		instance_put(instance);
+		return error;
+	}
+	*handle = instance->handle;
+	return CS_OK;
+}
+
+CPG_PUBLIC cs_error_t cpg_model_initialize(cpg_handle_t *handle, cpg_model_t model,
+					   cpg_model_data_t *model_data, void *context)
+{
+	const cpg_model_v1_data_t *v1 = (const cpg_model_v1_data_t *)model_data;
+
+	if (!handle || model != CPG_MODEL_V1)
+		return CS_ERR_INVALID_PARAM;
+	if (v1 && (v1->flags & ~(unsigned int)CPG_MODEL_V1_DELIVER_INITIAL_TOTEM_CONF))
+		return CS_ERR_INVALID_PARAM;
+	return instance_create(handle, v1, context);
+}
+
+CPG_PUBLIC cs_error_t cpg_initialize(cpg_handle_t *handle, cpg_callbacks_t *callbacks)
+{
+	cpg_model_v1_data_t model = {.model = CPG_MODEL_V1};
+
+	if (!handle)
+		return CS_ERR_INVALID_PARAM;
+	if (callbacks) {
+		model.cpg_deliver_fn = callbacks->cpg_deliver_fn;
+		model.cpg_confchg_fn = callbacks->cpg_confchg_fn;
+	}
+	return instance_create(handle, &model, NULL);
+}
+
+/*
+ * Threads that sleep in the event channel hold references of their own: they are woken by the end of the
+ * connection, and the last one frees it.
+ */
+static cs_error_t instance_finalize(struct instance *instance)
+{
+	struct ipc_request request = {.id = IPC_REQ_FINALIZE, .size = sizeof(request)};
+	cs_error_t error;
+	int fd;
+
+	atomic_store(&instance->finalized, true);
+	error = channel_tell(instance, &request, sizeof(request));
+	if (atomic_load(&instance->waiting) && qb_ipcc_fd_get(instance->ipc, &fd) == 0)
+		shutdown(fd, SHUT_RDWR);
+	return error;
+}
+
+CPG_PUBLIC cs_error_t cpg_finalize(cpg_handle_t handle)
+{
+	struct handle_object *object = handle_get(handle, HANDLE_INSTANCE);
+	struct instance *instance = (struct instance *)object;
+	cs_error_t error = CS_ERR_BAD_HANDLE;
+
+	if (!instance)
+		return CS_ERR_BAD_HANDLE;
+	if (handle_remove(handle, object))
+		error = instance->pid == getpid() ? instance_finalize(instance) : CS_OK;
+	instance_put(instance);
+	return error;
+}
+
+CPG_PUBLIC cs_error_t cpg_fd_get(cpg_handle_t handle, int *fd)
+{
+	struct instance *instance = instance_get(handle);
+	int32_t result;
+
+	if (!instance)
+		return CS_ERR_BAD_HANDLE;
+	result = fd ? qb_ipcc_fd_get(instance->ipc, fd) : -EINVAL;
+	instance_put(instance);
+	return result < 0 ? qb_to_cs_error(result) : CS_OK;
+}
+
+CPG_PUBLIC cs_error_t cpg_max_atomic_msgsize_get(cpg_handle_t handle, uint32_t *size)
+{
+	struct instance *instance = instance_get(handle);
+
+	if (!instance)
+		return CS_ERR_BAD_HANDLE;
+	instance_put(instance);
+	if (!size)
+		return CS_ERR_INVALID_PARAM;
+	*size = ATOMIC_MESSAGE_MAX;
+	return CS_OK;
+}
+
+CPG_PUBLIC cs_error_t cpg_context_get(cpg_handle_t handle, void **context)
+{
+	struct instance *instance = instance_get(handle);
+
+	if (!instance)
+		return CS_ERR_BAD_HANDLE;
+	if (context)
+		*context = atomic_load(&instance->context);
+	instance_put(instance);
+	return context ? CS_OK : CS_ERR_INVALID_PARAM;
+}
+
+CPG_PUBLIC cs_error_t cpg_context_set(cpg_handle_t handle, void *context)
+{
+	struct instance *instance = instance_get(handle);
+
+	if (!instance)
+		return CS_ERR_BAD_HANDLE;
+	atomic_store(&instance->context, context);
+	instance_put(instance);
+	return CS_OK;
+}
+
+CPG_PUBLIC cs_error_t cpg_local_get(cpg_handle_t handle, unsigned int *local_nodeid)
+{
+	struct ipc_request request = {.id = IPC_REQ_LOCAL_GET, .size = sizeof(request)};
+	struct ipc_local_get_response response;
+	struct instance *instance = instance_get(handle);
+	cs_error_t error = CS_ERR_INVALID_PARAM;
+
+	if (!instance)
+		return CS_ERR_BAD_HANDLE;
+	if (local_nodeid)
+		error = channel_ask(instance, &request, sizeof(request), &response, sizeof(response));
+	if (error == CS_OK)
+		*local_nodeid = response.local_nodeid;
+	instance_put(instance);
+	return error;
+}

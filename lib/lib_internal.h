@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the files of libcpg share.
+ *
+ * Locks, in the order in which they may be taken: instance.pool.lock, instance.fragments_lock,
+ * instance.channel_lock. instance.event_lock stands apart: nothing else is taken while it is held, and it is
+ * never held during a callback.
+ */
+#ifndef LIB_INTERNAL_H
+#define LIB_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <corosync/corotypes.h>
+#include <qb/qbipcc.h>
+#include <qb/qbrb.h>
+
+#include "corosync/cpg.h"
+#include "cpg_ipc.h"
+#include "cpg_segment.h"
+
+/* The only symbols that leave the library. */
+#define CPG_PUBLIC __attribute__((visibility("default")))
+
+/* Largest message that is multicast as one, bytes. Part of the ABI: cpg_max_atomic_msgsize_get() tells it. */
+#define ATOMIC_MESSAGE_MAX ((1024u * 1024u) - 1024u)
+
+/* ---- handle.c: numbers that callers hold, and what they stand for ---- */
+
+enum handle_type { HANDLE_INSTANCE, HANDLE_ITERATION };
+
+/* First member of whatever has a handle. Lives until the last reference is put. */
+struct handle_object {
+	enum handle_type type;
+	atomic_uint references;
+	void (*destroy)(struct handle_object *object);
+};
+
+/* Gives `object` a handle. The table takes over the caller's first reference. */
+cs_error_t handle_create(struct handle_object *object, uint64_t *handle);
+
+/* A new reference, or NULL: no such handle, or one of another type. */
+struct handle_object *handle_get(uint64_t handle, enum handle_type type);
+void handle_put(struct handle_object *object);
+
+/* Ends the handle and the table's reference. False: another thread was faster. */
+bool handle_remove(uint64_t handle, struct handle_object *object);
+
+/* ---- segment.c: shared memory that the engine made ---- */
+
+struct segment {
+	qb_ringbuffer_t *ring; /* NULL: not attached */
+	uint8_t *base;	       /* user data */
+	size_t size;	       /* of the user data, bytes */
+	uint32_t id;
+};
+
+/* Maps what the engine offered. False: it can't be mapped or makes no sense. */
+bool segment_attach(struct segment *segment, const struct ipc_segment *offer);
+void segment_detach(struct segment *segment);
+
+/* ---- the state of one cpg_handle_t ---- */
+
+struct assembly; /* assembly.c: a message in fragments, so far */
+
+/* event.c: an event in slices, so far. */
+struct event_parts {
+	uint8_t *data; /* NULL: none is under way */
+	size_t capacity;
+	size_t received;
+	size_t total;
+};
+
+/* zcb.c and zcb_pool.c: buffers handed out by cpg_zcb_alloc(). */
+struct zcb_pool {
+	pthread_mutex_t lock;
+	void *buffers; /* tsearch(3) tree of struct zcb_buffer by address range */
+	struct zcb_segment *segments[SEGMENTS_PER_CLIENT_MAX];
+	size_t segment_count;
+};
+
+struct instance {
+	struct handle_object object;
+	cpg_handle_t handle;
+	pid_t pid; /* of the process that initialised it: no other may use it */
+	qb_ipcc_connection_t *ipc;
+	size_t buffer_size; /* of every libqb buffer of this connection */
+	cpg_model_v1_data_t model;
+	_Atomic(void *) context;
+	atomic_bool finalized;
+	atomic_uint nodeid; /* known once the engine was greeted */
+	atomic_bool joined; /* our last successful request was a join */
+
+	/* Request and response channel. */
+	pthread_mutex_t channel_lock;
+	uint8_t *response; /* buffer_size bytes */
+	bool greeted;	   /* the engine has said what it is */
+	uint64_t features; /* what it granted */
+	struct segment control;
+	uint64_t mcast_bytes_sent; /* header.size of every MCAST request, added up */
+	bool refused;		   /* libqb had no room for a MCAST ... */
+	uint64_t refused_taken;	   /* ... when the engine had taken this much */
+
+	pthread_mutex_t fragments_lock; /* one fragmented message at a time */
+
+	/* Event channel. */
+	pthread_mutex_t event_lock;
+	atomic_uint waiting; /* threads blocked in the event channel, or about to */
+	uint8_t *spare;	     /* a receive buffer that nobody uses now */
+	bool broken;	     /* an event made no sense or was lost: nothing that follows can be trusted */
+	struct event_parts parts;
+	struct assembly *assemblies;
+
+	struct zcb_pool pool;
+};
+
+/* ---- instance.c ---- */
+
+/* A reference to the instance behind a handle of this process, or NULL. instance_put() ends it. */
+struct instance *instance_get(cpg_handle_t handle);
+void instance_put(struct instance *instance);
+
+/* Marshals a group's name. CS_ERR_INVALID_PARAM: NULL, CS_ERR_NAME_TOO_LONG: its length is a lie. */
+cs_error_t group_name_pack(struct ipc_name *packed, const struct cpg_name *group);
+/* False: the name from the engine is longer than names are. */
+bool group_name_unpack(struct cpg_name *group, const struct ipc_name *packed);
+
+/* ---- channel.c: requests and their answers ---- */
+
+const char *server_name(void); /* server_name.c */
+
+/* Whether requests count as multicasts for libqb's flow control: those are refused earlier, others wait. */
+enum channel_kind { CHANNEL_PLAIN, CHANNEL_MCAST };
+
+/*
+ * One request and its answer, with the channel locked here. The result is the engine's, or why it could not
+ * be asked. On CS_OK `response` holds at least `least` bytes of the answer and at most `capacity`,
+ * `*received` says how many.
+ */
+cs_error_t channel_call(struct instance *instance, enum channel_kind kind, const struct iovec *iov,
+			unsigned int iov_len, void *response, size_t capacity, size_t least,
+			size_t *received);
+
+/* The same for a caller that holds channel_lock already. */
+cs_error_t channel_call_locked(struct instance *instance, enum channel_kind kind, const struct iovec *iov,
+			       unsigned int iov_len, void *response, size_t capacity, size_t least,
+			       size_t *received);
+
+/* The common case: a request in one piece, an answer of known size. */
+cs_error_t channel_ask(struct instance *instance, const void *request, size_t size, void *response,
+		       size_t response_size);
+
+/* The same with an answer that is only a header. */
+cs_error_t channel_tell(struct instance *instance, const void *request, size_t size);
+
+/* Sends a MCAST request of `size` bytes in all: fire and forget. */
+cs_error_t channel_mcast(struct instance *instance, const struct iovec *iov, unsigned int iov_len,
+			 size_t size);
+
+/* Whether channel_mcast() would answer CS_ERR_TRY_AGAIN now. */
+bool channel_congested(struct instance *instance);
+
+/* Waits a little before a request is repeated: longer with each round. False: the handle was finalized. */
+bool channel_pause(struct instance *instance, unsigned int round);
+
+/* ---- hello.c ---- */
+
+/* Asks the engine, once, whether it is ours and what it grants. */
+cs_error_t hello(struct instance *instance);
+
+/* Maps a segment that the engine offered and tells it what became of that. The caller holds channel_lock. */
+bool hello_attach(struct instance *instance, struct segment *segment, const struct ipc_segment *offer);
+
+/* ---- event.c ---- */
+
+enum event_kind { EVENT_NONE, EVENT_DELIVER, EVENT_CONFCHG, EVENT_TOTEM_CONFCHG };
+
+/* One step of the event channel, ready for its callback. */
+struct event {
+	enum event_kind kind; /* EVENT_NONE: it was a piece of something that is not whole yet */
+	uint8_t *data;	      /* the event; the receiver's */
+	size_t size;
+	uint8_t *buffer;	   /* where it was received; data points into it, or elsewhere */
+	struct assembly *assembly; /* the message, when it came in fragments */
+};
+
+/* CS_ERR_TRY_AGAIN: nothing there and `wait` is false. What was received must be released. */
+cs_error_t event_receive(struct instance *instance, bool wait, struct event *event);
+void event_release(struct instance *instance, struct event *event);
+/* An event could not be handed over: the caller's view has a hole, so nothing more is delivered. */
+void event_lost(struct instance *instance);
+void event_parts_free(struct event_parts *parts);
+
+/* ---- callback.c ---- */
+
+/* Whether every length and count in a whole event fits its size. */
+bool event_valid(const struct ipc_response *header, size_t size);
+
+/* Calls back for it. */
+cs_error_t event_deliver(struct instance *instance, const struct event *event);
+
+/* ---- assembly.c ---- */
+
+struct assembly {
+	struct assembly *next;
+	uint32_t nodeid;
+	uint32_t pid;
+	struct ipc_name group;
+	uint8_t *data;
+	size_t capacity;
+	size_t received;
+	size_t total;
+};
+
+/*
+ * Takes a fragment; `size` is what arrived of it, header included. CS_OK with `*whole` set: the message is
+ * complete and the caller's to free. CS_ERR_NO_MEMORY: the message is lost.
+ */
+cs_error_t assembly_add(struct assembly **list, const struct ipc_partial_deliver *fragment, size_t size,
+			struct assembly **whole);
+
+/* A process left: what it did not finish never will be. */
+void assembly_drop(struct assembly **list, uint32_t nodeid, uint32_t pid);
+void assembly_free(struct assembly *assembly);
+void assembly_free_all(struct assembly **list);
+
+/* Makes room for `needed` of `total` bytes, growing with what arrives: `total` is only a claim. */
+bool buffer_grow(uint8_t **data, size_t *capacity, size_t needed, size_t total);
+
+/* ---- gather.c: iovecs ---- */
+
+/* Bytes in all. CS_ERR_INVALID_PARAM: a NULL where bytes should be, CS_ERR_TOO_BIG: no message can be so
+ * long. */
+cs_error_t gather_size(const struct iovec *iov, unsigned int iov_len, size_t *size);
+
+/* Copies `length` bytes from `offset` on to `destination`. */
+void gather_copy(void *destination, const struct iovec *iov, unsigned int iov_len, size_t offset,
+		 size_t length);
+
+/* ---- mcast.c ---- */
+
+cs_error_t mcast_send(struct instance *instance, cpg_guarantee_t guarantee, const struct iovec *iov,
+		      unsigned int iov_len);
+
+/* ---- zcb_pool.c: dividing a segment into buffers ---- */
+
+struct zcb_segment {
+	struct segment segment;
+	size_t live;	  /* buffers handed out */
+	uint32_t units;	  /* cache lines that it is divided into */
+	uint32_t rover;	  /* where the last search ended */
+	uint32_t *extent; /* of each unit: length of the extent that begins there * 2 + used; 0: none begins
+			     there */
+};
+
+#define ZCB_NO_ROOM SIZE_MAX
+
+/* Takes over an attached segment. NULL: out of memory. */
+struct zcb_segment *zcb_segment_new(const struct segment *segment);
+void zcb_segment_free(struct zcb_segment *segment);
+/* Offset into the user data, on a cache line of its own; or ZCB_NO_ROOM. */
+size_t zcb_segment_alloc(struct zcb_segment *segment, size_t size);
+void zcb_segment_release(struct zcb_segment *segment, size_t offset);
+
+/* ---- zcb.c ---- */
+
+void zcb_pool_init(struct zcb_pool *pool);
+void zcb_pool_destroy(struct zcb_pool *pool);
+/* In a forked child: memory that is not shared. */
+void zcb_pool_abandon(struct zcb_pool *pool);
+
+#endif

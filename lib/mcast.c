@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* cpg_mcast_joined: one request, or fragments when the message is larger than what is multicast as one. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib_internal.h"
+
+/* Pieces that are handed to libqb as they are; a message in more of them is gathered first. */
+#define PIECES_MAX 31u
+
+static cs_error_t send_pieces(struct instance *instance, struct ipc_mcast *request, const struct iovec *iov,
+			      unsigned int iov_len)
+{
+	struct iovec pieces[PIECES_MAX + 1] = {{.iov_base = request, .iov_len = sizeof(*request)}};
+
+	if (iov_len)
+		memcpy(&pieces[1], iov, iov_len * sizeof(*iov));
+	return channel_mcast(instance, pieces, iov_len + 1, (size_t)request->header.size);
+}
+
+/* libqb's socket transport takes no more pieces than writev(2). */
+static cs_error_t send_gathered(struct instance *instance, struct ipc_mcast *request, const struct iovec *iov,
+				unsigned int iov_len)
+{
+	uint8_t *message = malloc(request->msglen ? request->msglen : 1);
+	struct iovec gathered = {.iov_base = message, .iov_len = request->msglen};
+	cs_error_t error;
+
+	if (!message)
+		return CS_ERR_NO_MEMORY;
+	gather_copy(message, iov, iov_len, 0, request->msglen);
+	error = send_pieces(instance, request, &gathered, 1);
+	free(message);
+	return error;
+}
+
+static cs_error_t send_whole(struct instance *instance, cpg_guarantee_t guarantee, const struct iovec *iov,
+			     unsigned int iov_len, size_t size)
+{
+	struct ipc_mcast request = {
+		.header = {.id = IPC_REQ_MCAST, .size = (int32_t)(sizeof(request) + size)},
+		.guarantee = guarantee,
+		.msglen = (uint32_t)size};
+
+	if (iov_len > PIECES_MAX)
+		return send_gathered(instance, &request, iov, iov_len);
+	return send_pieces(instance, &request, iov, iov_len);
+}
+
+static enum ipc_fragment fragment_type(size_t offset, size_t length, size_t total)
+{
+	if (!offset)
+		return IPC_FRAGMENT_FIRST;
+	return offset + length == total ? IPC_FRAGMENT_LAST : IPC_FRAGMENT_CONTINUED;
+}
+
+static cs_error_t send_fragment(struct instance *instance, struct ipc_partial_mcast *request)
+{
+	struct iovec iov = {.iov_base = request, .iov_len = (size_t)request->header.size};
+	struct ipc_response response;
+	size_t received;
+
+	return channel_call(instance, CHANNEL_MCAST, &iov, 1, &response, sizeof(response), sizeof(response),
+			    &received);
+}
+
+/* Once the first fragment is on its way the rest has to follow: giving up would waste what was sent. */
+static cs_error_t send_fragment_patiently(struct instance *instance, struct ipc_partial_mcast *request)
+{
+	unsigned int round = 0;
+	cs_error_t error;
+
+	do {
+		error = send_fragment(instance, request);
+	} while (error == CS_ERR_TRY_AGAIN && request->type != IPC_FRAGMENT_FIRST &&
+		 channel_pause(instance, round++));
+	return error;
+}
+
+static cs_error_t send_fragments(struct instance *instance, struct ipc_partial_mcast *request,
+				 const struct iovec *iov, unsigned int iov_len, size_t size)
+{
+	cs_error_t error = CS_OK;
+	size_t offset, length;
+
+	for (offset = 0; offset < size && error == CS_OK; offset += length) {
+		length = size - offset < ATOMIC_MESSAGE_MAX ? size - offset : ATOMIC_MESSAGE_MAX;
+		gather_copy(request->message, iov, iov_len, offset, length);
+		request->header.size = (int32_t)(sizeof(*request) + length);
+		request->fraglen = (uint32_t)length;
+		request->type = fragment_type(offset, length, size);
+		error = send_fragment_patiently(instance, request);
+	}
+	return error;
+}
+
+/*
+ * Fragments of two messages of one process must not mix: receivers tell messages apart by their sender alone.
+ * A second sender is sent away and not queued: it may be the dispatching thread, on which the first one's
+ * progress depends.
+ */
+static cs_error_t send_in_fragments(struct instance *instance, cpg_guarantee_t guarantee,
+				    const struct iovec *iov, unsigned int iov_len, size_t size)
+{
+	struct ipc_partial_mcast *request = calloc(1, sizeof(*request) + ATOMIC_MESSAGE_MAX);
+	cs_error_t error;
+
+	if (!request)
+		return CS_ERR_NO_MEMORY;
+	request->header.id = IPC_REQ_PARTIAL_MCAST;
+	request->guarantee = guarantee;
+	request->msglen = (uint32_t)size;
+	if (pthread_mutex_trylock(&instance->fragments_lock) == 0) {
+		error = send_fragments(instance, request, iov, iov_len, size);
+		pthread_mutex_unlock(&instance->fragments_lock);
+	} else {
+		error = CS_ERR_TRY_AGAIN;
+	}
+	free(request);
+	return error;
+}
+
+cs_error_t mcast_send(struct instance *instance, cpg_guarantee_t guarantee, const struct iovec *iov,
+		      unsigned int iov_len)
+{
+	size_t size;
+	cs_error_t error = gather_size(iov, iov_len, &size);
+
+	if (error != CS_OK)
+		return error;
+	if (!atomic_load(&instance->joined))
+		return CS_ERR_NOT_EXIST;
+	if (size > ATOMIC_MESSAGE_MAX)
+		return send_in_fragments(instance, guarantee, iov, iov_len, size);
+	return send_whole(instance, guarantee, iov, iov_len, size);
+}
+
+CPG_PUBLIC cs_error_t cpg_mcast_joined(cpg_handle_t handle, cpg_guarantee_t guarantee,
+				       const struct iovec *iovec, unsigned int iov_len)
+{
+	struct instance *instance = instance_get(handle);
+	cs_error_t error;
+
+	if (!instance)
+		return CS_ERR_BAD_HANDLE;
+	error = mcast_send(instance, guarantee, iovec, iov_len);
+	instance_put(instance);
+	return error;
+}
