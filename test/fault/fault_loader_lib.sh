@@ -24,6 +24,7 @@ fail()
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/fault_loader.XXXXXX") || exit 99
 # shellcheck disable=SC2046 # a word for each job
 trap 'kill -9 $(jobs -p) 2>/dev/null; rm -rf "$scratch"' EXIT
+trap 'exit 143' HUP INT TERM
 modules=$scratch/modules
 conf=$scratch/corosync.conf
 mkdir "$modules" || exit 99
