@@ -1,6 +1,10 @@
 # test/cluster: its part of the Makefile
 
-check_PROGRAMS += cpgwrongpid
+check_PROGRAMS += cpgclient cpgwrongpid
+cpgclient_SOURCES = test/cluster/cpgclient.c
+# No wrapper script: the tests choose the library.
+cpgclient_LDFLAGS = $(AM_LDFLAGS) -no-install
+cpgclient_LDADD = lib/libcpg.la
 cpgwrongpid_SOURCES = test/cluster/cpgwrongpid.c
 cpgwrongpid_CFLAGS = $(AM_CFLAGS) $(LIBQB_CFLAGS)
 cpgwrongpid_LDADD = $(LIBQB_LIBS)

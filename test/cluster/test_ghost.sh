@@ -9,9 +9,13 @@
 # Returns within a millisecond or two of the line in node 3's log: a poll would always come too late.
 wait_merge()
 {
-	grep -q -m 1 'entering OPERATIONAL state' < <(exec timeout 60 tail -n 0 -f "$CLUSTER_DIR/n3/log/corosync.log") ||
-		fail "node 3 does not merge"
-	kill "$!" # tail, which would hear of it at its next line only
+	local lines tail status=0
+	exec {lines}< <(exec timeout 60 tail -n 0 -f "$CLUSTER_DIR/n3/log/corosync.log")
+	tail=$!
+	grep -q -m 1 'entering OPERATIONAL state' <&"$lines" || status=1
+	kill "$tail"
+	exec {lines}<&-
+	((status == 0)) || fail "node 3 does not merge"
 }
 
 cluster_init --nodes 3
