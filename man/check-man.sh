@@ -99,6 +99,18 @@ check_references()
 	done
 }
 
+# What a program's help lists, its page lists too; and the module's options.
+check_options()
+{
+	grep -o '"  --[a-z-]*' "${srcdir:-.}/test/cpgverify/options.c" | sed 's/"  //' | while read -r option; do
+		grep -qF -- "$(echo "$option" | sed 's/-/\\-/g')" "$man/cpgverify.8" ||
+			echo "cpgverify: $option is not in its page"
+	done
+	grep -o '{"[a-z_]*", UNIT' "${srcdir:-.}/service/module_options.c" | cut -d'"' -f2 | while read -r option; do
+		grep -q "^$option;" "$man/corosync_cpg.8.in" || echo "corosync_cpg: option $option is not in its page"
+	done
+}
+
 check_format()
 {
 	if ! command -v groff >/dev/null; then
@@ -117,6 +129,8 @@ check_format()
 check_calls
 references=$(check_references)
 [ -z "$references" ] || complain "$references"
+options=$(check_options)
+[ -z "$options" ] || complain "$options"
 check_format
 [ "$failed" = 0 ] && echo "man pages: all there"
 exit "$failed"
