@@ -13,4 +13,4 @@ cpgverify_SOURCES = $(cpgverify_core) test/cpgverify/check.c test/cpgverify/chec
 	test/cpgverify/options.h test/cpgverify/run.c test/cpgverify/run.h test/cpgverify/session.c \
 	test/cpgverify/session.h test/cpgverify/traffic.c test/cpgverify/traffic.h
 cpgverify_CFLAGS = $(AM_CFLAGS) $(NSS_CFLAGS)
-cpgverify_LDADD = -lcpg $(NSS_LIBS)
+cpgverify_LDADD = lib/libcpg.la $(NSS_LIBS)

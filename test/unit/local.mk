@@ -25,3 +25,15 @@ unit_segment_SOURCES = test/unit/unit_segment.c service/segment.c service/segmen
 	service/segment_guard.h
 unit_segment_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(LIBQB_CFLAGS)
 unit_segment_LDADD = $(CHECK_LIBS) $(LIBQB_LIBS)
+
+# test/cpgverify: the verifier sees each kind of violation, and the log each changed byte
+cpgverify_unit_tests = unit_cpgverify_log unit_cpgverify_verify
+check_PROGRAMS += $(cpgverify_unit_tests)
+TESTS += $(cpgverify_unit_tests)
+unit_cpgverify_log_SOURCES = test/unit/unit_cpgverify_log.c $(cpgverify_core) test/cpgverify/digest.c \
+	test/cpgverify/digest.h test/cpgverify/message.c test/cpgverify/message.h
+unit_cpgverify_log_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(NSS_CFLAGS)
+unit_cpgverify_log_LDADD = $(CHECK_LIBS) $(NSS_LIBS)
+unit_cpgverify_verify_SOURCES = test/unit/unit_cpgverify_verify.c $(cpgverify_core)
+unit_cpgverify_verify_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_cpgverify_verify_LDADD = $(CHECK_LIBS)
