@@ -1,1 +1,3 @@
 # docs: its part of the Makefile
+
+dist_doc_DATA = README.md docs/ARCHITECTURE.md
