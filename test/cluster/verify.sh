@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+#
+# Checked traffic on the nodes of cluster.sh.
+#
+#	verify_start OPTION ...       cpgverify run on all nodes, until verify_stop; options go to it
+#	verify_stop                   ends the traffic; every cpgverify must end well
+#	verify_verdict [--stock]      the verdict over all logs must be good
+#	verify_uses N stock|ours      true if node N's cpgverify has that library loaded
+#	verify_flows N                true once node N has delivered something since it was asked last
+#	verify_wait_flow              waits until all nodes deliver
+#
+# VERIFY_LIBS: the library for each node, in order ("ours stock ours"); unset: as for node_run.
+
+declare -A VERIFY_PID VERIFY_SEEN
+VERIFY_RUN=0
+
+verify_start()
+{
+	local n libs
+	read -ra libs <<<"${VERIFY_LIBS:-}"
+	VERIFY_RUN=$((VERIFY_RUN + 1))
+	VERIFY_DIR=$CLUSTER_DIR/verify$VERIFY_RUN
+	mkdir -p "$VERIFY_DIR"
+	for n in $CLUSTER_NODES; do
+		CPG_LIB=${libs[n - 1]:-${CPG_LIB:-${CPG_ENGINE:-ours}}} node_spawn "$n" cpgverify run --group "verify$VERIFY_RUN" \
+			--log "$VERIFY_DIR/log$n" --stop-file "$VERIFY_DIR/stop" --seconds 3600 --members "$(wc -w <<<"$CLUSTER_NODES")" \
+			--progress --seed "$n" "$@" >"$VERIFY_DIR/out$n" 2>&1
+		VERIFY_PID[$n]=$SPAWN_PID
+		VERIFY_SEEN[$n]=0
+	done
+}
+
+verify_uses()
+{
+	grep -q "$(CPG_LIB=$2 library_path)/libcpg.so.4" "/proc/${VERIFY_PID[$1]}/maps"
+}
+
+verify_delivered()
+{
+	sed -n 's/.* delivered and verified \([0-9]*\).*/\1/p' "$VERIFY_DIR/out$1" | tail -n 1
+}
+
+verify_flows()
+{
+	local now
+	now=$(verify_delivered "$1")
+	((${now:-0} > VERIFY_SEEN[$1])) && VERIFY_SEEN[$1]=$now
+}
+
+verify_wait_flow()
+{
+	local n
+	for n in $CLUSTER_NODES; do
+		wait_until "${1:-40}" process_ended_or verify_flows "$n" || verify_fail "$n" "delivers nothing"
+		process_ended "${VERIFY_PID[$n]}" && verify_fail "$n" "ended early"
+	done
+	return 0
+}
+
+process_ended_or()
+{
+	process_ended "${VERIFY_PID[$2]}" || "$@"
+}
+
+verify_fail()
+{
+	tail -n 5 "$VERIFY_DIR/out$1"
+	fail "cpgverify on node $1 $2"
+}
+
+verify_stop()
+{
+	local n status
+	: >"$VERIFY_DIR/stop"
+	for n in $CLUSTER_NODES; do
+		status=0
+		wait_gone 90 "${VERIFY_PID[$n]}" || status=$?
+		((status == 0)) || verify_fail "$n" "ended with status $status"
+	done
+}
+
+verify_logs()
+{
+	find "$VERIFY_DIR" -name 'log*' | sort
+}
+
+verify_verdict()
+{
+	local logs
+	mapfile -t logs < <(verify_logs)
+	node_run 1 cpgverify verify "$@" "${logs[@]}" || fail "cpgverify found what must not be"
+}
