@@ -2,6 +2,9 @@
 /* cpg_leave: states, names, and what comes after it. */
 #include "api.h"
 
+#include <stdio.h>
+#include <unistd.h>
+
 static void not_in_a_group(void)
 {
 	struct cpg_name name = api_name("leave"), too_long = api_name_of('n', 129);
@@ -135,16 +138,20 @@ static void other_handle_joins(void)
 
 /*
  * With the name of another group nothing happens. Stock's engine says OK, and its process stays in the group
- * for ever, after its end too: there this runs in a process and a group that nobody needs again.
+ * for ever, after its end too: so here the group is one that nobody needs again.
  */
 static void other_name(void)
 {
-	struct cpg_name other = api_name("leave-another"), name = api_name("leave-ghost");
+	struct cpg_name other = api_name("leave-another"), name;
 	struct api_client client;
+	char group[32], expected[100];
 
+	snprintf(group, sizeof(group), "leave-ghost-%d", (int)getpid());
+	snprintf(expected, sizeof(expected), "confchg %s members self left - joined self:join\n", group);
+	name = api_name(group);
 	client_open(&client);
-	client_join(&client, "leave-ghost");
-	EXPECT_TRACE(&client, "confchg leave-ghost members self left - joined self:join\n");
+	client_join(&client, group);
+	EXPECT_TRACE(&client, expected);
 	EXPECT(ours_engine() ? CS_ERR_NOT_EXIST : CS_OK, cpg_leave(client.handle, &other));
 	EXPECT_TRACE(&client, "");
 	EXPECT(ours_engine() ? CS_OK : CS_ERR_NOT_EXIST, cpg_leave(client.handle, &name));

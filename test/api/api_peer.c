@@ -3,6 +3,7 @@
  * Other processes: each has one handle and does what it is told over a socket. It answers each command with
  * the error code, or with its trace.
  */
+#define _GNU_SOURCE
 #include "api.h"
 
 #include <signal.h>

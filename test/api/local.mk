@@ -1,1 +1,76 @@
 # test/api: its part of the Makefile
+#
+# run-api runs these inside real nodes, so they are no TESTS: test/cluster/test_api.sh does it.
+api_tests = api_context_get api_context_set api_dispatch api_fd_get api_finalize \
+	api_flow_control_state_get api_initialize api_iteration_finalize api_iteration_initialize \
+	api_iteration_next api_join api_leave api_local_get api_max_atomic_msgsize_get api_mcast_joined \
+	api_membership_get api_model_initialize api_zcb_alloc api_zcb_free api_zcb_mcast_joined
+check_PROGRAMS += $(api_tests)
+
+# Linked against our library. run-api chooses one at run time, so there must be no wrapper scripts.
+api_shared = test/api/api.c test/api/api_peer.c test/api/api.h
+api_ldflags = $(AM_LDFLAGS) -no-install -pthread
+
+api_context_get_SOURCES = test/api/api_context_get.c $(api_shared)
+api_context_get_LDADD = lib/libcpg.la
+api_context_get_LDFLAGS = $(api_ldflags)
+api_context_set_SOURCES = test/api/api_context_set.c $(api_shared)
+api_context_set_LDADD = lib/libcpg.la
+api_context_set_LDFLAGS = $(api_ldflags)
+api_dispatch_SOURCES = test/api/api_dispatch.c $(api_shared)
+api_dispatch_LDADD = lib/libcpg.la
+api_dispatch_LDFLAGS = $(api_ldflags)
+api_fd_get_SOURCES = test/api/api_fd_get.c $(api_shared)
+api_fd_get_LDADD = lib/libcpg.la
+api_fd_get_LDFLAGS = $(api_ldflags)
+api_finalize_SOURCES = test/api/api_finalize.c $(api_shared)
+api_finalize_LDADD = lib/libcpg.la
+api_finalize_LDFLAGS = $(api_ldflags)
+api_flow_control_state_get_SOURCES = test/api/api_flow_control_state_get.c $(api_shared)
+api_flow_control_state_get_LDADD = lib/libcpg.la
+api_flow_control_state_get_LDFLAGS = $(api_ldflags)
+api_initialize_SOURCES = test/api/api_initialize.c $(api_shared)
+api_initialize_LDADD = lib/libcpg.la
+api_initialize_LDFLAGS = $(api_ldflags)
+api_iteration_finalize_SOURCES = test/api/api_iteration_finalize.c $(api_shared)
+api_iteration_finalize_LDADD = lib/libcpg.la
+api_iteration_finalize_LDFLAGS = $(api_ldflags)
+api_iteration_initialize_SOURCES = test/api/api_iteration_initialize.c $(api_shared)
+api_iteration_initialize_LDADD = lib/libcpg.la
+api_iteration_initialize_LDFLAGS = $(api_ldflags)
+api_iteration_next_SOURCES = test/api/api_iteration_next.c $(api_shared)
+api_iteration_next_LDADD = lib/libcpg.la
+api_iteration_next_LDFLAGS = $(api_ldflags)
+api_join_SOURCES = test/api/api_join.c $(api_shared)
+api_join_LDADD = lib/libcpg.la
+api_join_LDFLAGS = $(api_ldflags)
+api_leave_SOURCES = test/api/api_leave.c $(api_shared)
+api_leave_LDADD = lib/libcpg.la
+api_leave_LDFLAGS = $(api_ldflags)
+api_local_get_SOURCES = test/api/api_local_get.c $(api_shared)
+api_local_get_LDADD = lib/libcpg.la
+api_local_get_LDFLAGS = $(api_ldflags)
+api_max_atomic_msgsize_get_SOURCES = test/api/api_max_atomic_msgsize_get.c $(api_shared)
+api_max_atomic_msgsize_get_LDADD = lib/libcpg.la
+api_max_atomic_msgsize_get_LDFLAGS = $(api_ldflags)
+api_mcast_joined_SOURCES = test/api/api_mcast_joined.c $(api_shared)
+api_mcast_joined_LDADD = lib/libcpg.la
+api_mcast_joined_LDFLAGS = $(api_ldflags)
+api_membership_get_SOURCES = test/api/api_membership_get.c $(api_shared)
+api_membership_get_LDADD = lib/libcpg.la
+api_membership_get_LDFLAGS = $(api_ldflags)
+api_model_initialize_SOURCES = test/api/api_model_initialize.c $(api_shared)
+api_model_initialize_LDADD = lib/libcpg.la
+api_model_initialize_LDFLAGS = $(api_ldflags)
+api_zcb_alloc_SOURCES = test/api/api_zcb_alloc.c $(api_shared)
+api_zcb_alloc_LDADD = lib/libcpg.la
+api_zcb_alloc_LDFLAGS = $(api_ldflags)
+api_zcb_free_SOURCES = test/api/api_zcb_free.c $(api_shared)
+api_zcb_free_LDADD = lib/libcpg.la
+api_zcb_free_LDFLAGS = $(api_ldflags)
+api_zcb_mcast_joined_SOURCES = test/api/api_zcb_mcast_joined.c $(api_shared)
+api_zcb_mcast_joined_LDADD = lib/libcpg.la
+api_zcb_mcast_joined_LDFLAGS = $(api_ldflags)
+
+TESTS += test/api/coverage test/api/pkgconfig
+EXTRA_DIST += test/api/run-api test/api/coverage test/api/pkgconfig test/cluster/test_api.sh
