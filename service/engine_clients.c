@@ -175,7 +175,9 @@ static struct event *event_copy(const struct iovec *iov, unsigned int iov_len)
 	event->references = 1;
 	event->size = 0;
 	for (i = 0; i < iov_len; i++) {
-		memcpy(event->data + event->size, iov[i].iov_base, iov[i].iov_len);
+		if (iov[i].iov_len) {
+			memcpy(event->data + event->size, iov[i].iov_base, iov[i].iov_len);
+		}
 		event->size += iov[i].iov_len;
 	}
 	return event;

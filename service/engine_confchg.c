@@ -36,7 +36,7 @@ static bool list_has(const struct ipc_address *list, size_t count, uint32_t node
 {
 	struct ipc_address key = {.nodeid = nodeid, .pid = pid};
 
-	return bsearch(&key, list, count, sizeof(*list), address_compare) != NULL;
+	return count && bsearch(&key, list, count, sizeof(*list), address_compare) != NULL;
 }
 
 static bool members_list(struct change *change)

@@ -297,9 +297,13 @@ static int step_compare(const void *a, const void *b)
 /* One confchg per affected group, all its processes in it; `left`: they leave, otherwise they have joined. */
 static void step_run(struct engine *engine, struct step *step, bool left)
 {
-	struct ipc_address *list = calloc(step->count ? step->count : 1, sizeof(struct ipc_address));
+	struct ipc_address *list;
 	size_t from, to;
 
+	if (step->count == 0 && !step->failed) {
+		return;
+	}
+	list = calloc(step->count + 1, sizeof(struct ipc_address)); /* never none */
 	if (list == NULL || step->failed) {
 		engine_log(engine, LOG_CRIT,
 			   "out of memory in a ring change: views of groups are incomplete here");

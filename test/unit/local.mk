@@ -37,3 +37,34 @@ unit_cpgverify_log_LDADD = $(CHECK_LIBS) $(NSS_LIBS)
 unit_cpgverify_verify_SOURCES = test/unit/unit_cpgverify_verify.c $(cpgverify_core)
 unit_cpgverify_verify_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_cpgverify_verify_LDADD = $(CHECK_LIBS)
+
+# service/engine*, wire_convert: the core, behind ops that record
+engine_unit_tests = unit_engine_membership unit_engine_sync unit_engine_outgoing unit_engine_clients \
+	unit_engine_requests unit_wire unit_module_options
+check_PROGRAMS += $(engine_unit_tests)
+TESTS += $(engine_unit_tests)
+noinst_LTLIBRARIES += libfixture.la
+libfixture_la_SOURCES = test/unit/engine_fixture.c test/unit/engine_fixture.h
+libfixture_la_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+libfixture_la_LIBADD = libengine.la $(CHECK_LIBS)
+unit_engine_membership_SOURCES = test/unit/unit_engine_membership.c
+unit_engine_membership_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_engine_membership_LDADD = libfixture.la
+unit_engine_sync_SOURCES = test/unit/unit_engine_sync.c
+unit_engine_sync_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_engine_sync_LDADD = libfixture.la
+unit_engine_outgoing_SOURCES = test/unit/unit_engine_outgoing.c
+unit_engine_outgoing_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_engine_outgoing_LDADD = libfixture.la
+unit_engine_clients_SOURCES = test/unit/unit_engine_clients.c
+unit_engine_clients_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_engine_clients_LDADD = libfixture.la
+unit_engine_requests_SOURCES = test/unit/unit_engine_requests.c
+unit_engine_requests_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_engine_requests_LDADD = libfixture.la
+unit_wire_SOURCES = test/unit/unit_wire.c
+unit_wire_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_wire_LDADD = libfixture.la
+unit_module_options_SOURCES = test/unit/unit_module_options.c service/module_options.c service/module_options.h
+unit_module_options_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_module_options_LDADD = libfixture.la

@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "include/cpg_segment.h"
+#include "test/unit/engine_fixture.h"
+
+#define SEQ_STEP 4u
+
+/* ---- packets ---- */
+
+static void append(struct packets *packets, const struct iovec *iov, unsigned int iov_len)
+{
+	struct packet *packet;
+	size_t size = 0, at = 0;
+	unsigned int i;
+
+	for (i = 0; i < iov_len; i++) {
+		size += iov[i].iov_len;
+	}
+	packet = malloc(sizeof(*packet) + size);
+	ck_assert_ptr_nonnull(packet);
+	packet->next = NULL;
+	packet->size = size;
+	for (i = 0; i < iov_len; i++) {
+		if (iov[i].iov_len) {
+			memcpy(packet->data + at, iov[i].iov_base, iov[i].iov_len);
+		}
+		at += iov[i].iov_len;
+	}
+	if (packets->first == NULL) {
+		packets->last = &packets->first;
+	}
+	*packets->last = packet;
+	packets->last = &packet->next;
+	packets->count++;
+}
+
+struct packet *take(struct packets *packets)
+{
+	struct packet *packet = packets->first;
+
+	if (packet) {
+		packets->first = packet->next;
+		packets->count--;
+	}
+	return packet;
+}
+
+void drop_all(struct packets *packets)
+{
+	struct packet *packet;
+
+	while ((packet = take(packets))) {
+		free(packet);
+	}
+}
+
+size_t count_id(const struct packets *packets, int id)
+{
+	const struct packet *packet;
+	size_t count = 0;
+
+	for (packet = packets->first; packet; packet = packet->next) {
+		count += ((const struct ipc_request *)packet->data)->id == id;
+	}
+	return count;
+}
+
+/* ---- ops ---- */
+
+static int op_mcast(void *context, const struct iovec *iov, unsigned int iov_len)
+{
+	struct fixture *fixture = context;
+
+	if (fixture->totem_full) {
+		return -1;
+	}
+	append(&fixture->multicasts, iov, iov_len);
+	return 0;
+}
+
+static void op_respond(void *context, void *conn, const struct iovec *iov, unsigned int iov_len)
+{
+	struct peer *peer = conn;
+
+	(void)context;
+	append(&peer->responses, iov, iov_len);
+}
+
+static int op_event(void *context, void *conn, const struct iovec *iov, unsigned int iov_len)
+{
+	struct peer *peer = conn;
+
+	(void)context;
+	if (peer->broken) {
+		return -EPIPE;
+	}
+	if (peer->room == 0) {
+		return -EAGAIN;
+	}
+	if (peer->room != ROOM_ENDLESS) {
+		peer->room--;
+	}
+	append(&peer->events, iov, iov_len);
+	return 0;
+}
+
+static void op_evict(void *context, void *conn)
+{
+	(void)context;
+	((struct peer *)conn)->evicted = true;
+}
+
+static uint64_t op_now(void *context)
+{
+	return ((struct fixture *)context)->now;
+}
+
+static void op_wake(void *context, uint64_t delay)
+{
+	struct fixture *fixture = context;
+
+	if (fixture->wake_at == 0 || fixture->now + delay < fixture->wake_at) {
+		fixture->wake_at = fixture->now + delay;
+	}
+}
+
+static void op_hold_requests(void *context, bool hold)
+{
+	((struct fixture *)context)->holding = hold;
+}
+
+static void op_log(void *context, int priority, const char *text)
+{
+	struct fixture *fixture = context;
+
+	ck_assert_ptr_nonnull(text);
+	fixture->log_lines++;
+	fixture->log_priority = priority;
+}
+
+static int op_segment_create(void *context, void *conn, size_t user_size, struct engine_segment *segment,
+			     struct engine_segment_name *name)
+{
+	(void)conn;
+	*segment = (struct engine_segment){.base = calloc(1, user_size), .size = user_size};
+	ck_assert_ptr_nonnull(segment->base);
+	(void)snprintf(name->name, name->capacity, "/segment");
+	((struct fixture *)context)->segments++;
+	((struct fixture *)context)->last_segment = segment->base;
+	return 0;
+}
+
+static void op_segment_unlink(void *context, struct engine_segment *segment)
+{
+	(void)context;
+	(void)segment;
+}
+
+static void op_segment_destroy(void *context, struct engine_segment *segment)
+{
+	((struct fixture *)context)->segments--;
+	free(segment->base);
+}
+
+static bool op_segment_broken(void *context, const struct engine_segment *segment)
+{
+	(void)segment;
+	return ((struct fixture *)context)->segment_cut;
+}
+
+static const struct engine_ops fixture_ops = {
+	.mcast = op_mcast,
+	.respond = op_respond,
+	.event = op_event,
+	.evict = op_evict,
+	.now = op_now,
+	.wake = op_wake,
+	.hold_requests = op_hold_requests,
+	.log = op_log,
+	.segment_create = op_segment_create,
+	.segment_unlink = op_segment_unlink,
+	.segment_destroy = op_segment_destroy,
+	.segment_broken = op_segment_broken,
+};
+
+/* ---- life ---- */
+
+struct fixture *fixture_new(const struct engine_config *config)
+{
+	static const struct engine_config defaults = {
+		.client_queue = ENGINE_CLIENT_QUEUE_DEFAULT,
+		.client_stall = ENGINE_CLIENT_STALL_DEFAULT,
+		.queue_total = ENGINE_QUEUE_TOTAL_DEFAULT,
+	};
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+	ck_assert_ptr_nonnull(fixture);
+	fixture->now = 1;
+	fixture->engine = engine_create(&fixture_ops, fixture, config ? config : &defaults);
+	ck_assert_ptr_nonnull(fixture->engine);
+	engine_set_nodeid(fixture->engine, SELF);
+	transitional(fixture, (const uint32_t[]){0});
+	sync_begin(fixture, (const uint32_t[]){SELF, 0}, (const uint32_t[]){SELF, 0});
+	sync_own(fixture);
+	sync_end(fixture);
+	return fixture;
+}
+
+static void peer_free(struct peer *peer)
+{
+	drop_all(&peer->responses);
+	drop_all(&peer->events);
+	free(peer);
+}
+
+void fixture_free(struct fixture *fixture)
+{
+	engine_destroy(fixture->engine);
+	ck_assert_uint_eq(fixture->segments, 0);
+	while (fixture->peers) {
+		struct peer *peer = fixture->peers;
+
+		fixture->peers = peer->next;
+		peer_free(peer);
+	}
+	drop_all(&fixture->multicasts);
+	free(fixture);
+}
+
+struct peer *peer_new(struct fixture *fixture, uint32_t pid)
+{
+	struct peer *peer = calloc(1, sizeof(*peer));
+
+	ck_assert_ptr_nonnull(peer);
+	peer->pid = pid;
+	peer->room = ROOM_ENDLESS;
+	peer->client = engine_client_new(fixture->engine, peer, pid);
+	ck_assert_ptr_nonnull(peer->client);
+	peer->next = fixture->peers;
+	fixture->peers = peer;
+	return peer;
+}
+
+void peer_gone(struct fixture *fixture, struct peer *peer)
+{
+	struct peer **link = &fixture->peers;
+
+	engine_client_gone(fixture->engine, peer->client);
+	while (*link != peer) {
+		link = &(*link)->next;
+	}
+	*link = peer->next;
+	peer_free(peer);
+}
+
+uint64_t fixture_control_taken(const struct fixture *fixture)
+{
+	struct segment_control *control = (void *)((uint8_t *)fixture->last_segment + SEGMENT_START);
+
+	return atomic_load_explicit(&control->mcast_bytes_taken, memory_order_acquire);
+}
+
+/* ---- requests ---- */
+
+struct ipc_name ipc_name(const char *text)
+{
+	struct ipc_name name = {.length = (uint32_t)strlen(text)};
+
+	ck_assert_uint_le(name.length, IPC_NAME_MAX);
+	memcpy(name.value, text, name.length);
+	return name;
+}
+
+cs_error_t request(struct fixture *fixture, struct peer *peer, int id, void *message, size_t size)
+{
+	struct ipc_request *header = message;
+	struct packet *answer;
+	cs_error_t error = 0;
+
+	header->id = id;
+	header->size = (int32_t)size;
+	engine_request(fixture->engine, peer->client, message, IPC_BUFFER_SIZE);
+	answer = take(&peer->responses);
+	if (answer) {
+		error = (cs_error_t)((const struct ipc_response *)answer->data)->error;
+	}
+	free(answer);
+	return error;
+}
+
+/* Requests lie in buffers of the connection's size: the engine may read that far. */
+static void *buffer(void)
+{
+	void *bytes = calloc(1, IPC_BUFFER_SIZE);
+
+	ck_assert_ptr_nonnull(bytes);
+	return bytes;
+}
+
+cs_error_t request_join(struct fixture *fixture, struct peer *peer, const char *group)
+{
+	struct ipc_join join = {.group = ipc_name(group), .pid = peer->pid};
+
+	return request(fixture, peer, IPC_REQ_JOIN, &join, sizeof(join));
+}
+
+cs_error_t request_leave(struct fixture *fixture, struct peer *peer, const char *group)
+{
+	struct ipc_leave leave = {.group = ipc_name(group), .pid = peer->pid};
+
+	return request(fixture, peer, IPC_REQ_LEAVE, &leave, sizeof(leave));
+}
+
+void request_mcast(struct fixture *fixture, struct peer *peer, const char *text)
+{
+	struct ipc_mcast *mcast = buffer();
+
+	mcast->msglen = (uint32_t)strlen(text);
+	memcpy(mcast->message, text, strlen(text));
+	(void)request(fixture, peer, IPC_REQ_MCAST, mcast, sizeof(*mcast) + strlen(text));
+	free(mcast);
+}
+
+cs_error_t request_fragment(struct fixture *fixture, struct peer *peer, uint32_t type, uint32_t msglen,
+			    const char *text)
+{
+	struct ipc_partial_mcast *partial = buffer();
+	cs_error_t error;
+
+	partial->msglen = msglen;
+	partial->fraglen = (uint32_t)strlen(text);
+	partial->type = type;
+	memcpy(partial->message, text, strlen(text));
+	error = request(fixture, peer, IPC_REQ_PARTIAL_MCAST, partial, sizeof(*partial) + strlen(text));
+	free(partial);
+	return error;
+}
+
+void joined(struct fixture *fixture, struct peer *peer, const char *group)
+{
+	ck_assert_int_eq(request_join(fixture, peer, group), CS_OK);
+	deliver_own(fixture);
+}
+
+/* ---- deliveries ---- */
+
+static void deliver(struct fixture *fixture, const void *message, uint32_t nodeid)
+{
+	int32_t id = ((const struct ipc_request *)message)->id;
+
+	engine_message(fixture->engine, (unsigned int)id & 0xffff, message, nodeid);
+}
+
+void deliver_own(struct fixture *fixture)
+{
+	struct packet *packet;
+
+	while ((packet = take(&fixture->multicasts))) {
+		deliver(fixture, packet->data, SELF);
+		free(packet);
+		engine_token(fixture->engine);
+	}
+}
+
+static void deliver_joinleave(struct fixture *fixture, int function, uint32_t nodeid, uint32_t pid,
+			      const char *group, uint32_t reason)
+{
+	struct wire_procjoin message = {
+		.header = {.id = WIRE_ID(function), .size = sizeof(message)},
+		.group = ipc_name(group),
+		.pid = pid,
+		.reason = reason,
+	};
+
+	deliver(fixture, &message, nodeid);
+}
+
+void deliver_procjoin(struct fixture *fixture, uint32_t nodeid, uint32_t pid, const char *group)
+{
+	deliver_joinleave(fixture, WIRE_PROCJOIN, nodeid, pid, group, 1);
+}
+
+void deliver_procleave(struct fixture *fixture, uint32_t nodeid, uint32_t pid, const char *group,
+		       uint32_t reason)
+{
+	deliver_joinleave(fixture, WIRE_PROCLEAVE, nodeid, pid, group, reason);
+}
+
+void deliver_mcast(struct fixture *fixture, uint32_t nodeid, uint32_t pid, const char *group,
+		   const char *text)
+{
+	size_t size = sizeof(struct wire_mcast) + strlen(text);
+	struct wire_mcast *message = calloc(1, size);
+
+	ck_assert_ptr_nonnull(message);
+	message->header = (struct ipc_request){.id = WIRE_ID(WIRE_MCAST), .size = (int32_t)size};
+	message->group = ipc_name(group);
+	message->msglen = (uint32_t)strlen(text);
+	message->pid = pid;
+	message->source.nodeid = nodeid;
+	memcpy(message->message, text, strlen(text));
+	deliver(fixture, message, nodeid);
+	free(message);
+}
+
+void deliver_downlist(struct fixture *fixture, uint32_t nodeid)
+{
+	struct wire_downlist message = {.header = {.id = WIRE_ID(WIRE_DOWNLIST), .size = sizeof(message)}};
+
+	deliver(fixture, &message, nodeid);
+}
+
+void deliver_joinlist(struct fixture *fixture, uint32_t nodeid, const struct named *named, size_t count)
+{
+	size_t size = sizeof(struct wire_joinlist) + count * sizeof(struct wire_joinlist_entry), i;
+	struct wire_joinlist *message = calloc(1, size);
+
+	ck_assert_ptr_nonnull(message);
+	message->header = (struct ipc_response){.id = WIRE_ID(WIRE_JOINLIST), .size = (int32_t)size};
+	for (i = 0; i < count; i++) {
+		message->entry[i].pid = named[i].pid;
+		message->entry[i].group = ipc_name(named[i].group);
+	}
+	deliver(fixture, message, nodeid);
+	free(message);
+}
+
+/* ---- ring changes ---- */
+
+static size_t list_length(const uint32_t *list)
+{
+	size_t length = 0;
+
+	while (list[length]) {
+		length++;
+	}
+	return length;
+}
+
+void transitional(struct fixture *fixture, const uint32_t *left)
+{
+	engine_transitional(fixture->engine, left, list_length(left));
+}
+
+void sync_begin(struct fixture *fixture, const uint32_t *trans, const uint32_t *members)
+{
+	static uint64_t seq;
+	struct memb_ring_id ring_id = {.nodeid = members[0], .seq = seq += SEQ_STEP};
+
+	engine_sync_init(fixture->engine, trans, list_length(trans), members, list_length(members), &ring_id);
+}
+
+void sync_own(struct fixture *fixture)
+{
+	while (engine_sync_process(fixture->engine) != 0) {
+		ck_assert_ptr_nonnull(fixture->multicasts.first);
+		deliver_own(fixture);
+	}
+}
+
+void sync_end(struct fixture *fixture)
+{
+	engine_sync_activate(fixture->engine);
+	engine_sync_over(fixture->engine);
+	engine_tick(fixture->engine);
+}
+
+/* ---- confchgs as text ---- */
+
+static void address_text(char *text, size_t size, const char *sign, const struct ipc_address *address)
+{
+	static const char reasons[] = "-jldup"; /* undefined, join, leave, nodedown, nodeup, procdown */
+	size_t at = strlen(text);
+
+	ck_assert_uint_lt(address->reason, sizeof(reasons) - 1);
+	(void)snprintf(text + at, size - at, "%s%s%u:%u%.1s", at ? " " : "", sign, address->nodeid,
+		       address->pid, address->reason ? reasons + address->reason : "");
+}
+
+const char *next_confchg(struct peer *peer)
+{
+	static char text[4096];
+	struct packet *packet = take(&peer->events);
+	const struct ipc_confchg *event;
+	uint32_t i, at = 0;
+
+	if (packet == NULL) {
+		return "none";
+	}
+	event = (const void *)packet->data;
+	text[0] = '\0';
+	if (event->header.id != IPC_RES_CONFCHG) {
+		(void)snprintf(text, sizeof(text), "event %d", event->header.id);
+		free(packet);
+		return text;
+	}
+	for (i = 0; i < event->member_list_entries; i++) {
+		address_text(text, sizeof(text), "", &event->list[at++]);
+	}
+	for (i = 0; i < event->left_list_entries; i++) {
+		address_text(text, sizeof(text), "-", &event->list[at++]);
+	}
+	for (i = 0; i < event->joined_list_entries; i++) {
+		address_text(text, sizeof(text), "+", &event->list[at++]);
+	}
+	ck_assert_uint_eq(packet->size, sizeof(*event) + at * sizeof(struct ipc_address));
+	free(packet);
+	return text;
+}
+
+/* ---- main ---- */
+
+int run_tests(const char *name, const TTest *const *tests, size_t count)
+{
+	Suite *suite = suite_create(name);
+	TCase *tcase = tcase_create(name);
+	SRunner *runner;
+	size_t i;
+	int failed;
+
+	for (i = 0; i < count; i++) {
+		tcase_add_test(tcase, tests[i]);
+	}
+	tcase_set_timeout(tcase, 120); /* valgrind on a loaded machine */
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

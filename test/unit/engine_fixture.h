@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One engine under test, with ops that record: what it multicast waits until the test delivers it, what it
+ * answered and sent to each client can be read in order.
+ */
+#ifndef ENGINE_FIXTURE_H
+#define ENGINE_FIXTURE_H
+
+#include <stdbool.h>
+
+#include <check.h>
+#include <corosync/corotypes.h>
+
+#include "include/cpg_ipc.h"
+#include "include/cpg_wire.h"
+#include "service/engine.h"
+
+#define SELF 1u /* nodeid of the engine under test */
+
+struct packet {
+	struct packet *next;
+	size_t size;
+	uint8_t data[] IPC_ALIGNED;
+};
+
+struct packets {
+	struct packet *first, **last;
+	size_t count;
+};
+
+/* A client's connection. */
+struct peer {
+	struct peer *next;
+	struct engine_client *client;
+	uint32_t pid;
+	struct packets responses, events;
+	size_t room; /* events that its buffer still takes */
+	bool broken, evicted;
+};
+
+struct fixture {
+	struct engine *engine;
+	struct packets multicasts;
+	struct peer *peers;
+	uint64_t now;
+	uint64_t wake_at; /* 0: not asked for */
+	bool totem_full, holding;
+	size_t segments;    /* that exist */
+	void *last_segment; /* user data of the segment that was made last */
+	bool segment_cut;
+	size_t log_lines;
+	int log_priority; /* of the last line */
+};
+
+#define ROOM_ENDLESS SIZE_MAX
+
+/* Ends with an open gate: a ring of SELF alone, synchronised. */
+struct fixture *fixture_new(const struct engine_config *config);
+void fixture_free(struct fixture *fixture);
+
+struct peer *peer_new(struct fixture *fixture, uint32_t pid);
+void peer_gone(struct fixture *fixture, struct peer *peer);
+
+/* Sends a request; its header's size is filled in. Returns the error of the answer, 0 when there was none. */
+cs_error_t request(struct fixture *fixture, struct peer *peer, int id, void *message, size_t size);
+cs_error_t request_join(struct fixture *fixture, struct peer *peer, const char *group);
+cs_error_t request_leave(struct fixture *fixture, struct peer *peer, const char *group);
+void request_mcast(struct fixture *fixture, struct peer *peer, const char *text);
+cs_error_t request_fragment(struct fixture *fixture, struct peer *peer, uint32_t type, uint32_t msglen,
+			    const char *text);
+/* As request_join, and delivers it. */
+void joined(struct fixture *fixture, struct peer *peer, const char *group);
+
+/* What the engine wrote into the segment that was made last, as a control segment. */
+uint64_t fixture_control_taken(const struct fixture *fixture);
+
+struct ipc_name ipc_name(const char *text);
+
+/* First of a list, taken out; NULL when empty. The caller frees it. */
+struct packet *take(struct packets *packets);
+void drop_all(struct packets *packets);
+/* How many of these have that id in their header. */
+size_t count_id(const struct packets *packets, int id);
+
+/* Delivers what was multicast back to the engine, in order, as from SELF; those it sends meanwhile too. */
+void deliver_own(struct fixture *fixture);
+void deliver_procjoin(struct fixture *fixture, uint32_t nodeid, uint32_t pid, const char *group);
+void deliver_procleave(struct fixture *fixture, uint32_t nodeid, uint32_t pid, const char *group,
+		       uint32_t reason);
+void deliver_mcast(struct fixture *fixture, uint32_t nodeid, uint32_t pid, const char *group,
+		   const char *text);
+
+/* One process in a joinlist. */
+struct named {
+	uint32_t pid;
+	const char *group;
+};
+void deliver_downlist(struct fixture *fixture, uint32_t nodeid);
+void deliver_joinlist(struct fixture *fixture, uint32_t nodeid, const struct named *named, size_t count);
+
+/* Steps of a ring change. Lists end with 0. */
+void transitional(struct fixture *fixture, const uint32_t *left);
+void sync_begin(struct fixture *fixture, const uint32_t *trans, const uint32_t *members);
+void sync_own(struct fixture *fixture); /* sync_process until done, own messages delivered */
+void sync_end(struct fixture *fixture); /* activate and over, and the tick that follows */
+
+/*
+ * The next event of a client as text: members, then those that left (-), then those that joined (+), each
+ * NODE:PID and the first letter of its reason (u: nodeup, d: nodedown, p: procdown); "event ID" when it is no
+ * confchg, "none".
+ */
+const char *next_confchg(struct peer *peer);
+
+/* The test program's main: runs these tests, says how many failed. */
+int run_tests(const char *name, const TTest *const *tests, size_t count);
+#define RUN_TESTS(name, tests) run_tests(name, tests, sizeof(tests) / sizeof((tests)[0]))
+
+#endif

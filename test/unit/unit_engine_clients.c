@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Clients that read slowly or not at all, groups larger than old libraries' arrays. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "test/unit/engine_fixture.h"
+
+#define MS (1000ull * 1000)
+
+static const struct engine_config small = {
+	.client_queue = 10 * 1000, .client_stall = 100 * MS, .queue_total = 50 * 1000};
+
+static char *kilobyte(void)
+{
+	static char text[1001];
+
+	memset(text, 'k', sizeof(text) - 1);
+	return text;
+}
+
+static void tick_at(struct fixture *fixture, uint64_t after)
+{
+	fixture->now += after;
+	engine_tick(fixture->engine);
+}
+
+START_TEST(a_slow_client_gets_everything_in_order)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *slow = peer_new(fixture, 10);
+	struct packet *packet;
+	char text[2] = "";
+	int i;
+
+	joined(fixture, slow, "group");
+	drop_all(&slow->events);
+	slow->room = 3;
+	for (i = 0; i < 10; i++) {
+		text[0] = (char)('0' + i);
+		deliver_mcast(fixture, SELF, 10, "group", text);
+	}
+	ck_assert_uint_eq(slow->events.count, 3);
+	ck_assert_uint_ne(fixture->wake_at, 0);
+	slow->room = 2;
+	tick_at(fixture, MS);
+	ck_assert_uint_eq(slow->events.count, 5);
+	slow->room = ROOM_ENDLESS;
+	tick_at(fixture, MS);
+	for (i = 0; i < 10; i++) {
+		packet = take(&slow->events);
+		ck_assert_int_eq(((struct ipc_deliver *)packet->data)->message[0], '0' + i);
+		free(packet);
+	}
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(stalled_over_its_queue)
+{
+	struct fixture *fixture = fixture_new(&small);
+	struct peer *stuck = peer_new(fixture, 10), *good = peer_new(fixture, 20);
+	int i;
+
+	joined(fixture, stuck, "group");
+	joined(fixture, good, "group");
+	stuck->room = 0;
+	for (i = 0; i < 20; i++) {
+		deliver_mcast(fixture, SELF, 20, "group", kilobyte());
+	}
+	tick_at(fixture, 99 * MS);
+	ck_assert(!stuck->evicted); /* a pause costs nothing */
+	tick_at(fixture, 2 * MS);
+	ck_assert(stuck->evicted);
+	ck_assert(!good->evicted);
+	peer_gone(fixture, stuck);
+	drop_all(&good->events);
+	deliver_own(fixture);
+	ck_assert_str_eq(next_confchg(good), "1:20 -1:10p");
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(progress_saves_it)
+{
+	struct fixture *fixture = fixture_new(&small);
+	struct peer *slow = peer_new(fixture, 10);
+	int i;
+
+	joined(fixture, slow, "group");
+	slow->room = 0;
+	for (i = 0; i < 20; i++) {
+		deliver_mcast(fixture, SELF, 10, "group", kilobyte());
+	}
+	for (i = 0; i < 5; i++) {
+		slow->room = 1;
+		tick_at(fixture, 90 * MS);
+	}
+	ck_assert(!slow->evicted);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(under_its_queue_it_may_stall)
+{
+	struct fixture *fixture = fixture_new(&small);
+	struct peer *stuck = peer_new(fixture, 10);
+
+	joined(fixture, stuck, "group");
+	stuck->room = 0;
+	deliver_mcast(fixture, SELF, 10, "group", kilobyte());
+	tick_at(fixture, 3600 * 1000 * MS);
+	ck_assert(!stuck->evicted);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(the_largest_goes_when_memory_runs_out)
+{
+	struct fixture *fixture = fixture_new(&small);
+	struct peer *much = peer_new(fixture, 10), *less = peer_new(fixture, 20);
+	struct engine_stats stats;
+	int i;
+
+	joined(fixture, much, "much");
+	joined(fixture, less, "less");
+	much->room = less->room = 0;
+	for (i = 0; i < 15; i++) {
+		deliver_mcast(fixture, SELF, 20, "less", kilobyte());
+	}
+	for (i = 0; i < 100 && !much->evicted; i++) {
+		deliver_mcast(fixture, SELF, 10, "much", kilobyte());
+		engine_stats(fixture->engine, &stats);
+		ck_assert_uint_le(stats.queued_bytes, small.queue_total);
+	}
+	ck_assert(much->evicted);
+	ck_assert(!less->evicted);
+	ck_assert_uint_eq(stats.evicted, 1);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(a_broken_connection_is_closed)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *peer = peer_new(fixture, 10);
+
+	joined(fixture, peer, "group");
+	peer->broken = true;
+	deliver_mcast(fixture, SELF, 10, "group", "hello");
+	ck_assert(peer->evicted);
+	ck_assert_int_eq(request_leave(fixture, peer, "group"), 0); /* nobody listens any more */
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(waiting_events_share_memory)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *one = peer_new(fixture, 10), *two = peer_new(fixture, 20);
+
+	joined(fixture, one, "group");
+	joined(fixture, two, "group");
+	drop_all(&one->events);
+	drop_all(&two->events);
+	one->room = two->room = 0;
+	deliver_mcast(fixture, SELF, 10, "group", "hello");
+	one->room = ROOM_ENDLESS;
+	tick_at(fixture, MS);
+	two->room = ROOM_ENDLESS;
+	tick_at(fixture, MS);
+	ck_assert_uint_eq(one->events.count, 1);
+	ck_assert_uint_eq(two->events.count, 1);
+	fixture_free(fixture); /* and under valgrind: freed once */
+}
+END_TEST
+
+/* ---- large groups ---- */
+
+#define LARGE 300
+
+static void hello_large_groups(struct fixture *fixture, struct peer *peer)
+{
+	struct ipc_hello hello = {.magic = IPC_HELLO_MAGIC,
+				  .version = IPC_HELLO_VERSION,
+				  .features = IPC_FEATURE_LARGE_GROUPS,
+				  .step = IPC_HELLO_START};
+
+	ck_assert_int_eq(request(fixture, peer, IPC_REQ_LOCAL_GET, &hello, sizeof(hello)), CS_OK);
+}
+
+static void sync_with(struct fixture *fixture, const struct named *named, size_t count)
+{
+	transitional(fixture, count ? (const uint32_t[]){0} : (const uint32_t[]){2, 0});
+	sync_begin(fixture, (const uint32_t[]){SELF, 0},
+		   count ? (const uint32_t[]){SELF, 2, 0} : (const uint32_t[]){SELF, 0});
+	deliver_downlist(fixture, 2);
+	if (count) {
+		deliver_joinlist(fixture, 2, named, count);
+	}
+	sync_own(fixture);
+	sync_end(fixture);
+}
+
+static void check_confchg(const struct ipc_confchg *event, bool *seen, uint32_t self)
+{
+	const struct ipc_address *members = event->list, *left = members + event->member_list_entries;
+	const struct ipc_address *joined_list = left + event->left_list_entries;
+	uint32_t i, j, found = 0;
+
+	ck_assert_uint_le(event->member_list_entries, IPC_OLD_MEMBERS_MAX);
+	ck_assert_uint_le(event->left_list_entries, IPC_OLD_MEMBERS_MAX);
+	ck_assert_uint_le(event->joined_list_entries, IPC_OLD_MEMBERS_MAX);
+	for (i = 0; i < event->joined_list_entries; i++) {
+		for (j = 0; j < event->member_list_entries; j++) {
+			found += members[j].nodeid == joined_list[i].nodeid &&
+				 members[j].pid == joined_list[i].pid;
+		}
+		seen[joined_list[i].pid] = true;
+	}
+	ck_assert_uint_eq(found, event->joined_list_entries);
+	for (i = 0; i < event->left_list_entries; i++) {
+		seen[left[i].pid] = true;
+	}
+	for (j = 0; j < event->member_list_entries; j++) {
+		if (members[j].nodeid == SELF && members[j].pid == self) {
+			return;
+		}
+	}
+	ck_abort_msg("the receiver is not among the members");
+}
+
+/* All confchgs that wait: each fits old arrays, together they name everyone. */
+static void check_cut(struct peer *peer)
+{
+	bool seen[LARGE + 1] = {false};
+	struct packet *packet;
+	uint32_t pid;
+
+	while ((packet = take(&peer->events))) {
+		const struct ipc_confchg *event = (const void *)packet->data;
+
+		if (event->header.id == IPC_RES_CONFCHG) {
+			check_confchg(event, seen, peer->pid);
+		}
+		free(packet);
+	}
+	for (pid = 1; pid <= LARGE; pid++) {
+		ck_assert(seen[pid]);
+	}
+}
+
+START_TEST(old_libraries_get_what_fits)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *old = peer_new(fixture, 90000), *ours = peer_new(fixture, 90001);
+	struct named named[LARGE];
+	uint32_t i;
+
+	for (i = 0; i < LARGE; i++) {
+		named[i] = (struct named){i + 1, "group"};
+	}
+	hello_large_groups(fixture, ours);
+	joined(fixture, old, "group");
+	joined(fixture, ours, "group");
+	drop_all(&old->events);
+	drop_all(&ours->events);
+	sync_with(fixture, named, LARGE);
+	check_cut(old);
+	ck_assert_uint_eq(count_id(&ours->events, IPC_RES_CONFCHG), 1);
+	ck_assert_uint_eq(((struct ipc_confchg *)ours->events.first->data)->member_list_entries, LARGE + 2);
+	ck_assert_uint_eq(((struct ipc_confchg *)ours->events.first->data)->joined_list_entries, LARGE);
+	drop_all(&ours->events);
+	sync_with(fixture, NULL, 0);
+	check_cut(old);
+	ck_assert_uint_eq(((struct ipc_confchg *)ours->events.first->data)->left_list_entries, LARGE);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(huge_events_travel_in_parts)
+{
+	enum { HUGE_GROUP = 60000 };
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *ours = peer_new(fixture, 90001);
+	struct packet *packet;
+	uint64_t offset = 0, total = 0;
+	uint32_t pid;
+
+	hello_large_groups(fixture, ours);
+	for (pid = 1; pid <= HUGE_GROUP; pid++) {
+		deliver_procjoin(fixture, 2, pid, "group");
+	}
+	joined(fixture, ours, "group");
+	ck_assert_uint_gt(ours->events.count, 1);
+	while ((packet = take(&ours->events))) {
+		const struct ipc_event_part *part = (const void *)packet->data;
+
+		ck_assert_int_eq(part->header.id, IPC_RES_EVENT_PART);
+		ck_assert_int_eq(part->header.size, (int)packet->size);
+		ck_assert_uint_eq(part->offset, offset);
+		ck_assert_uint_eq(packet->size, sizeof(*part) + part->length);
+		offset += part->length;
+		total = part->total;
+		free(packet);
+	}
+	ck_assert_uint_eq(offset, total);
+	ck_assert_uint_eq(total, sizeof(struct ipc_confchg) + (HUGE_GROUP + 2) * sizeof(struct ipc_address));
+	fixture_free(fixture);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		a_slow_client_gets_everything_in_order,
+		stalled_over_its_queue,
+		progress_saves_it,
+		under_its_queue_it_may_stall,
+		the_largest_goes_when_memory_runs_out,
+		a_broken_connection_is_closed,
+		waiting_events_share_memory,
+		old_libraries_get_what_fits,
+		huge_events_travel_in_parts,
+	};
+
+	return RUN_TESTS("engine: clients", tests);
+}

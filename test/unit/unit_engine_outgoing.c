@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Hand-over to totem: order, window, backlog, messages in fragments. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "test/unit/engine_fixture.h"
+
+#define NOBODY ((const uint32_t[]){0})
+#define SELF_ALONE ((const uint32_t[]){SELF, 0})
+
+#define WINDOW_MOST ((size_t)2 * 1024 * 1024) /* half of totem's queue */
+
+static size_t multicast_bytes(const struct fixture *fixture)
+{
+	const struct packet *packet;
+	size_t bytes = 0;
+
+	for (packet = fixture->multicasts.first; packet; packet = packet->next) {
+		bytes += packet->size;
+	}
+	return bytes;
+}
+
+static char *text_of(size_t length)
+{
+	char *text = malloc(length + 1);
+
+	ck_assert_ptr_nonnull(text);
+	memset(text, 't', length);
+	text[length] = '\0';
+	return text;
+}
+
+static void ring_change(struct fixture *fixture)
+{
+	transitional(fixture, NOBODY);
+	sync_begin(fixture, SELF_ALONE, SELF_ALONE);
+	sync_own(fixture);
+	sync_end(fixture);
+}
+
+START_TEST(a_lone_message_goes_out_at_once)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *peer = peer_new(fixture, 10);
+	const struct wire_mcast *message;
+	struct packet *packet;
+
+	joined(fixture, peer, "group");
+	request_mcast(fixture, peer, "hello");
+	ck_assert_uint_eq(fixture->multicasts.count, 1);
+	packet = take(&fixture->multicasts);
+	message = (const void *)packet->data;
+	ck_assert_int_eq(message->header.id, WIRE_ID(WIRE_MCAST));
+	ck_assert_int_eq(message->header.size, (int)packet->size);
+	ck_assert_uint_eq(message->group.length, 5);
+	ck_assert_mem_eq(message->group.value, "group", 5);
+	ck_assert_uint_eq(message->msglen, 5);
+	ck_assert_uint_eq(message->pid, 10);
+	ck_assert_uint_eq(message->source.nodeid, SELF);
+	ck_assert_mem_eq(message->message, "hello", 5);
+	free(packet);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(totem_never_holds_more_than_the_window)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *peer = peer_new(fixture, 10);
+	char *text = text_of(100 * 1000);
+	size_t sent, got = 0;
+
+	joined(fixture, peer, "group");
+	drop_all(&peer->events);
+	for (sent = 0; sent < 60; sent++) {
+		request_mcast(fixture, peer, text);
+		ck_assert_uint_le(multicast_bytes(fixture), WINDOW_MOST);
+	}
+	ck_assert(fixture->holding); /* 6 MB: no more requests, please */
+	while (fixture->multicasts.first) {
+		struct packet *packet = take(&fixture->multicasts);
+
+		engine_message(fixture->engine, WIRE_MCAST, packet->data, SELF);
+		free(packet);
+		engine_token(fixture->engine);
+		ck_assert_uint_le(multicast_bytes(fixture), WINDOW_MOST);
+		got++;
+	}
+	ck_assert_uint_eq(got, sent);
+	ck_assert_uint_eq(count_id(&peer->events, IPC_RES_DELIVER), sent);
+	ck_assert(!fixture->holding);
+	ck_assert(!engine_busy(fixture->engine));
+	free(text);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(no_room_in_totem_loses_nothing)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *peer = peer_new(fixture, 10);
+	int i;
+
+	joined(fixture, peer, "group");
+	drop_all(&peer->events);
+	fixture->totem_full = true;
+	for (i = 0; i < 10; i++) {
+		request_mcast(fixture, peer, "message");
+	}
+	ck_assert(engine_busy(fixture->engine));
+	fixture->wake_at = 0;
+	engine_token(fixture->engine);
+	ck_assert_uint_ne(fixture->wake_at, 0); /* no token may come: a timer will */
+	fixture->totem_full = false;
+	engine_tick(fixture->engine);
+	deliver_own(fixture);
+	ck_assert_uint_eq(count_id(&peer->events, IPC_RES_DELIVER), 10);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(messages_and_leave_keep_their_order_over_a_sync)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *one = peer_new(fixture, 10), *two = peer_new(fixture, 20);
+	struct packet *packet;
+
+	joined(fixture, one, "group");
+	joined(fixture, two, "group");
+	drop_all(&one->events);
+	transitional(fixture, NOBODY);
+	request_mcast(fixture, two, "1");
+	request_mcast(fixture, two, "2");
+	ck_assert_int_eq(request_leave(fixture, two, "group"), CS_OK);
+	request_mcast(fixture, two, "behind the leave");
+	sync_begin(fixture, SELF_ALONE, SELF_ALONE);
+	sync_own(fixture);
+	sync_end(fixture);
+	deliver_own(fixture);
+	ck_assert_str_eq(next_confchg(one), "event 13");
+	packet = take(&one->events);
+	ck_assert_mem_eq(((struct ipc_deliver *)packet->data)->message, "1", 1);
+	free(packet);
+	packet = take(&one->events);
+	ck_assert_mem_eq(((struct ipc_deliver *)packet->data)->message, "2", 1);
+	free(packet);
+	ck_assert_str_eq(next_confchg(one), "1:10 -1:20l");
+	ck_assert_str_eq(next_confchg(one), "none");
+	fixture_free(fixture);
+}
+END_TEST
+
+/* ---- fragments ---- */
+
+START_TEST(fragments_travel_and_arrive)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *one = peer_new(fixture, 10), *two = peer_new(fixture, 20);
+
+	joined(fixture, one, "group");
+	drop_all(&one->events);
+	ck_assert_int_eq(request_fragment(fixture, one, IPC_FRAGMENT_FIRST, 9, "abc"), CS_OK);
+	joined(fixture, two, "group"); /* an unrelated join does not interrupt */
+	ck_assert_int_eq(request_fragment(fixture, one, IPC_FRAGMENT_CONTINUED, 9, "def"), CS_OK);
+	ck_assert_int_eq(request_fragment(fixture, one, IPC_FRAGMENT_LAST, 9, "ghi"), CS_OK);
+	deliver_own(fixture);
+	ck_assert_uint_eq(count_id(&one->events, IPC_RES_PARTIAL_DELIVER), 3);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(fragments_must_add_up)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *peer = peer_new(fixture, 10);
+
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_FIRST, 9, "abc"), CS_ERR_NOT_EXIST);
+	joined(fixture, peer, "group");
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_CONTINUED, 9, "abc"),
+			 CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_FIRST, 2, "abc"), CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_FIRST, 9, "abc"), CS_OK);
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_LAST, 9, "abc"), CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_FIRST, 9, "abc"), CS_OK);
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_CONTINUED, 8, "abc"),
+			 CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(request_fragment(fixture, peer, 0, 9, "abc"), CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(request_fragment(fixture, peer, 4, 9, "abc"), CS_ERR_INVALID_PARAM);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(a_ring_change_in_the_middle_interrupts)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *peer = peer_new(fixture, 10);
+
+	joined(fixture, peer, "group");
+	drop_all(&peer->events);
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_FIRST, 9, "abc"), CS_OK);
+	ring_change(fixture);
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_CONTINUED, 9, "def"), CS_ERR_INTERRUPT);
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_LAST, 9, "ghi"), CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_FIRST, 3, "abc"), CS_OK);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(a_last_fragment_that_waits_is_interrupted)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *peer = peer_new(fixture, 10);
+	struct packet *answer;
+
+	joined(fixture, peer, "group");
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_FIRST, 6, "abc"), CS_OK);
+	fixture->totem_full = true;
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_LAST, 6, "def"), 0); /* no answer yet */
+	transitional(fixture, NOBODY);
+	answer = take(&peer->responses);
+	ck_assert_ptr_nonnull(answer);
+	ck_assert_int_eq(((struct ipc_response *)answer->data)->error, CS_ERR_INTERRUPT);
+	free(answer);
+	fixture->totem_full = false;
+	deliver_own(fixture);
+	ring_change(fixture);
+	ck_assert_uint_eq(fixture->multicasts.count, 0); /* what waited of it is dropped */
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(a_message_that_waits_whole_survives)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *peer = peer_new(fixture, 10);
+	struct packet *answer;
+
+	joined(fixture, peer, "group");
+	drop_all(&peer->events);
+	fixture->totem_full = true;
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_FIRST, 6, "abc"), CS_OK);
+	transitional(fixture, NOBODY);
+	fixture->totem_full = false;
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_LAST, 6, "def"), 0);
+	sync_begin(fixture, SELF_ALONE, SELF_ALONE);
+	sync_own(fixture);
+	sync_end(fixture);
+	answer = take(&peer->responses);
+	ck_assert_ptr_nonnull(answer);
+	ck_assert_int_eq(((struct ipc_response *)answer->data)->error, CS_OK);
+	free(answer);
+	deliver_own(fixture);
+	ck_assert_uint_eq(count_id(&peer->events, IPC_RES_PARTIAL_DELIVER), 2);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(death_in_the_middle_drops_what_waits)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *peer = peer_new(fixture, 10);
+
+	joined(fixture, peer, "group");
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_FIRST, 9, "abc"), CS_OK);
+	deliver_own(fixture);
+	fixture->totem_full = true;
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_CONTINUED, 9, "def"), CS_OK);
+	peer_gone(fixture, peer);
+	fixture->totem_full = false;
+	engine_token(fixture->engine);
+	ck_assert_uint_eq(fixture->multicasts.count, 1);
+	ck_assert_uint_eq(count_id(&fixture->multicasts, WIRE_ID(WIRE_PROCLEAVE)), 1);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(death_while_the_answer_waits)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *peer = peer_new(fixture, 10);
+
+	joined(fixture, peer, "group");
+	fixture->totem_full = true;
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_FIRST, 6, "abc"), CS_OK);
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_LAST, 6, "def"), 0);
+	peer_gone(fixture, peer);
+	fixture->totem_full = false;
+	deliver_own(fixture);
+	engine_token(fixture->engine);
+	deliver_own(fixture);
+	ck_assert(!engine_busy(fixture->engine));
+	fixture_free(fixture);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		a_lone_message_goes_out_at_once,
+		totem_never_holds_more_than_the_window,
+		no_room_in_totem_loses_nothing,
+		messages_and_leave_keep_their_order_over_a_sync,
+		fragments_travel_and_arrive,
+		fragments_must_add_up,
+		a_ring_change_in_the_middle_interrupts,
+		a_last_fragment_that_waits_is_interrupted,
+		a_message_that_waits_whole_survives,
+		death_in_the_middle_drops_what_waits,
+		death_while_the_answer_waits,
+	};
+
+	return RUN_TESTS("engine: hand-over", tests);
+}
