@@ -118,9 +118,15 @@ build_tree()
 	"$QS_SOURCE/configure" --prefix="$QS_PREFIX" "$@" && make -j"$QS_JOBS"
 }
 
+# A release brings its configure; a tree that was built before has one.
 build_configure()
 {
-	cd "$QS_SOURCE" && ./autogen.sh
+	cd "$QS_SOURCE" || return 1
+	if [[ -x configure && -z $(find configure.ac Makefile.am ./*/local.mk test/*/local.mk -newer configure) ]]; then
+		echo "configure is up to date"
+		return 0
+	fi
+	./autogen.sh
 }
 
 ### Steps
