@@ -5,8 +5,10 @@
 . "$(dirname "$0")/cluster.sh"
 . "$(dirname "$0")/verify.sh"
 
+# One line that changes, on a terminal; in a file, only what it was at the end of each phase.
 progress_line()
 {
+	[[ -t 1 || ${2:-} == last ]] || return 0
 	local n all=0 delivered line=""
 	for n in $CLUSTER_NODES; do
 		delivered=$(verify_delivered "$n")
@@ -23,7 +25,7 @@ watch_traffic()
 		progress_line "$1"
 		sleep 0.5
 	done
-	progress_line "$1"
+	progress_line "$1" last
 	echo
 }
 
@@ -37,7 +39,7 @@ watch_until()
 		progress_line "$title"
 		sleep 0.3
 	done
-	progress_line "$title"
+	progress_line "$title" last
 	echo
 }
 
