@@ -276,6 +276,8 @@ WRONG(lost_in_a_view, VIOLATION_SYNCHRONY, "=1+1 r7:12 =12+2 s0 s1 s2 1.0 1.1 1.
       "=12+2 r7:12 1.0 1.2 =2-1l end")
 WRONG(behind_the_view_change, VIOLATION_SYNCHRONY, "=1+1 r7:123 =12+2 s0 1.0 =123+3 =23-1l end",
       "=12+2 r7:123 =123+3 1.0 =23-1l end")
+WRONG(lost_where_logs_come_in_the_order_of_leaving, VIOLATION_SYNCHRONY, "=123+1 r7:123 2.0 =12-3p end",
+      "=23+2 r7:123 =123+1 s0 s1 2.0 2.1 =12-3p end", "=3+3 r7:123 =23+2")
 WRONG(two_orders, VIOLATION_ORDER, "=1+1 r7:12 =12+2 s0 1.0 2.0 end", "=12+2 r7:12 s0 2.0 1.0 end")
 WRONG(order_in_a_circle, VIOLATION_ORDER, "=123+1 r7:123 s0 1.0 2.0", "=123+2 r7:123 s0 2.0 3.0",
       "=123+3 r7:123 s0 3.0 1.0")
@@ -461,6 +463,7 @@ static TCase *message_case(void)
 	tcase_add_test(tests, message_before_the_first_view);
 	tcase_add_test(tests, lost_in_a_view);
 	tcase_add_test(tests, behind_the_view_change);
+	tcase_add_test(tests, lost_where_logs_come_in_the_order_of_leaving);
 	tcase_add_test(tests, two_orders);
 	tcase_add_test(tests, order_in_a_circle);
 	tcase_add_test(tests, accepted_and_lost);
