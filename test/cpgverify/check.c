@@ -58,7 +58,8 @@ static int load(struct history *history, uint32_t file, const char *name)
 	if (status == LOG_DAMAGED)
 		error = reader.error;
 	if (error != NULL)
-		fprintf(stderr, "cpgverify: %s: damaged at byte %zu: %s\n", name, reader.offset, error);
+		fprintf(stderr, "cpgverify: %s: can't be used from byte %zu on: %s\n", name, reader.offset,
+			error);
 	log_reader_clear(&reader);
 	unmap_log(data, size);
 	return error == NULL ? 0 : -1;

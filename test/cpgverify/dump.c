@@ -124,7 +124,7 @@ int dump_log(int argc, char **argv)
 	if (status == LOG_TRUNCATED)
 		printf("truncated at byte %zu\n", reader.offset);
 	if (status == LOG_DAMAGED)
-		fprintf(stderr, "cpgverify: %s: damaged at byte %zu: %s\n", argv[0], reader.offset,
+		fprintf(stderr, "cpgverify: %s: can't be used from byte %zu on: %s\n", argv[0], reader.offset,
 			reader.error);
 	log_reader_clear(&reader);
 	unmap_log(data, size);

@@ -169,7 +169,7 @@ static enum log_status check_magic(struct log_reader *reader)
 {
 	size_t have = reader->size < LOG_MAGIC_SIZE ? reader->size : LOG_MAGIC_SIZE;
 
-	if (have > 0 && memcmp(reader->data, LOG_MAGIC, have) != 0)
+	if (memcmp(reader->data, LOG_MAGIC, have) != 0)
 		return damaged(reader, "not a log of cpgverify");
 	reader->offset = have;
 	return have < LOG_MAGIC_SIZE ? LOG_TRUNCATED : LOG_RECORD;

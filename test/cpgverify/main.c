@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,11 +17,21 @@ static int run_command(int argc, char **argv)
 	return run(&options);
 }
 
+static bool help_wanted(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc && i < 3; i++)
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return true;
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	const char *command = argc > 1 ? argv[1] : "";
 
-	if (strcmp(command, "--help") == 0 || strcmp(command, "help") == 0 || strcmp(command, "-h") == 0) {
+	if (help_wanted(argc, argv)) {
 		options_help();
 		return 0;
 	}
