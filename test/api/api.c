@@ -116,8 +116,8 @@ static uint32_t hash(const uint8_t *bytes, size_t length)
 
 const char *api_text(const void *message, size_t length)
 {
-	static char texts[4][SHOWN_TEXT_MAX + 16];
-	static unsigned int next;
+	static _Thread_local char texts[4][SHOWN_TEXT_MAX + 16];
+	static _Thread_local unsigned int next;
 	char *text = texts[next++ % 4];
 	const char *bytes = message;
 	bool printable = length <= SHOWN_TEXT_MAX;

@@ -158,7 +158,7 @@ static void ask(struct api_peer *peer, const struct order *order, struct answer 
 
 static cs_error_t ask_error(struct api_peer *peer, struct order order)
 {
-	static struct answer answer;
+	static _Thread_local struct answer answer;
 
 	ask(peer, &order, &answer);
 	return answer.error;

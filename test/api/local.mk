@@ -1,22 +1,48 @@
 # test/api: its part of the Makefile
 #
 # run-api runs these inside real nodes, so they are no TESTS: test/cluster/test_api.sh does it.
-api_tests = api_context_get api_context_set api_dispatch api_fd_get api_finalize \
-	api_flow_control_state_get api_initialize api_iteration_finalize api_iteration_initialize \
-	api_iteration_next api_join api_leave api_local_get api_max_atomic_msgsize_get api_mcast_joined \
-	api_membership_get api_model_initialize api_zcb_alloc api_zcb_free api_zcb_mcast_joined
+api_tests = api_client_asterisk api_client_cmirrord api_client_dlm api_client_pacemaker api_client_pmxcfs \
+	api_client_sbd api_client_sheepdog api_context_get api_context_set api_daemon_dies api_dispatch \
+	api_fd_get api_finalize api_flow_control_state_get api_initialize api_iteration_finalize \
+	api_iteration_initialize api_iteration_next api_join api_large_senders api_leave api_local_get \
+	api_max_atomic_msgsize_get api_mcast_joined api_membership_get api_model_initialize \
+	api_random_sizes api_threads api_zcb_alloc api_zcb_free api_zcb_mcast_joined
 check_PROGRAMS += $(api_tests)
 
 # Linked against our library. run-api chooses one at run time, so there must be no wrapper scripts.
 api_shared = test/api/api.c test/api/api_peer.c test/api/api.h
 api_ldflags = $(AM_LDFLAGS) -no-install -pthread
 
+api_client_asterisk_SOURCES = test/api/api_client_asterisk.c $(api_shared)
+api_client_asterisk_LDADD = lib/libcpg.la
+api_client_asterisk_LDFLAGS = $(api_ldflags)
+api_client_cmirrord_SOURCES = test/api/api_client_cmirrord.c $(api_shared)
+api_client_cmirrord_LDADD = lib/libcpg.la
+api_client_cmirrord_LDFLAGS = $(api_ldflags)
+api_client_dlm_SOURCES = test/api/api_client_dlm.c $(api_shared)
+api_client_dlm_LDADD = lib/libcpg.la
+api_client_dlm_LDFLAGS = $(api_ldflags)
+api_client_pacemaker_SOURCES = test/api/api_client_pacemaker.c $(api_shared)
+api_client_pacemaker_LDADD = lib/libcpg.la
+api_client_pacemaker_LDFLAGS = $(api_ldflags)
+api_client_pmxcfs_SOURCES = test/api/api_client_pmxcfs.c $(api_shared)
+api_client_pmxcfs_LDADD = lib/libcpg.la
+api_client_pmxcfs_LDFLAGS = $(api_ldflags)
+api_client_sbd_SOURCES = test/api/api_client_sbd.c $(api_shared)
+api_client_sbd_LDADD = lib/libcpg.la
+api_client_sbd_LDFLAGS = $(api_ldflags)
+api_client_sheepdog_SOURCES = test/api/api_client_sheepdog.c $(api_shared)
+api_client_sheepdog_LDADD = lib/libcpg.la
+api_client_sheepdog_LDFLAGS = $(api_ldflags)
 api_context_get_SOURCES = test/api/api_context_get.c $(api_shared)
 api_context_get_LDADD = lib/libcpg.la
 api_context_get_LDFLAGS = $(api_ldflags)
 api_context_set_SOURCES = test/api/api_context_set.c $(api_shared)
 api_context_set_LDADD = lib/libcpg.la
 api_context_set_LDFLAGS = $(api_ldflags)
+api_daemon_dies_SOURCES = test/api/api_daemon_dies.c $(api_shared)
+api_daemon_dies_LDADD = lib/libcpg.la
+api_daemon_dies_LDFLAGS = $(api_ldflags)
 api_dispatch_SOURCES = test/api/api_dispatch.c $(api_shared)
 api_dispatch_LDADD = lib/libcpg.la
 api_dispatch_LDFLAGS = $(api_ldflags)
@@ -44,6 +70,9 @@ api_iteration_next_LDFLAGS = $(api_ldflags)
 api_join_SOURCES = test/api/api_join.c $(api_shared)
 api_join_LDADD = lib/libcpg.la
 api_join_LDFLAGS = $(api_ldflags)
+api_large_senders_SOURCES = test/api/api_large_senders.c $(api_shared)
+api_large_senders_LDADD = lib/libcpg.la
+api_large_senders_LDFLAGS = $(api_ldflags)
 api_leave_SOURCES = test/api/api_leave.c $(api_shared)
 api_leave_LDADD = lib/libcpg.la
 api_leave_LDFLAGS = $(api_ldflags)
@@ -62,6 +91,12 @@ api_membership_get_LDFLAGS = $(api_ldflags)
 api_model_initialize_SOURCES = test/api/api_model_initialize.c $(api_shared)
 api_model_initialize_LDADD = lib/libcpg.la
 api_model_initialize_LDFLAGS = $(api_ldflags)
+api_random_sizes_SOURCES = test/api/api_random_sizes.c $(api_shared)
+api_random_sizes_LDADD = lib/libcpg.la
+api_random_sizes_LDFLAGS = $(api_ldflags)
+api_threads_SOURCES = test/api/api_threads.c $(api_shared)
+api_threads_LDADD = lib/libcpg.la
+api_threads_LDFLAGS = $(api_ldflags)
 api_zcb_alloc_SOURCES = test/api/api_zcb_alloc.c $(api_shared)
 api_zcb_alloc_LDADD = lib/libcpg.la
 api_zcb_alloc_LDFLAGS = $(api_ldflags)
