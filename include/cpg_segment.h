@@ -41,7 +41,12 @@ struct segment_control {
 	 * with release order after the request was taken; read with acquire order.
 	 */
 	_Atomic uint64_t mcast_bytes_taken;
-	uint8_t reserved[SEGMENT_CACHE_LINE - 16];
+	/*
+	 * Not 0 while a member of the client's group on this node is behind with reading: the library then refuses sends
+	 * with CS_ERR_TRY_AGAIN, until it catches up or is evicted. A hint: stored and read relaxed.
+	 */
+	_Atomic uint32_t receiver_behind;
+	uint8_t reserved[SEGMENT_CACHE_LINE - 20];
 };
 static_assert(sizeof(struct segment_control) == SEGMENT_CACHE_LINE, "segment_control");
 static_assert(offsetof(struct segment_control, mcast_bytes_taken) == 8, "segment_control");

@@ -3,9 +3,11 @@
  * Local clients: their life, what is sent to them, and what becomes of one that does not read.
  *
  * An event goes straight to the connection when nothing waits before it; otherwise it joins the client's
- * queue (one copy in memory, however many clients wait for it). Queues are tried again from ticks. A client
- * over client_queue that took nothing for client_stall is evicted; so is, over queue_total, the one that
- * holds most.
+ * queue (one copy in memory, however many clients wait for it). Queues are tried again from ticks.
+ *
+ * A client with more than client_queue waiting is behind: the senders of its group on this node wait for it (ours;
+ * stock's library can't be told). One that also took nothing for client_stall is evicted; so is, over
+ * queue_total, the one that holds most.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,6 +18,42 @@
 
 #define SLOW_DELAY_MIN (1000ull * 1000)	     /* ns */
 #define SLOW_DELAY_MAX (20ull * 1000 * 1000) /* ns */
+
+/* ---- being behind ---- */
+
+static void set_behind(struct engine_client *client, bool behind)
+{
+	struct group *group = client->group;
+	bool before = group->behind != 0;
+	struct qb_list_head *at;
+
+	if (behind == client->behind) {
+		return;
+	}
+	client->behind = behind;
+	if (behind) {
+		group->behind++;
+	} else {
+		group->behind--;
+	}
+	if (before == (group->behind != 0)) {
+		return;
+	}
+	qb_list_for_each(at, &group->clients)
+	{
+		segment_receiver_behind(qb_list_entry(at, struct engine_client, of_group));
+	}
+}
+
+/* The client's queue grew or shrank: the senders of its group wait while it is long. */
+static void update_behind(struct engine_client *client)
+{
+	size_t limit = client->engine->config.client_queue;
+
+	if (client->group) {
+		set_behind(client, client->queued > (client->behind ? limit / 2 : limit));
+	}
+}
 
 /* ---- life ---- */
 
@@ -41,16 +79,20 @@ void client_join_group(struct engine_client *client, struct group *group)
 	client->group = group;
 	client->state = CLIENT_JOIN_STARTED;
 	qb_list_add_tail(&client->of_group, &group->clients);
+	update_behind(client);
+	segment_receiver_behind(client);
 }
 
 void client_leave_group(struct engine_client *client)
 {
 	struct group *group = client->group;
 
+	set_behind(client, false);
 	qb_list_del(&client->of_group);
 	client->group = NULL;
 	client->state = CLIENT_UNJOINED;
 	client->wants_totem_conf = false;
+	segment_receiver_behind(client);
 	group_release(client->engine, group);
 }
 
@@ -100,6 +142,7 @@ static void queue_clear(struct engine_client *client)
 	qb_list_init(&client->events);
 	client->engine->queued -= client->queued;
 	client->queued = 0;
+	update_behind(client);
 }
 
 void engine_client_gone(struct engine *engine, struct engine_client *client)
@@ -241,6 +284,7 @@ static void queue_add(struct engine_client *client, struct event *event)
 	qb_list_add_tail(&queued->of_client, &client->events);
 	client->queued += event->size + sizeof(*queued);
 	engine->queued += event->size + sizeof(*queued);
+	update_behind(client);
 	enforce_limits(client);
 }
 
@@ -350,6 +394,7 @@ static bool client_flush(struct engine_client *client)
 	if (client->queued == 0) {
 		qb_list_del(&client->of_slow);
 	}
+	update_behind(client);
 	return progress;
 }
 

@@ -2,10 +2,12 @@
 /*
  * What the parts of the engine share. One struct engine holds all state.
  *
- *   group    found by name in a hash table; knows its members (array sorted by nodeid, pid) and its local
- * clients node     knows its processes: a list of members of all groups member   one process in one group, as
- * the ordered stream says; owned by its node's list and its group's array client   one local connection; in
- * at most one group outgoing a multicast that was accepted and not yet handed to totem
+ *   group     found by name in a hash table; knows its members (an array sorted by nodeid and pid) and its
+ *             local clients
+ *   node      knows its processes: a list of members of all groups
+ *   member    one process in one group, as the ordered stream says; owned by its node and its group together
+ *   client    one local connection; in at most one group
+ *   outgoing  a multicast that was accepted and not yet handed to totem
  */
 #ifndef ENGINE_INTERNAL_H
 #define ENGINE_INTERNAL_H
@@ -60,6 +62,7 @@ struct group {
 	struct member **members;
 	size_t member_count, member_capacity;
 	struct qb_list_head clients;   /* local, from join request to delivered leave or death */
+	size_t behind;		       /* of its clients, those that are behind */
 	struct qb_list_head departing; /* local processes whose leave or death is not delivered yet */
 };
 
@@ -120,6 +123,7 @@ struct engine_client {
 	uint32_t pid;
 	uint64_t features;
 	bool wants_totem_conf; /* its first confchg is followed by a totem_confchg */
+	bool behind;	       /* has more than client_queue waiting, until half of that is left */
 	bool evicted;	       /* gets nothing more; the connection is being closed */
 	bool complained;       /* about a bad request, once */
 	bool awaits_answer;    /* its message's last fragment waits in outgoing */
@@ -252,6 +256,8 @@ void request_segment_create(struct engine_client *client, const struct ipc_segme
 void request_segment_destroy(struct engine_client *client, const struct ipc_segment_destroy *request);
 void request_zcb_mcast(struct engine_client *client, const struct ipc_zcb_mcast *request);
 void segments_free(struct engine_client *client);
+/* Tells the library whether a receiver of its group is behind. */
+void segment_receiver_behind(struct engine_client *client);
 /* The request channel has given us `size` bytes of MCAST. */
 void segment_mcast_taken(struct engine_client *client, size_t size);
 

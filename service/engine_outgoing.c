@@ -11,9 +11,8 @@
 
 #include "engine_internal.h"
 
-/* Bytes handed over that have not come back: about what two token visits send, under half of totem's queue.
- */
-#define WINDOW ((size_t)1536 * 1024)
+/* Bytes handed over that have not come back: what two token visits send, at most half of totem's queue. */
+#define WINDOW ((size_t)2 * 1024 * 1024)
 
 /* The request channel is off while more than the first waits, until less than the second does. */
 #define BACKLOG_HOLD ((size_t)4 * 1024 * 1024)

@@ -12,6 +12,8 @@
 
 #define READ_ONCE(field) (*(const volatile __typeof__(field) *)&(field))
 
+#define PAGE_STEP 4096u /* no page is smaller */
+
 #define MESSAGE_MAX (1024u * 1024u - 1024u) /* cpg_max_atomic_msgsize */
 
 /* ---- slots ---- */
@@ -111,6 +113,7 @@ static void control_offer(struct engine_client *client, struct ipc_segment *offe
 		control->magic = SEGMENT_CONTROL_MAGIC;
 		control->version = SEGMENT_CONTROL_VERSION;
 		atomic_store_explicit(&control->mcast_bytes_taken, client->mcast_taken, memory_order_release);
+		segment_receiver_behind(client);
 	}
 }
 
@@ -120,6 +123,16 @@ void segment_mcast_taken(struct engine_client *client, size_t size)
 	if (client->control) {
 		atomic_store_explicit(&control_of(client->control)->mcast_bytes_taken, client->mcast_taken,
 				      memory_order_release);
+	}
+}
+
+void segment_receiver_behind(struct engine_client *client)
+{
+	uint32_t behind = client->group && client->group->behind;
+
+	if (client->control) {
+		atomic_store_explicit(&control_of(client->control)->receiver_behind, behind,
+				      memory_order_relaxed);
 	}
 }
 
@@ -242,10 +255,24 @@ void request_segment_destroy(struct engine_client *client, const struct ipc_segm
 
 /* ---- zero-copy buffers ---- */
 
+/* Reads a byte of each page: what the client cut off is found before anything is sent. */
+static void touch(const volatile uint8_t *bytes, size_t length)
+{
+	size_t at;
+
+	for (at = 0; at < length; at += PAGE_STEP) {
+		(void)bytes[at];
+	}
+	if (length) {
+		(void)bytes[length - 1];
+	}
+}
+
 static cs_error_t zcb_mcast(struct engine_client *client, const struct client_segment *slot, uint64_t offset,
 			    uint64_t length)
 {
 	const struct engine *engine = client->engine;
+	const uint8_t *message;
 
 	if (slot == NULL || slot == client->control || length > MESSAGE_MAX || offset < SEGMENT_START ||
 	    offset > slot->segment.size || length > slot->segment.size - offset) {
@@ -255,13 +282,13 @@ static cs_error_t zcb_mcast(struct engine_client *client, const struct client_se
 	if (client->state != CLIENT_JOIN_STARTED && client->state != CLIENT_JOINED) {
 		return CS_ERR_NOT_EXIST;
 	}
-	if (!outgoing_mcast(client, (const uint8_t *)slot->segment.base + offset, (uint32_t)length)) {
-		return CS_ERR_NO_MEMORY;
-	}
+	message = (const uint8_t *)slot->segment.base + offset;
+	touch(message, length);
 	if (engine->ops.segment_broken(engine->context, &slot->segment)) {
 		client_evict(client, "it cut its shared memory short");
+		return CS_ERR_INVALID_PARAM;
 	}
-	return CS_OK;
+	return outgoing_mcast(client, message, (uint32_t)length) ? CS_OK : CS_ERR_NO_MEMORY;
 }
 
 void request_zcb_mcast(struct engine_client *client, const struct ipc_zcb_mcast *request)

@@ -3,11 +3,11 @@
  * Ring changes. Order of events from one ring to the next, as totem and the executive bring them:
  *
  *   transitional   who left; from here on nothing of our clients is multicast
- *   regular        the new ring
- *   sync_init      forget what joinlists said
+ *   sync_init      the new ring; forget what joinlists said
  *   sync_process   tell everyone which processes are here: DOWNLIST, then JOINLISTs
  *   sync_activate  processes of left nodes go (NODEDOWN), those newly named come (NODEUP), those named no
- * longer go (PROCDOWN), then every client hears of the ring sync_over      the gate opens
+ *                  longer go (PROCDOWN), then every client hears of the ring
+ *   sync_over      the gate opens
  *
  * A next change may come at any point; it starts again with transitional. So the only state kept across
  * changes is which nodes were lost since the last activation: they go then, even if they are back by that

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "include/cpg_segment.h"
 #include "test/unit/engine_fixture.h"
 
 #define SEQ_STEP 4u
@@ -257,11 +256,9 @@ void peer_gone(struct fixture *fixture, struct peer *peer)
 	peer_free(peer);
 }
 
-uint64_t fixture_control_taken(const struct fixture *fixture)
+const struct segment_control *fixture_control(const struct fixture *fixture)
 {
-	struct segment_control *control = (void *)((uint8_t *)fixture->last_segment + SEGMENT_START);
-
-	return atomic_load_explicit(&control->mcast_bytes_taken, memory_order_acquire);
+	return (const void *)((const uint8_t *)fixture->last_segment + SEGMENT_START);
 }
 
 /* ---- requests ---- */

@@ -12,6 +12,7 @@
 #include <corosync/corotypes.h>
 
 #include "include/cpg_ipc.h"
+#include "include/cpg_segment.h"
 #include "include/cpg_wire.h"
 #include "service/engine.h"
 
@@ -71,8 +72,8 @@ cs_error_t request_fragment(struct fixture *fixture, struct peer *peer, uint32_t
 /* As request_join, and delivers it. */
 void joined(struct fixture *fixture, struct peer *peer, const char *group);
 
-/* What the engine wrote into the segment that was made last, as a control segment. */
-uint64_t fixture_control_taken(const struct fixture *fixture);
+/* The segment that was made last, as a control segment. */
+const struct segment_control *fixture_control(const struct fixture *fixture);
 
 struct ipc_name ipc_name(const char *text);
 

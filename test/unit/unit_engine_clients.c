@@ -24,6 +24,16 @@ static void tick_at(struct fixture *fixture, uint64_t after)
 	engine_tick(fixture->engine);
 }
 
+static void hello_with(struct fixture *fixture, struct peer *peer, uint64_t features)
+{
+	struct ipc_hello hello = {.magic = IPC_HELLO_MAGIC,
+				  .version = IPC_HELLO_VERSION,
+				  .features = features,
+				  .step = IPC_HELLO_START};
+
+	ck_assert_int_eq(request(fixture, peer, IPC_REQ_LOCAL_GET, &hello, sizeof(hello)), CS_OK);
+}
+
 START_TEST(a_slow_client_gets_everything_in_order)
 {
 	struct fixture *fixture = fixture_new(NULL);
@@ -96,6 +106,38 @@ START_TEST(progress_saves_it)
 		tick_at(fixture, 90 * MS);
 	}
 	ck_assert(!slow->evicted);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(senders_wait_for_who_is_behind)
+{
+	struct fixture *fixture = fixture_new(&small);
+	struct peer *slow = peer_new(fixture, 10), *sender = peer_new(fixture, 20);
+	int i;
+
+	joined(fixture, slow, "group");
+	joined(fixture, sender, "group");
+	hello_with(fixture, sender, IPC_FEATURE_SEGMENTS);
+	slow->room = 0;
+	ck_assert(!fixture_control(fixture)->receiver_behind);
+	for (i = 0; i < 12; i++) {
+		deliver_mcast(fixture, SELF, 20, "group", kilobyte());
+	}
+	ck_assert(fixture_control(fixture)->receiver_behind);
+	slow->room = 2;
+	tick_at(fixture, MS);
+	ck_assert(fixture_control(fixture)->receiver_behind); /* until half of it is left */
+	slow->room = ROOM_ENDLESS;
+	tick_at(fixture, MS);
+	ck_assert(!fixture_control(fixture)->receiver_behind);
+	slow->room = 0;
+	for (i = 0; i < 12; i++) {
+		deliver_mcast(fixture, SELF, 20, "group", kilobyte());
+	}
+	ck_assert(fixture_control(fixture)->receiver_behind);
+	peer_gone(fixture, slow);
+	ck_assert(!fixture_control(fixture)->receiver_behind);
 	fixture_free(fixture);
 }
 END_TEST
@@ -178,16 +220,6 @@ END_TEST
 
 #define LARGE 300
 
-static void hello_large_groups(struct fixture *fixture, struct peer *peer)
-{
-	struct ipc_hello hello = {.magic = IPC_HELLO_MAGIC,
-				  .version = IPC_HELLO_VERSION,
-				  .features = IPC_FEATURE_LARGE_GROUPS,
-				  .step = IPC_HELLO_START};
-
-	ck_assert_int_eq(request(fixture, peer, IPC_REQ_LOCAL_GET, &hello, sizeof(hello)), CS_OK);
-}
-
 static void sync_with(struct fixture *fixture, const struct named *named, size_t count)
 {
 	transitional(fixture, count ? (const uint32_t[]){0} : (const uint32_t[]){2, 0});
@@ -259,7 +291,7 @@ START_TEST(old_libraries_get_what_fits)
 	for (i = 0; i < LARGE; i++) {
 		named[i] = (struct named){i + 1, "group"};
 	}
-	hello_large_groups(fixture, ours);
+	hello_with(fixture, ours, IPC_FEATURE_LARGE_GROUPS);
 	joined(fixture, old, "group");
 	joined(fixture, ours, "group");
 	drop_all(&old->events);
@@ -286,7 +318,7 @@ START_TEST(huge_events_travel_in_parts)
 	uint64_t offset = 0, total = 0;
 	uint32_t pid;
 
-	hello_large_groups(fixture, ours);
+	hello_with(fixture, ours, IPC_FEATURE_LARGE_GROUPS);
 	for (pid = 1; pid <= HUGE_GROUP; pid++) {
 		deliver_procjoin(fixture, 2, pid, "group");
 	}
@@ -315,6 +347,7 @@ int main(void)
 		a_slow_client_gets_everything_in_order,
 		stalled_over_its_queue,
 		progress_saves_it,
+		senders_wait_for_who_is_behind,
 		under_its_queue_it_may_stall,
 		the_largest_goes_when_memory_runs_out,
 		a_broken_connection_is_closed,

@@ -511,7 +511,7 @@ START_TEST(taken_multicasts_are_counted)
 	joined(fixture, peer, "group");
 	request_mcast(fixture, peer, "12345");
 	request_mcast(fixture, peer, "123");
-	ck_assert_uint_eq(fixture_control_taken(fixture), 2 * sizeof(struct ipc_mcast) + 8);
+	ck_assert_uint_eq(fixture_control(fixture)->mcast_bytes_taken, 2 * sizeof(struct ipc_mcast) + 8);
 	fixture_free(fixture);
 }
 END_TEST

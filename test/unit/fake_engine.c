@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE
+#include "fake_engine.h"
+
+#include <check.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <qb/qbipcs.h>
+#include <qb/qbloop.h>
+#include <qb/qbrb.h>
+
+#include "lib/lib_internal.h"
+
+#define SEGMENTS_MAX 80u
+#define RATE_CHECK_NS (2 * CS_TIME_NS_IN_MSEC)
+
+struct fake_shared *fake_shared;
+static char name[64];
+
+/* The rest is the engine's process alone. */
+static const struct fake_options *options;
+static qb_loop_t *loop;
+static qb_ipcs_service_t *service;
+static uint32_t segment_ids;
+static struct fake_segment {
+	uint32_t id;
+	qb_ringbuffer_t *ring;
+	bool named;
+} segments[SEGMENTS_MAX];
+
+const char *server_name(void)
+{
+	return name;
+}
+
+void fake_respond_raw(qb_ipcs_connection_t *conn, const void *data, size_t size)
+{
+	qb_ipcs_response_send(conn, data, size);
+}
+
+void fake_respond(qb_ipcs_connection_t *conn, int32_t id, int32_t error)
+{
+	struct ipc_response response = {.id = id, .size = sizeof(response), .error = error};
+
+	fake_respond_raw(conn, &response, sizeof(response));
+}
+
+void fake_event(qb_ipcs_connection_t *conn, const void *data, size_t size)
+{
+	while (qb_ipcs_event_send(conn, data, size) == -EAGAIN)
+		usleep(1000);
+}
+
+static struct ipc_name group_name(void)
+{
+	return (struct ipc_name){.length = 5, .value = "group"};
+}
+
+void fake_deliver(qb_ipcs_connection_t *conn, const void *message, size_t length)
+{
+	struct ipc_deliver *event = calloc(1, sizeof(*event) + length);
+
+	event->header.id = IPC_RES_DELIVER;
+	event->header.size = (int32_t)(sizeof(*event) + length);
+	event->group = group_name();
+	event->msglen = (uint32_t)length;
+	event->nodeid = FAKE_NODEID;
+	memcpy(event->message, message, length);
+	fake_event(conn, event, sizeof(*event) + length);
+	free(event);
+}
+
+void fake_confchg(qb_ipcs_connection_t *conn, uint32_t members, uint32_t left, uint32_t joined, uint32_t pid)
+{
+	size_t entries = (size_t)members + left + joined;
+	size_t size = sizeof(struct ipc_confchg) + entries * sizeof(struct ipc_address);
+	struct ipc_confchg *event = calloc(1, size);
+	size_t i;
+
+	event->header.id = IPC_RES_CONFCHG;
+	event->header.size = (int32_t)size;
+	event->group = group_name();
+	event->member_list_entries = members;
+	event->left_list_entries = left;
+	event->joined_list_entries = joined;
+	for (i = 0; i < entries; i++)
+		event->list[i] = (struct ipc_address){
+			.nodeid = FAKE_NODEID, .pid = pid, .reason = i < members ? 0 : 1};
+	fake_event(conn, event, size);
+	free(event);
+}
+
+void fake_fragment(qb_ipcs_connection_t *conn, uint32_t pid, enum ipc_fragment type, uint32_t msglen,
+		   const void *data, uint32_t fraglen)
+{
+	struct ipc_partial_deliver *event = calloc(1, sizeof(*event) + fraglen);
+
+	event->header.id = IPC_RES_PARTIAL_DELIVER;
+	event->header.size = (int32_t)(sizeof(*event) + fraglen);
+	event->group = group_name();
+	event->msglen = msglen;
+	event->fraglen = fraglen;
+	event->nodeid = FAKE_NODEID;
+	event->pid = pid;
+	event->type = type;
+	memcpy(event->message, data, fraglen);
+	fake_event(conn, event, sizeof(*event) + fraglen);
+	free(event);
+}
+
+static struct fake_segment *segment_find(uint32_t id)
+{
+	unsigned int i;
+
+	for (i = 0; i < SEGMENTS_MAX; i++) {
+		if (segments[i].id == id)
+			return &segments[i];
+	}
+	return NULL;
+}
+
+static void segment_make(struct ipc_segment *offer, size_t user_size)
+{
+	struct fake_segment *segment = segment_find(0);
+
+	*offer = (struct ipc_segment){0};
+	if (!segment)
+		return;
+	offer->id = ++segment_ids;
+	offer->data_size = 1;
+	offer->user_size = user_size;
+	snprintf(offer->name, sizeof(offer->name), "/dev/shm/qb-fake-%d-%u", getpid(), offer->id);
+	segment->ring = qb_rb_open(offer->name, 1, QB_RB_FLAG_CREATE | QB_RB_FLAG_SHARED_PROCESS, user_size);
+	if (!segment->ring)
+		abort();
+	segment->id = offer->id;
+	segment->named = true;
+	atomic_fetch_add(&fake_shared->named, 1);
+}
+
+static void segment_unname(struct fake_segment *segment)
+{
+	char path[128];
+
+	if (!segment->named)
+		return;
+	segment->named = false;
+	atomic_fetch_sub(&fake_shared->named, 1);
+	snprintf(path, sizeof(path), "/dev/shm/qb-fake-%d-%u-header", getpid(), segment->id);
+	unlink(path);
+	snprintf(path, sizeof(path), "/dev/shm/qb-fake-%d-%u-data", getpid(), segment->id);
+	unlink(path);
+}
+
+static void segment_end(struct fake_segment *segment)
+{
+	segment_unname(segment);
+	qb_rb_close(segment->ring);
+	segment->id = 0;
+}
+
+static struct segment_control *control_of(qb_ipcs_connection_t *conn)
+{
+	return qb_ipcs_context_get(conn);
+}
+
+static void control_make(qb_ipcs_connection_t *conn, struct ipc_segment *offer)
+{
+	struct segment_control *control;
+
+	segment_make(offer, SEGMENT_CONTROL_SIZE);
+	control =
+		(struct segment_control *)((char *)qb_rb_shared_user_data_get(segment_find(offer->id)->ring) +
+					   SEGMENT_START);
+	control->magic = SEGMENT_CONTROL_MAGIC;
+	control->version = SEGMENT_CONTROL_VERSION;
+	qb_ipcs_context_set(conn, control);
+}
+
+static void on_local_get(qb_ipcs_connection_t *conn, const struct ipc_hello *request)
+{
+	struct ipc_hello_response response = {
+		.local = {.header = {.id = IPC_RES_LOCAL_GET, .size = sizeof(response.local), .error = CS_OK},
+			  .local_nodeid = FAKE_NODEID}};
+
+	if (request->header.size < (int32_t)sizeof(*request) || !options->features) {
+		fake_respond_raw(conn, &response.local, sizeof(response.local));
+		return;
+	}
+	response.local.header.size = sizeof(response);
+	response.magic = IPC_HELLO_MAGIC;
+	response.version = IPC_HELLO_VERSION;
+	response.features = options->features;
+	if (request->step == IPC_HELLO_START && options->features & IPC_FEATURE_SEGMENTS)
+		control_make(conn, &response.control);
+	if (request->step == IPC_HELLO_ATTACHED)
+		segment_unname(segment_find(request->segment_id));
+	if (request->step == IPC_HELLO_REFUSED)
+		segment_end(segment_find(request->segment_id));
+	fake_respond_raw(conn, &response, sizeof(response));
+}
+
+static void on_mcast(qb_ipcs_connection_t *conn, const struct ipc_mcast *request)
+{
+	struct segment_control *control = control_of(conn);
+
+	memcpy(fake_shared->last_header, request, sizeof(*request));
+	atomic_store(&fake_shared->last_mcast_size, (unsigned int)request->header.size);
+	if (control && !atomic_load(&fake_shared->keep_taken))
+		atomic_fetch_add(&control->mcast_bytes_taken, (uint64_t)request->header.size);
+	fake_deliver(conn, request->message, request->msglen);
+}
+
+static void on_partial(qb_ipcs_connection_t *conn, const struct ipc_partial_mcast *request)
+{
+	memcpy(fake_shared->last_header, request, sizeof(*request));
+	fake_fragment(conn, 1, (enum ipc_fragment)request->type, request->msglen, request->message,
+		      request->fraglen);
+	fake_respond(conn, IPC_RES_PARTIAL_SEND, CS_OK);
+}
+
+static void on_membership(qb_ipcs_connection_t *conn)
+{
+	struct ipc_membership_response response = {
+		.header = {.id = IPC_RES_MEMBERSHIP, .size = sizeof(response), .error = CS_OK}};
+	uint32_t i;
+
+	response.member_count = atomic_load(&fake_shared->members);
+	for (i = 0; i < response.member_count && i < IPC_OLD_MEMBERSHIP_MAX; i++)
+		response.member_list[i] = (struct ipc_address){.nodeid = FAKE_NODEID, .pid = i};
+	fake_respond_raw(conn, &response, sizeof(response));
+}
+
+static void on_page(qb_ipcs_connection_t *conn, const struct ipc_membership_page *request)
+{
+	uint32_t total = atomic_load(&fake_shared->members);
+	uint32_t left = request->first < total ? total - request->first : 0;
+	uint32_t count = left < IPC_MEMBERSHIP_PAGE_MAX ? left : IPC_MEMBERSHIP_PAGE_MAX;
+	size_t size = sizeof(struct ipc_membership_page_response) + count * sizeof(struct ipc_address);
+	struct ipc_membership_page_response *response = calloc(1, size);
+	uint32_t i;
+
+	response->header =
+		(struct ipc_response){.id = IPC_RES_MEMBERSHIP_PAGE, .size = (int32_t)size, .error = CS_OK};
+	response->total = total;
+	response->count = count;
+	response->view = total;
+	for (i = 0; i < count; i++)
+		response->list[i] = (struct ipc_address){.nodeid = FAKE_NODEID, .pid = request->first + i};
+	fake_respond_raw(conn, response, size);
+	free(response);
+}
+
+static void on_segment_create(qb_ipcs_connection_t *conn, const struct ipc_segment_create *request)
+{
+	struct ipc_segment_create_response response = {
+		.header = {.id = IPC_RES_SEGMENT_CREATE, .size = sizeof(response), .error = CS_OK}};
+
+	if (options->refuse_segments) {
+		fake_respond(conn, IPC_RES_SEGMENT_CREATE, CS_ERR_NO_RESOURCES);
+		return;
+	}
+	segment_make(&response.segment, request->user_size);
+	atomic_fetch_add(&fake_shared->segments, 1);
+	fake_respond_raw(conn, &response, sizeof(response));
+}
+
+static void on_zcb_mcast(qb_ipcs_connection_t *conn, const struct ipc_zcb_mcast *request)
+{
+	struct fake_segment *segment = segment_find(request->segment_id);
+
+	memcpy(fake_shared->last_header, request, sizeof(*request));
+	if (!segment) {
+		fake_respond(conn, IPC_RES_ZCB_MCAST, CS_ERR_NOT_EXIST);
+		return;
+	}
+	fake_deliver(conn, (char *)qb_rb_shared_user_data_get(segment->ring) + request->offset,
+		     request->length);
+	fake_respond(conn, IPC_RES_ZCB_MCAST, CS_OK);
+}
+
+static void on_iteration_next(qb_ipcs_connection_t *conn)
+{
+	struct ipc_iteration_next_response response = {
+		.header = {.id = IPC_RES_ITERATION_NEXT, .size = sizeof(response), .error = CS_OK},
+		.description = {.group = group_name(), .nodeid = FAKE_NODEID, .pid = 99}};
+
+	fake_respond_raw(conn, &response, sizeof(response));
+}
+
+static void on_iteration_initialize(qb_ipcs_connection_t *conn)
+{
+	struct ipc_iteration_initialize_response response = {
+		.header = {.id = IPC_RES_ITERATION_INITIALIZE, .size = sizeof(response), .error = CS_OK},
+		.iteration_handle = 0x1234};
+
+	fake_respond_raw(conn, &response, sizeof(response));
+}
+
+static void on_segment_destroy(qb_ipcs_connection_t *conn, const struct ipc_segment_destroy *request)
+{
+	segment_end(segment_find(request->segment_id));
+	atomic_fetch_sub(&fake_shared->segments, 1);
+	fake_respond(conn, IPC_RES_SEGMENT_DESTROY, CS_OK);
+}
+
+static void answer(qb_ipcs_connection_t *conn, const struct ipc_request *request)
+{
+	switch (request->id) {
+	case IPC_REQ_JOIN:
+		fake_respond(conn, IPC_RES_JOIN, CS_OK);
+		fake_confchg(conn, 1, 0, 1, ((const struct ipc_join *)request)->pid);
+		break;
+	case IPC_REQ_LEAVE:
+		fake_respond(conn, IPC_RES_LEAVE, CS_OK);
+		fake_confchg(conn, 0, 1, 0, ((const struct ipc_leave *)request)->pid);
+		break;
+	case IPC_REQ_MCAST:
+		on_mcast(conn, (const struct ipc_mcast *)request);
+		break;
+	case IPC_REQ_MEMBERSHIP:
+		on_membership(conn);
+		break;
+	case IPC_REQ_LOCAL_GET:
+		on_local_get(conn, (const struct ipc_hello *)request);
+		break;
+	case IPC_REQ_ITERATION_INITIALIZE:
+		on_iteration_initialize(conn);
+		break;
+	case IPC_REQ_ITERATION_NEXT:
+		on_iteration_next(conn);
+		break;
+	case IPC_REQ_PARTIAL_MCAST:
+		on_partial(conn, (const struct ipc_partial_mcast *)request);
+		break;
+	case IPC_REQ_SEGMENT_CREATE:
+		on_segment_create(conn, (const struct ipc_segment_create *)request);
+		break;
+	case IPC_REQ_SEGMENT_DESTROY:
+		on_segment_destroy(conn, (const struct ipc_segment_destroy *)request);
+		break;
+	case IPC_REQ_ZCB_MCAST:
+		on_zcb_mcast(conn, (const struct ipc_zcb_mcast *)request);
+		break;
+	case IPC_REQ_MEMBERSHIP_PAGE:
+		on_page(conn, (const struct ipc_membership_page *)request);
+		break;
+	default:
+		fake_respond(conn, request->id, CS_OK);
+	}
+}
+
+static int32_t on_request(qb_ipcs_connection_t *conn, void *data, size_t size)
+{
+	const struct ipc_request *request = data;
+
+	while (atomic_load(&fake_shared->sleepy))
+		usleep(1000);
+	if (size < sizeof(*request) || request->id < 0 || request->id >= IPC_REQ_COUNT)
+		return -EINVAL;
+	atomic_fetch_add(&fake_shared->requests[request->id], 1);
+	if (!options->hook || !options->hook(conn, request))
+		answer(conn, request);
+	return 0;
+}
+
+static int32_t on_accept(qb_ipcs_connection_t *conn, uid_t uid, gid_t gid)
+{
+	(void)conn;
+	(void)uid;
+	(void)gid;
+	return 0;
+}
+
+static void on_created(qb_ipcs_connection_t *conn)
+{
+	(void)conn;
+}
+
+static int32_t on_closed(qb_ipcs_connection_t *conn)
+{
+	(void)conn;
+	return 0;
+}
+
+static int32_t job_add(enum qb_loop_priority p, void *data, qb_loop_job_dispatch_fn fn)
+{
+	return qb_loop_job_add(loop, p, data, fn);
+}
+
+static int32_t dispatch_add(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
+			    qb_ipcs_dispatch_fn_t fn)
+{
+	return qb_loop_poll_add(loop, p, fd, events, data, fn);
+}
+
+static int32_t dispatch_mod(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
+			    qb_ipcs_dispatch_fn_t fn)
+{
+	return qb_loop_poll_mod(loop, p, fd, events, data, fn);
+}
+
+static int32_t dispatch_del(int32_t fd)
+{
+	return qb_loop_poll_del(loop, fd);
+}
+
+static void rate_check(void *data)
+{
+	int rate = atomic_load(&fake_shared->rate);
+
+	(void)data;
+	if (rate != atomic_load(&fake_shared->rate_set)) {
+		qb_ipcs_request_rate_limit(service, (enum qb_ipcs_rate_limit)rate);
+		atomic_store(&fake_shared->rate_set, rate);
+	}
+	qb_loop_timer_add(loop, QB_LOOP_HIGH, RATE_CHECK_NS, NULL, rate_check, NULL);
+}
+
+static int32_t on_term(int32_t signal, void *data)
+{
+	(void)signal;
+	(void)data;
+	qb_loop_stop(loop);
+	return -1;
+}
+
+static void run(int ready)
+{
+	struct qb_ipcs_service_handlers handlers = {.connection_accept = on_accept,
+						    .connection_created = on_created,
+						    .msg_process = on_request,
+						    .connection_closed = on_closed,
+						    .connection_destroyed = on_created};
+	struct qb_ipcs_poll_handlers poll = {.job_add = job_add,
+					     .dispatch_add = dispatch_add,
+					     .dispatch_mod = dispatch_mod,
+					     .dispatch_del = dispatch_del};
+	unsigned int i;
+
+	loop = qb_loop_create();
+	qb_loop_signal_add(loop, QB_LOOP_HIGH, SIGTERM, NULL, on_term, NULL);
+	service = qb_ipcs_create(name, 0, options->type ? options->type : QB_IPC_SHM, &handlers);
+	qb_ipcs_poll_handlers_set(service, &poll);
+	if (qb_ipcs_run(service) != 0)
+		abort();
+	qb_loop_timer_add(loop, QB_LOOP_HIGH, RATE_CHECK_NS, NULL, rate_check, NULL);
+	if (write(ready, "", 1) != 1)
+		abort();
+	qb_loop_run(loop);
+	qb_ipcs_destroy(service);
+	for (i = 0; i < SEGMENTS_MAX; i++) {
+		if (segments[i].id)
+			segment_end(&segments[i]);
+	}
+}
+
+void fake_engine_start(struct fake_engine *engine, const struct fake_options *chosen)
+{
+	static unsigned int count;
+	int ready[2];
+	char byte;
+
+	snprintf(name, sizeof(name), "fake-cpg-%d-%u", getpid(), count++);
+	fake_shared =
+		mmap(NULL, sizeof(*fake_shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(fake_shared, MAP_FAILED);
+	engine->shared = fake_shared;
+	ck_assert_int_eq(pipe(ready), 0);
+	engine->pid = fork();
+	ck_assert_int_ge(engine->pid, 0);
+	if (!engine->pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(ready[0]);
+		options = chosen;
+		run(ready[1]);
+		_exit(0);
+	}
+	close(ready[1]);
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+}
+
+static void engine_end(struct fake_engine *engine, int signal)
+{
+	if (!engine->pid)
+		return;
+	kill(engine->pid, signal);
+	waitpid(engine->pid, NULL, 0);
+	engine->pid = 0;
+}
+
+void fake_engine_stop(struct fake_engine *engine)
+{
+	engine_end(engine, SIGTERM);
+	munmap(engine->shared, sizeof(*engine->shared));
+}
+
+void fake_engine_kill(struct fake_engine *engine)
+{
+	engine_end(engine, SIGKILL);
+}
+
+void fake_private_shm(void)
+{
+	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+		return;
+	if (mount("tmpfs", "/dev/shm", "tmpfs", 0, NULL) != 0)
+		return;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * An engine for the library's tests: a libqb server in a child process that knows the IPC and nothing behind
+ * it. What a client multicasts comes back to it. A hook gets each request first and may answer anything it
+ * likes.
+ */
+#ifndef FAKE_ENGINE_H
+#define FAKE_ENGINE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include <qb/qbipcs.h>
+
+#include "corosync/cpg.h"
+#include "cpg_ipc.h"
+#include "cpg_segment.h"
+
+#define FAKE_NODEID 7u
+#define FAKE_MEMBERS_MAX 20000u
+
+/* Memory that the test and the engine share. */
+struct fake_shared {
+	atomic_uint requests[IPC_REQ_COUNT]; /* seen */
+	atomic_int rate;	/* enum qb_ipcs_rate_limit to set; checked every few milliseconds */
+	atomic_int rate_set;	/* the one in force */
+	atomic_bool keep_taken; /* do not say that multicasts were taken */
+	atomic_bool sleepy;	/* take no request at all */
+	atomic_uint segments;	/* pool segments that exist */
+	atomic_uint named;	/* segments whose name still exists */
+	atomic_uint members;	/* in every group */
+	atomic_uint value;	/* the test's own */
+	atomic_uint last_mcast_size;
+	char last_header[64]; /* of the last MCAST, PARTIAL_MCAST or ZCB_MCAST request */
+};
+
+struct fake_options {
+	uint64_t features;     /* 0: a stock engine */
+	bool refuse_segments;  /* SEGMENT_CREATE fails */
+	enum qb_ipc_type type; /* 0: shared memory */
+	/* In the engine's process. True: it was answered, or shall not be. */
+	bool (*hook)(qb_ipcs_connection_t *conn, const struct ipc_request *request);
+};
+
+struct fake_engine {
+	pid_t pid;
+	struct fake_shared *shared;
+};
+
+/* Starts it and waits until it listens. */
+void fake_engine_start(struct fake_engine *engine, const struct fake_options *options);
+void fake_engine_stop(struct fake_engine *engine);
+void fake_engine_kill(struct fake_engine *engine);
+
+/* For hooks. */
+extern struct fake_shared *fake_shared;
+void fake_respond(qb_ipcs_connection_t *conn, int32_t id, int32_t error);
+void fake_respond_raw(qb_ipcs_connection_t *conn, const void *data, size_t size);
+void fake_event(qb_ipcs_connection_t *conn, const void *data, size_t size);
+void fake_deliver(qb_ipcs_connection_t *conn, const void *message, size_t length);
+void fake_confchg(qb_ipcs_connection_t *conn, uint32_t members, uint32_t left, uint32_t joined, uint32_t pid);
+void fake_fragment(qb_ipcs_connection_t *conn, uint32_t pid, enum ipc_fragment type, uint32_t msglen,
+		   const void *data, uint32_t fraglen);
+
+/* Waits up to ten seconds. */
+#define fake_wait_until(condition)                                                                           \
+	do {                                                                                                 \
+		int fake_rounds_;                                                                            \
+		for (fake_rounds_ = 0; !(condition) && fake_rounds_ < 2000; fake_rounds_++)                  \
+			usleep(5000);                                                                        \
+		ck_assert_msg(condition, "never came true: %s", #condition);                                 \
+	} while (0)
+
+/* A private /dev/shm where that is allowed, so that nothing is left behind whatever happens. */
+void fake_private_shm(void);
+
+static inline struct cpg_name fake_name(const char *text)
+{
+	struct cpg_name name = {.length = 0};
+
+	while (text[name.length]) {
+		name.value[name.length] = text[name.length];
+		name.length++;
+	}
+	return name;
+}
+
+#endif
