@@ -3,6 +3,7 @@
 #include "fake_engine.h"
 
 #include <check.h>
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -38,6 +39,13 @@ static struct fake_segment {
 	bool named;
 } segments[SEGMENTS_MAX];
 
+static struct queued {
+	struct queued *next;
+	qb_ipcs_connection_t *conn;
+	size_t size;
+	uint8_t data[];
+} * queue;
+
 const char *server_name(void)
 {
 	return name;
@@ -55,10 +63,46 @@ void fake_respond(qb_ipcs_connection_t *conn, int32_t id, int32_t error)
 	fake_respond_raw(conn, &response, sizeof(response));
 }
 
+/* Sends what waits, in order, as far as there is room. */
+static void events_flush(void)
+{
+	struct queued *event;
+
+	while ((event = queue)) {
+		if (qb_ipcs_event_send(event->conn, event->data, event->size) == -EAGAIN)
+			return;
+		queue = event->next;
+		free(event);
+	}
+}
+
+static void events_drop(qb_ipcs_connection_t *conn)
+{
+	struct queued **link = &queue, *event;
+
+	while ((event = *link)) {
+		if (event->conn == conn) {
+			*link = event->next;
+			free(event);
+		} else {
+			link = &event->next;
+		}
+	}
+}
+
+/* The test may be busy sending: nobody waits for room here. */
 void fake_event(qb_ipcs_connection_t *conn, const void *data, size_t size)
 {
-	while (qb_ipcs_event_send(conn, data, size) == -EAGAIN)
-		usleep(1000);
+	struct queued *event = malloc(sizeof(*event) + size), **link = &queue;
+
+	event->next = NULL;
+	event->conn = conn;
+	event->size = size;
+	memcpy(event->data, data, size);
+	while (*link)
+		link = &(*link)->next;
+	*link = event;
+	events_flush();
 }
 
 static struct ipc_name group_name(void)
@@ -389,7 +433,7 @@ static void on_created(qb_ipcs_connection_t *conn)
 
 static int32_t on_closed(qb_ipcs_connection_t *conn)
 {
-	(void)conn;
+	events_drop(conn);
 	return 0;
 }
 
@@ -420,6 +464,7 @@ static void rate_check(void *data)
 	int rate = atomic_load(&fake_shared->rate);
 
 	(void)data;
+	events_flush();
 	if (rate != atomic_load(&fake_shared->rate_set)) {
 		qb_ipcs_request_rate_limit(service, (enum qb_ipcs_rate_limit)rate);
 		atomic_store(&fake_shared->rate_set, rate);
