@@ -250,7 +250,7 @@ static void phase_send(struct traffic *traffic)
 		if (!send_next(traffic))
 			return;
 		set_due(traffic);
-		traffic->quota--;
+		traffic->quota -= traffic->quota > 0;
 	}
 }
 
