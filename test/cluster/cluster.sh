@@ -152,7 +152,8 @@ cluster_can_run()
 	done
 	ip netns add "cpg$$-try" 2>/dev/null || skip "no network namespaces on this machine"
 	ip netns del "cpg$$-try"
-	unshare -m true 2>/dev/null || skip "no mount namespaces on this machine"
+	unshare -m true 2>/dev/null ||
+		skip "no mount namespaces on this machine (or a chroot into what is no mount point: mount --bind it onto itself)"
 }
 
 # Names of tests that were killed: their processes died with them, the names stay.
@@ -343,11 +344,12 @@ node_dir()
 	echo "$CLUSTER_DIR/n$1/files"
 }
 
+# -r: where the test itself is in a chroot, the namespace alone would lead out of it.
 node_enter()
 {
 	local n=$1
 	shift
-	nsenter -t "${CLUSTER_HOLDER[$n]}" -n -m -- "$@"
+	nsenter -t "${CLUSTER_HOLDER[$n]}" -n -m -r -- "$@"
 }
 
 node_pid()
@@ -378,7 +380,7 @@ node_boot()
 	node_write_conf "$n"
 	touch "$log"
 	CLUSTER_LOG_FROM[$n]=$(($(wc -l <"$log") + 1))
-	(with_test nsenter -t "${CLUSTER_HOLDER[$n]}" -n -m -- env -u LD_LIBRARY_PATH "${preload[@]}" corosync -f \
+	(with_test nsenter -t "${CLUSTER_HOLDER[$n]}" -n -m -r -- env -u LD_LIBRARY_PATH "${preload[@]}" corosync -f \
 		</dev/null >"$CLUSTER_DIR/n$n/stderr" 2>&1) &
 	CLUSTER_DAEMON[$n]=$!
 }
@@ -472,7 +474,7 @@ node_spawn()
 	local n=$1 path
 	shift
 	path=$(library_path) || exit 1
-	(with_test nsenter -t "${CLUSTER_HOLDER[$n]}" -n -m -- env "LD_LIBRARY_PATH=$path" \
+	(with_test nsenter -t "${CLUSTER_HOLDER[$n]}" -n -m -r -- env "LD_LIBRARY_PATH=$path" \
 		"PATH=$CLUSTER_PATH" "$@") <&0 & # without <&0 bash gives a background process an empty input
 	SPAWN_PID=$!
 	CLUSTER_SPAWNED+=("$SPAWN_PID")
