@@ -308,7 +308,9 @@ static void step_run(struct engine *engine, struct step *step, bool left)
 		engine_log(engine, LOG_CRIT,
 			   "out of memory in a ring change: views of groups are incomplete here");
 	}
-	qsort(step->entry, step->count, sizeof(struct step_entry), step_compare);
+	if (step->count) {
+		qsort(step->entry, step->count, sizeof(struct step_entry), step_compare);
+	}
 	for (from = 0; from < step->count; from = to) {
 		struct group *group = step->entry[from].group;
 

@@ -43,3 +43,14 @@ test_fault_fault_loader_executive_hidden_SOURCES = test/fault/fault_loader_execu
 test_fault_fault_loader_executive_hidden_CFLAGS = $(loader_fault_cflags) -DTABLE_HIDDEN
 test_fault_fault_loader_executive_hidden_LDFLAGS = -no-install
 test_fault_fault_loader_executive_hidden_LDADD = $(LIBQB_LIBS)
+
+# service/engine*: the same sources, with allocations that can be made to fail
+check_PROGRAMS += fault_oom
+TESTS += fault_oom
+noinst_LTLIBRARIES += libengine_oom.la
+libengine_oom_la_SOURCES = $(libengine_la_SOURCES) test/fault/oom_alloc.h
+libengine_oom_la_CPPFLAGS = $(AM_CPPFLAGS) -include $(top_srcdir)/test/fault/oom_alloc.h
+libengine_oom_la_CFLAGS = $(AM_CFLAGS) $(LIBQB_CFLAGS)
+fault_oom_SOURCES = test/fault/fault_oom.c test/unit/engine_fixture.c test/unit/engine_fixture.h
+fault_oom_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+fault_oom_LDADD = libengine_oom.la $(CHECK_LIBS)

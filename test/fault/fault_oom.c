@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Out of memory at every allocation of the engine in turn: each run of the scenario lets one more succeed before one
+ * fails, or before all fail. Nothing may crash or leak, and afterwards a new client must be served. The
+ * scenario is over when a run came to its end without a failure: then each allocation has failed once.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "test/unit/engine_fixture.h"
+
+void *oom_malloc(size_t size);
+void *oom_calloc(size_t count, size_t size);
+void *oom_reallocarray(void *memory, size_t count, size_t size);
+
+/* Allocations that still succeed; SIZE_MAX: all. */
+static size_t countdown = SIZE_MAX;
+static bool for_ever;
+static size_t failures;
+
+static bool fails(void)
+{
+	if (countdown == SIZE_MAX) {
+		return false;
+	}
+	if (countdown > 0) {
+		countdown--;
+		return false;
+	}
+	if (!for_ever) {
+		countdown = SIZE_MAX;
+	}
+	failures++;
+	return true;
+}
+
+void *oom_malloc(size_t size)
+{
+	return fails() ? NULL : malloc(size);
+}
+
+void *oom_calloc(size_t count, size_t size)
+{
+	return fails() ? NULL : calloc(count, size);
+}
+
+void *oom_reallocarray(void *memory, size_t count, size_t size)
+{
+	return fails() ? NULL : reallocarray(memory, count, size);
+}
+
+static void fail_after(size_t allocations, bool all)
+{
+	countdown = allocations;
+	for_ever = all;
+	failures = 0;
+}
+
+static void fail_no_more(void)
+{
+	countdown = SIZE_MAX;
+}
+
+/* ---- scenario ---- */
+
+static void hello(struct fixture *fixture, struct peer *peer)
+{
+	struct ipc_hello message = {.magic = IPC_HELLO_MAGIC,
+				    .version = IPC_HELLO_VERSION,
+				    .features = UINT64_MAX,
+				    .step = IPC_HELLO_START};
+
+	(void)request(fixture, peer, IPC_REQ_LOCAL_GET, &message, sizeof(message));
+}
+
+static void ask(struct fixture *fixture, struct peer *peer)
+{
+	struct ipc_iteration_initialize iteration = {.iteration_type = 3};
+	struct ipc_membership_page page = {.group = ipc_name("group")};
+	struct ipc_segment_create create = {.user_size = 8192};
+	struct ipc_zcb_mcast zcb = {.segment_id = 2, .offset = SEGMENT_START, .length = 100};
+
+	(void)request(fixture, peer, IPC_REQ_ITERATION_INITIALIZE, &iteration, sizeof(iteration));
+	(void)request(fixture, peer, IPC_REQ_MEMBERSHIP_PAGE, &page, sizeof(page));
+	(void)request(fixture, peer, IPC_REQ_SEGMENT_CREATE, &create, sizeof(create));
+	(void)request(fixture, peer, IPC_REQ_ZCB_MCAST, &zcb, sizeof(zcb));
+}
+
+static void talk(struct fixture *fixture, struct peer *one, struct peer *two)
+{
+	(void)request_join(fixture, one, "group");
+	(void)request_join(fixture, two, "group");
+	deliver_own(fixture);
+	deliver_procjoin(fixture, 3, 1, "group");
+	deliver_procjoin(fixture, 3, 2, "elsewhere");
+	two->room = 0;
+	request_mcast(fixture, one, "message");
+	fixture->totem_full = true;
+	request_mcast(fixture, one, "waits here");
+	(void)request_fragment(fixture, one, IPC_FRAGMENT_FIRST, 6, "abc");
+	(void)request_fragment(fixture, one, IPC_FRAGMENT_LAST, 6, "def");
+	fixture->totem_full = false;
+	engine_tick(fixture->engine);
+	deliver_own(fixture);
+	two->room = ROOM_ENDLESS;
+	engine_tick(fixture->engine);
+}
+
+static void change_ring(struct fixture *fixture, const uint32_t *left, const uint32_t *members)
+{
+	static const struct named named[] = {{7, "group"}, {8, "another"}, {9, "group"}};
+	int tries;
+
+	transitional(fixture, left);
+	sync_begin(fixture, (const uint32_t[]){SELF, 0}, members);
+	deliver_downlist(fixture, 2);
+	deliver_joinlist(fixture, 2, named, sizeof(named) / sizeof(named[0]));
+	for (tries = 0; engine_sync_process(fixture->engine) != 0; tries++) {
+		if (tries == 10) {
+			fail_no_more(); /* sync waits for memory: there is some again */
+		}
+		deliver_own(fixture);
+	}
+	sync_end(fixture);
+}
+
+static void scenario(struct fixture *fixture, struct peer *one, struct peer *two)
+{
+	hello(fixture, one);
+	talk(fixture, one, two);
+	ask(fixture, one);
+	change_ring(fixture, (const uint32_t[]){3, 0}, (const uint32_t[]){SELF, 2, 0});
+	change_ring(fixture, (const uint32_t[]){2, 0}, (const uint32_t[]){SELF, 0});
+	(void)request_leave(fixture, one, "group");
+	peer_gone(fixture, two);
+	deliver_own(fixture);
+}
+
+/* A client that comes when memory is back. */
+static void check_service(struct fixture *fixture)
+{
+	struct peer *late = peer_new(fixture, 99);
+
+	joined(fixture, late, "late");
+	ck_assert_str_eq(next_confchg(late), "1:99 +1:99j");
+	request_mcast(fixture, late, "served");
+	deliver_own(fixture);
+	ck_assert_uint_eq(count_id(&late->events, IPC_RES_DELIVER), 1);
+}
+
+static void run_all(bool all)
+{
+	size_t after, failed;
+
+	for (after = 0;; after++) {
+		struct fixture *fixture = fixture_new(NULL);
+		struct peer *one = peer_new(fixture, 10), *two = peer_new(fixture, 20);
+
+		fail_after(after, all);
+		scenario(fixture, one, two);
+		failed = failures;
+		fail_no_more();
+		check_service(fixture);
+		fixture_free(fixture);
+		if (failed == 0) {
+			break;
+		}
+	}
+	ck_assert_uint_gt(after, 30); /* the scenario does allocate */
+}
+
+START_TEST(each_allocation_fails_once)
+{
+	run_all(false);
+}
+END_TEST
+
+START_TEST(all_allocations_fail_from_one_on)
+{
+	run_all(true);
+}
+END_TEST
+
+START_TEST(no_engine_and_no_client)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	const struct engine_ops ops = {0};
+	const struct engine_config config = {0};
+
+	fail_after(0, true);
+	ck_assert_ptr_null(engine_create(&ops, NULL, &config));
+	fail_after(1, true);
+	ck_assert_ptr_null(engine_create(&ops, NULL, &config));
+	fail_after(0, true);
+	ck_assert_ptr_null(engine_client_new(fixture->engine, NULL, 1));
+	fail_no_more();
+	fixture_free(fixture);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {each_allocation_fails_once, all_allocations_fail_from_one_on,
+				      no_engine_and_no_client};
+
+	return RUN_TESTS("engine: out of memory", tests);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Forced in front of the engine's sources: their allocations go through a counter that can make any one fail. */
+#ifndef OOM_ALLOC_H
+#define OOM_ALLOC_H
+
+#include <stdlib.h>
+
+void *oom_malloc(size_t size);
+void *oom_calloc(size_t count, size_t size);
+void *oom_reallocarray(void *memory, size_t count, size_t size);
+
+#define malloc(size) oom_malloc(size)
+#define calloc(count, size) oom_calloc(count, size)
+#define reallocarray(memory, count, size) oom_reallocarray(memory, count, size)
+
+#endif
