@@ -24,7 +24,7 @@ cluster_tests = test/cluster/test_admin_tools.sh \
 EXTRA_DIST += $(cluster_tests) test/cluster/cluster.sh test/cluster/client.sh test/cluster/verify.sh \
 	quickstart .ci/run .clang-format .clang-tidy .shellcheckrc \
 	test/cppcheck.supp test/run-bare test/run-check test/run-cluster test/run-common.sh test/run-demo test/run-sum \
-	test/run-tidy test/skips.txt
+	test/run-tidy test/skips.txt test/valgrind.supp test/.clang-tidy
 
 # They run what is installed, so they are no part of `make check`: ./quickstart check runs them.
 list-tests:
