@@ -257,9 +257,7 @@ static void phase_send(struct traffic *traffic)
 static void phase_last(struct traffic *traffic)
 {
 	build_next(traffic, MESSAGE_LAST);
-	if (send_next(traffic))
-		enter(traffic, PHASE_DRAIN);
-	else if (traffic_now() > traffic->deadline)
+	if (send_next(traffic) || traffic_now() > traffic->deadline)
 		enter(traffic, PHASE_DRAIN);
 }
 

@@ -200,6 +200,8 @@ static void arrive(struct compare *compare, const struct crossing *crossing, uin
 	struct arrival *arrival;
 	uint32_t at;
 
+	compare->arrivals = memory_grow(compare->arrivals, &compare->arrival_capacity,
+					compare->arrival_count + 1, sizeof(*compare->arrivals));
 	for (at = compare->first_arrival[crossing->to]; at != NONE; at = compare->arrivals[at].next) {
 		arrival = &compare->arrivals[at];
 		if (arrival->from == crossing->from && arrival->survivors == crossing->survivors)
@@ -212,8 +214,6 @@ static void arrive(struct compare *compare, const struct crossing *crossing, uin
 				"ring, or from which view",
 				other->nodeid, other->pid, mine->nodeid, mine->pid);
 	}
-	compare->arrivals = memory_grow(compare->arrivals, &compare->arrival_capacity,
-					compare->arrival_count + 1, sizeof(*compare->arrivals));
 	arrival = &compare->arrivals[compare->arrival_count];
 	*arrival = (struct arrival){crossing->from, crossing->survivors, session,
 				    compare->first_arrival[crossing->to]};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* test/cpgverify/verify_*.c: each kind of violation is seen, and what is no violation is not. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -376,15 +377,15 @@ START_TEST(absurd_histories)
 	char line[1024];
 	struct scene scene;
 	uint32_t state = 1, process, round, i;
+	int used;
 
 	for (round = 0; round < 3000; round++) {
 		scene_init(&scene);
 		for (process = 1; process < 5; process++) {
-			line[0] = '\0';
-			for (i = 0; i < 25; i++) {
+			for (i = 0, used = 0; i < 25; i++) {
 				state = state * 1664525u + 1013904223u;
-				strcat(line, words[(state >> 16) % (sizeof(words) / sizeof(words[0]))]);
-				strcat(line, " ");
+				used += snprintf(line + used, sizeof(line) - (size_t)used, "%s ",
+						 words[(state >> 16) % (sizeof(words) / sizeof(words[0]))]);
 			}
 			add(&scene, process, line);
 		}
