@@ -1,1 +1,31 @@
-# test/sim: its part of the Makefile
+# test/sim: the engine over a simulated totem, and the oracle that judges
+
+sim_oracle = test/sim/oracle.c test/sim/oracle.h test/sim/oracle_internal.h test/sim/oracle_history.c \
+	test/sim/oracle_messages.c test/sim/oracle_tables.c test/sim/oracle_views.c \
+	test/sim/sim_clock.c test/sim/sim_clock.h
+noinst_LTLIBRARIES += libsim.la
+libsim_la_SOURCES = $(sim_oracle) \
+	test/sim/sim_actions.c \
+	test/sim/sim_client.c \
+	test/sim/sim_events.c \
+	test/sim/sim_executive.c \
+	test/sim/sim_node.c \
+	test/sim/sim_payload.c test/sim/sim_payload.h \
+	test/sim/sim_queue.c \
+	test/sim/sim_ring.c \
+	test/sim/sim_totem.c test/sim/sim_totem.h \
+	test/sim/sim_world.h
+libsim_la_LIBADD = libengine.la
+
+check_PROGRAMS += sim_run sim_scale sim_oracle_selftest
+sim_run_SOURCES = test/sim/sim_run.c
+sim_run_LDADD = libsim.la
+sim_scale_SOURCES = test/sim/sim_scale.c
+sim_scale_LDADD = libsim.la
+sim_oracle_selftest_SOURCES = test/sim/sim_oracle_selftest.c
+sim_oracle_selftest_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+sim_oracle_selftest_LDADD = libsim.la $(CHECK_LIBS)
+
+sim_tests = test/sim/sim_storms.test test/sim/sim_large.test
+EXTRA_DIST += $(sim_tests)
+TESTS += sim_oracle_selftest $(sim_tests)

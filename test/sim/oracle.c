@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The oracle itself, what nodes and processes do, and the end: see oracle.h. */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "oracle_internal.h"
+
+static const char *const kind_names[ORACLE_KINDS] = {
+	"payload", "not in view", "duplicate",	   "fifo",	    "loss",    "self-delivery", "delta",
+	"self",	   "reason",	  "confchg count", "totem_confchg", "ghost",   "order",		"agreement",
+	"view",	   "truth",	  "liveness",	   "answer",	    "context",
+};
+
+/* ---- the oracle itself ---- */
+
+struct oracle *oracle_new(FILE *trace)
+{
+	struct oracle *oracle = sim_alloc(sizeof(*oracle));
+
+	oracle->trace = trace;
+	oracle->session_count = 1;
+	oracle->sessions = sim_grow(NULL, &oracle->session_capacity, 1, sizeof(struct session));
+	memset(oracle->sessions, 0, sizeof(struct session));
+	return oracle;
+}
+
+static void node_free(struct oracle_node *node)
+{
+	size_t i;
+
+	for (i = 0; i < node->count; i++) {
+		free(node->activations[i].members);
+		free(node->activations[i].left);
+	}
+	free(node->activations);
+}
+
+static void session_free(struct session *session)
+{
+	free(session->fragmented);
+	free(session->view);
+	free(session->down);
+	free(session->up);
+	free(session->keys);
+	free(session->segments);
+}
+
+void oracle_free(struct oracle *oracle)
+{
+	size_t i;
+
+	for (i = 0; i < oracle->node_count; i++) {
+		node_free(&oracle->nodes[i]);
+	}
+	for (i = 1; i < oracle->session_count; i++) {
+		session_free(&oracle->sessions[i]);
+	}
+	free(oracle->nodes);
+	free(oracle->sessions);
+	free(oracle->last);
+	free(oracle->deeds);
+	free(oracle->first);
+	free(oracle);
+}
+
+const char *oracle_kind_name(enum oracle_kind kind)
+{
+	return kind_names[kind];
+}
+
+uint64_t oracle_seen(const struct oracle *oracle, enum oracle_kind kind)
+{
+	return oracle->seen[kind];
+}
+
+uint64_t oracle_violations(const struct oracle *oracle)
+{
+	uint64_t sum = 0;
+	int i;
+
+	for (i = 0; i < ORACLE_KINDS; i++) {
+		sum += oracle->seen[i];
+	}
+	return sum;
+}
+
+const char *oracle_first(const struct oracle *oracle)
+{
+	return oracle->first;
+}
+
+void oracle_fail(struct oracle *oracle, enum oracle_kind kind, const char *format, ...)
+{
+	char text[400];
+	int length = snprintf(text, sizeof(text), "%s: ", kind_names[kind]);
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text + length, sizeof(text) - (size_t)length, format, arguments);
+	va_end(arguments);
+	oracle->seen[kind]++;
+	if (oracle->first == NULL) {
+		oracle->first = strdup(text);
+	}
+	if (oracle->trace) {
+		fprintf(oracle->trace, "  VIOLATION   %s\n", text);
+	}
+}
+
+void oracle_totals(const struct oracle *oracle, struct oracle_totals *totals)
+{
+	*totals = oracle->totals;
+	totals->sessions = oracle->session_count - 1;
+}
+
+uint64_t oracle_mix(uint64_t value)
+{
+	value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9ull;
+	value = (value ^ (value >> 27)) * 0x94d049bb133111ebull;
+	return value ^ (value >> 31);
+}
+
+uint64_t oracle_changes(const struct oracle *oracle)
+{
+	return oracle->changes;
+}
+
+/* ---- nodes ---- */
+
+uint32_t oracle_node(struct oracle *oracle, uint32_t nodeid)
+{
+	struct oracle_node *node;
+
+	oracle->nodes = sim_grow(oracle->nodes, &oracle->node_capacity, oracle->node_count + 1,
+				 sizeof(struct oracle_node));
+	node = &oracle->nodes[oracle->node_count];
+	memset(node, 0, sizeof(*node));
+	node->nodeid = nodeid;
+	return (uint32_t)oracle->node_count++;
+}
+
+void oracle_node_gone(struct oracle *oracle, uint32_t node)
+{
+	oracle->nodes[node].gone = true;
+}
+
+static uint32_t *copy_ids(const uint32_t *ids, size_t count)
+{
+	uint32_t *copy = sim_alloc(count * sizeof(*ids));
+
+	if (count) {
+		memcpy(copy, ids, count * sizeof(*ids));
+	}
+	return copy;
+}
+
+void oracle_activation(struct oracle *oracle, uint32_t at, uint64_t ring, uint64_t path,
+		       const uint32_t *members, size_t member_count, const uint32_t *left, size_t left_count)
+{
+	struct oracle_node *node = &oracle->nodes[at];
+
+	node->activations =
+		sim_grow(node->activations, &node->capacity, node->count + 1, sizeof(struct activation));
+	node->activations[node->count++] = (struct activation){
+		.ring = ring,
+		.path = path,
+		.members = copy_ids(members, member_count),
+		.member_count = member_count,
+		.left = copy_ids(left, left_count),
+		.left_count = left_count,
+	};
+	oracle->changes++;
+}
+
+/* ---- sessions ---- */
+
+void session_end(struct oracle *oracle, struct session *session)
+{
+	if (session->ended == 0) {
+		session->ended = ++oracle->moment;
+		session->ended_in = oracle->nodes[session->node].count;
+	}
+}
+
+uint32_t oracle_join(struct oracle *oracle, uint32_t node, uint32_t pid, unsigned int group, bool old)
+{
+	struct session *session;
+	struct deeds *deeds;
+
+	oracle->sessions = sim_grow(oracle->sessions, &oracle->session_capacity, oracle->session_count + 1,
+				    sizeof(struct session));
+	session = &oracle->sessions[oracle->session_count];
+	memset(session, 0, sizeof(*session));
+	session->node = node;
+	session->nodeid = oracle->nodes[node].nodeid;
+	session->pid = pid;
+	session->group = group;
+	session->old = old;
+	session->began_in = oracle->nodes[node].count;
+	deeds = deeds_of(oracle, address_of(session->nodeid, pid), group);
+	session->again = deeds->joins++ > 0;
+	/* accepted again: its earlier leave was delivered before, even if not yet heard */
+	if (deeds->newest && oracle->sessions[deeds->newest].ended == 0) {
+		session_end(oracle, &oracle->sessions[deeds->newest]);
+	}
+	session->began = ++oracle->moment;
+	deeds->newest = (uint32_t)oracle->session_count;
+	return (uint32_t)oracle->session_count++;
+}
+
+void oracle_wants_totem_confchg(struct oracle *oracle, uint32_t session)
+{
+	oracle->sessions[session].wants_totem = true;
+}
+
+void oracle_leave(struct oracle *oracle, uint32_t at)
+{
+	struct session *session = &oracle->sessions[at];
+
+	session->leaving = true;
+	session->accepted_at_leave = session->accepted;
+	deeds_of(oracle, address_of(session->nodeid, session->pid), session->group)->leaves++;
+}
+
+void oracle_dead(struct oracle *oracle, uint32_t at)
+{
+	struct session *session = &oracle->sessions[at];
+
+	session->dead = true;
+	session_end(oracle, session);
+	deeds_of(oracle, address_of(session->nodeid, session->pid), session->group)->deaths++;
+}
+
+uint64_t oracle_next(const struct oracle *oracle, uint32_t session)
+{
+	return oracle->sessions[session].accepted + 1;
+}
+
+void oracle_accept(struct oracle *oracle, uint32_t at, bool fragmented, uint64_t changes_before)
+{
+	struct session *session = &oracle->sessions[at];
+
+	session->accepted++;
+	if (fragmented) {
+		session->fragmented = sim_grow(session->fragmented, &session->fragmented_capacity,
+					       session->fragmented_count + 1, sizeof(struct fragmented));
+		session->fragmented[session->fragmented_count++] =
+			(struct fragmented){.number = session->accepted, .changes = changes_before};
+	}
+}
+
+/* ---- the end ---- */
+
+void check_self_delivery(struct oracle *oracle, uint32_t at, uint64_t accepted)
+{
+	const struct session *session = &oracle->sessions[at];
+	uint64_t last = last_of(oracle, at, at)->last;
+	size_t i;
+
+	for (i = session->fragmented_count; i > 0 && accepted > last; i--) {
+		if (session->fragmented[i - 1].number == accepted &&
+		    session->fragmented[i - 1].changes != oracle->changes) {
+			accepted--;
+		}
+	}
+	if (last < accepted) {
+		oracle_fail(oracle, ORACLE_SELF_DELIVERY,
+			    "session %u of node %u heard its message %llu last, sent %llu", at,
+			    session->nodeid, (unsigned long long)last, (unsigned long long)accepted);
+	}
+}
+
+static void check_truth(struct oracle *oracle)
+{
+	size_t i, j;
+
+	for (i = 1; i < oracle->session_count; i++) {
+		struct session *session = &oracle->sessions[i];
+		uint64_t hash = 0;
+		size_t count = 0;
+
+		if (session->dead || session->leaving) {
+			continue;
+		}
+		if (!session->started) {
+			oracle_fail(oracle, ORACLE_LIVENESS, "session %zu of node %u never heard of its join",
+				    i, session->nodeid);
+			continue;
+		}
+		check_self_delivery(oracle, (uint32_t)i, session->accepted);
+		for (j = 1; j < oracle->session_count; j++) {
+			const struct session *other = &oracle->sessions[j];
+
+			if (other->group == session->group && !other->dead && !other->leaving) {
+				hash ^= member_hash(address_of(other->nodeid, other->pid));
+				count++;
+			}
+		}
+		if (hash != session->view_hash && !session->incomplete) {
+			oracle_fail(oracle, ORACLE_TRUTH,
+				    "session %zu of node %u sees %zu members, there are %zu", i,
+				    session->nodeid, session->view_count, count);
+		}
+	}
+}
+
+void oracle_finish(struct oracle *oracle)
+{
+	size_t i;
+
+	for (i = 1; i < oracle->session_count; i++) {
+		const struct session *session = &oracle->sessions[i];
+
+		if (!session->dead && session->leaving && !session->over) {
+			oracle_fail(oracle, ORACLE_LIVENESS,
+				    "session %zu of node %u never heard of its leave", i, session->nodeid);
+		}
+	}
+	check_truth(oracle);
+	oracle_compare(oracle);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Messages and totem_confchgs, as each session hears them. */
+#include <string.h>
+
+#include "oracle_internal.h"
+
+/* ---- messages ---- */
+
+/* All of first .. last - 1 are fragmented messages that met a ring change. */
+static bool may_be_missing(const struct oracle *oracle, const struct session *sender, uint64_t first,
+			   uint64_t last)
+{
+	size_t i;
+
+	for (; first < last; first++) {
+		bool excused = false;
+
+		for (i = 0; i < sender->fragmented_count && !excused; i++) {
+			excused = sender->fragmented[i].number == first &&
+				  sender->fragmented[i].changes != oracle->changes;
+		}
+		if (!excused) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool is_fragmented(const struct session *sender, uint64_t number)
+{
+	size_t i;
+
+	for (i = 0; i < sender->fragmented_count; i++) {
+		if (sender->fragmented[i].number == number) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Who was in the view since it heard this sender's last message, or its join, has missed nothing. */
+static void check_loss(struct oracle *oracle, uint32_t at, struct seen_member *member, uint32_t sender,
+		       uint64_t number)
+{
+	uint64_t expected = number;
+
+	if (member->sender == sender) {
+		expected = member->last + 1;
+	} else if (member->reason == REASON_JOIN) {
+		expected = 1;
+	}
+	if (number > expected && !may_be_missing(oracle, &oracle->sessions[sender], expected, number)) {
+		oracle_fail(oracle, ORACLE_LOSS,
+			    "session %u of node %u hears message %llu of session %u of node %u, not %llu", at,
+			    oracle->sessions[at].nodeid, (unsigned long long)number, sender,
+			    oracle->sessions[sender].nodeid, (unsigned long long)expected);
+	}
+	member->sender = sender;
+	member->last = number;
+}
+
+void oracle_hears_message(struct oracle *oracle, uint32_t at, uint32_t sender, uint32_t nodeid, uint32_t pid,
+			  uint64_t number)
+{
+	struct session *session = &oracle->sessions[at];
+	struct last_heard *last = last_of(oracle, at, sender);
+	struct seen_member *member = view_find(session, address_of(nodeid, pid));
+	const struct session *from = &oracle->sessions[sender];
+
+	oracle->totals.messages++;
+	if (from->nodeid != nodeid || from->pid != pid || from->group != session->group ||
+	    number > from->accepted) {
+		oracle_fail(oracle, ORACLE_PAYLOAD,
+			    "session %u hears message %llu of session %u (process %u of node %u) as from %u "
+			    "of %u",
+			    at, (unsigned long long)number, sender, from->pid, from->nodeid, pid, nodeid);
+		return;
+	}
+	if (!session->started || (member == NULL && !session->incomplete)) {
+		oracle_fail(oracle, ORACLE_NOT_IN_VIEW,
+			    "session %u of node %u: message %llu of process %u of node %u", at,
+			    session->nodeid, (unsigned long long)number, pid, nodeid);
+		return;
+	}
+	if (session->down_told || session->up_told) {
+		oracle_fail(oracle, ORACLE_TOTEM_CONFCHG,
+			    "session %u of node %u: a message before the totem_confchg", at, session->nodeid);
+	}
+	if (number <= last->last) {
+		oracle_fail(oracle, number == last->last ? ORACLE_DUPLICATE : ORACLE_FIFO,
+			    "session %u of node %u: message %llu of session %u of node %u behind %llu", at,
+			    session->nodeid, (unsigned long long)number, sender, nodeid,
+			    (unsigned long long)last->last);
+	} else {
+		if (member) {
+			check_loss(oracle, at, member, sender, number);
+		}
+		last->last = number;
+	}
+	session->last_reason = 0;
+	if (!is_fragmented(from, number)) {
+		heard(session, oracle_mix(address_of(sender, 0) ^ number), 0, true);
+	}
+}
+
+/* ---- totem_confchg ---- */
+
+static bool has_node(const uint32_t *list, size_t count, uint32_t nodeid)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (list[i] == nodeid) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The nodes of which NODEDOWN and NODEUP were told are those that left, or came. */
+static void check_nodes(struct oracle *oracle, uint32_t at, const struct activation *before,
+			const struct activation *now)
+{
+	const struct session *session = &oracle->sessions[at];
+	size_t i;
+
+	for (i = 0; i < session->down_count; i++) {
+		if (!has_node(now->left, now->left_count, session->down[i])) {
+			oracle_fail(oracle, ORACLE_REASON,
+				    "session %u of node %u: NODEDOWN of node %u, which did not leave", at,
+				    session->nodeid, session->down[i]);
+		}
+	}
+	for (i = 0; before && i < session->up_count; i++) {
+		if (has_node(before->members, before->member_count, session->up[i]) &&
+		    !has_node(now->left, now->left_count, session->up[i])) {
+			oracle_fail(oracle, ORACLE_REASON,
+				    "session %u of node %u: NODEUP of node %u, which was there", at,
+				    session->nodeid, session->up[i]);
+		}
+	}
+	for (i = 0; i < session->view_count; i++) {
+		const struct seen_member *member = &session->view[i];
+		uint32_t nodeid = (uint32_t)(member->address >> 32);
+		bool is_new = member->reason == REASON_NODEUP && member->since_totem == session->totems;
+
+		if (!has_node(now->members, now->member_count, nodeid) ||
+		    (has_node(now->left, now->left_count, nodeid) && !is_new)) {
+			oracle_fail(oracle, ORACLE_GHOST,
+				    "session %u of node %u: process %u of node %u is still a member", at,
+				    session->nodeid, (uint32_t)member->address, nodeid);
+		}
+	}
+}
+
+static void check_ring_members(struct oracle *oracle, uint32_t at, const struct activation *activation,
+			       const uint32_t *members, size_t member_count)
+{
+	if (activation->member_count != member_count ||
+	    (member_count && memcmp(activation->members, members, member_count * sizeof(*members)) != 0)) {
+		oracle_fail(oracle, ORACLE_TOTEM_CONFCHG, "session %u: %zu members of ring %llu, not its %zu",
+			    at, member_count, (unsigned long long)activation->ring, activation->member_count);
+	}
+}
+
+static void change_told(struct session *session)
+{
+	session->down_told = session->up_told = false;
+	session->down_count = session->up_count = 0;
+	session->last_reason = 0;
+	session->totems++;
+}
+
+void oracle_hears_totem(struct oracle *oracle, uint32_t at, uint64_t ring, const uint32_t *members,
+			size_t member_count)
+{
+	struct session *session = &oracle->sessions[at];
+	const struct oracle_node *node = &oracle->nodes[session->node];
+	size_t index = node->count;
+	struct segment *segment;
+
+	if (!session->started) {
+		return; /* what is told before the join is nobody's business */
+	}
+	while (index > 0 && node->activations[index - 1].ring != ring) {
+		index--;
+	}
+	if (index-- == 0) {
+		oracle_fail(oracle, ORACLE_TOTEM_CONFCHG,
+			    "session %u of node %u: ring %llu was not activated there", at, session->nodeid,
+			    (unsigned long long)ring);
+		return;
+	}
+	check_ring_members(oracle, at, &node->activations[index], members, member_count);
+	segment = segment_now(session);
+	if (session->wants_totem) {
+		session->wants_totem = false;
+		segment->activation = index;
+		return;
+	}
+	if (segment->activation == NO_ACTIVATION && index > 0) {
+		segment->activation = index - 1;
+	}
+	if (segment->activation + 1 != index) {
+		oracle_fail(oracle, ORACLE_TOTEM_CONFCHG,
+			    "session %u of node %u: ring %llu is activation %zu of its node, it was in %zu",
+			    at, session->nodeid, (unsigned long long)ring, index, segment->activation);
+	}
+	check_nodes(oracle, at, index ? &node->activations[index - 1] : NULL, &node->activations[index]);
+	change_told(session);
+	segment_begin(session, index, false);
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What clients choose to do, when nobody tells them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim_world.h"
+
+#define BURST_MAX 6
+#define SIZE_SMALL 300
+#define SIZE_LARGE 60000
+#define SIZE_FRAGMENTED 6000
+#define BACKLOG_MAX 64 /* requests that a client lets wait */
+
+static void send_some(struct sim_client *client)
+{
+	struct sim_world *world = client->node->world;
+	uint64_t count = sim_between(&world->clock, 1, BURST_MAX), i;
+
+	for (i = 0; i < count; i++) {
+		bool large = sim_percent(&world->clock, world->config.large);
+
+		client_send(client, sim_between(&world->clock, 32, large ? SIZE_LARGE : SIZE_SMALL));
+	}
+}
+
+static void ask_membership(struct sim_client *client)
+{
+	struct ipc_membership request = {.header = {.id = IPC_REQ_MEMBERSHIP, .size = sizeof(request)}};
+
+	group_name(&request.group,
+		   (unsigned int)sim_below(&client->node->world->clock, client->node->world->config.groups));
+	client_ask(client, &request, sizeof(request), true);
+}
+
+static void ask_membership_page(struct sim_client *client)
+{
+	struct ipc_membership_page request = {
+		.header = {.id = IPC_REQ_MEMBERSHIP_PAGE, .size = sizeof(request)}};
+
+	if (!client->greeted) {
+		return;
+	}
+	group_name(&request.group,
+		   (unsigned int)sim_below(&client->node->world->clock, client->node->world->config.groups));
+	client_ask(client, &request, sizeof(request), true);
+}
+
+/* Begins an iteration, or goes on with it, or ends it early. */
+static void iterate(struct sim_client *client)
+{
+	struct sim_clock *clock = &client->node->world->clock;
+
+	if (client->iteration == 0) {
+		struct ipc_iteration_initialize request = {
+			.header = {.id = IPC_REQ_ITERATION_INITIALIZE, .size = sizeof(request)},
+			.iteration_type = (uint32_t)sim_between(clock, 1, 3)};
+
+		group_name(&request.group, 0);
+		client_ask(client, &request, sizeof(request), true);
+	} else {
+		struct ipc_iteration request = {.header = {.id = sim_percent(clock, 70)
+									 ? IPC_REQ_ITERATION_NEXT
+									 : IPC_REQ_ITERATION_FINALIZE,
+							   .size = sizeof(request)},
+						.iteration_handle = client->iteration};
+
+		client_ask(client, &request, sizeof(request), true);
+	}
+}
+
+void client_greet(struct sim_client *client)
+{
+	struct ipc_hello request = {
+		.header = {.id = IPC_REQ_LOCAL_GET,
+			   .size = client->ours ? (int32_t)sizeof(request) : (int32_t)sizeof(request.header)},
+		.magic = IPC_HELLO_MAGIC,
+		.version = IPC_HELLO_VERSION,
+		.features = IPC_FEATURE_LARGE_GROUPS,
+		.step = IPC_HELLO_START};
+
+	client_ask(client, &request, (size_t)request.header.size, true);
+}
+
+static void join_any(struct sim_client *client)
+{
+	struct sim_clock *clock = &client->node->world->clock;
+
+	client_join(client, (unsigned int)sim_below(clock, client->node->world->config.groups),
+		    sim_percent(clock, 30));
+}
+
+static void act_joined(struct sim_client *client, uint64_t dice)
+{
+	struct sim_world *world = client->node->world;
+
+	if (dice < world->config.fragmented) {
+		client_send_fragmented(client, sim_between(&world->clock, 100, SIZE_FRAGMENTED));
+	} else if (dice < 70) {
+		send_some(client);
+	} else if (dice < 74) {
+		client_leave(client, client->session.group);
+	} else if (dice < 75) {
+		client_leave(client, client->session.group + 1);
+	} else if (dice < 77) {
+		join_any(client);
+	} else if (dice < 78) {
+		node_kill_client(client);
+	}
+}
+
+static void act(struct sim_client *client)
+{
+	struct sim_clock *clock = &client->node->world->clock;
+	uint64_t dice = sim_below(clock, 100);
+
+	if (client->rogue) {
+		client_send_garbage(client);
+	} else if (client->ours && !client->greeted) {
+		client_greet(client);
+	} else if (dice >= 95) {
+		client_greet(client);
+	} else if (dice >= 90) {
+		ask_membership(client);
+	} else if (dice >= 88) {
+		ask_membership_page(client);
+	} else if (dice >= 80) {
+		iterate(client);
+	} else if (client->joined && !client->leaving) {
+		act_joined(client, dice);
+	} else if (dice < 60) {
+		join_any(client);
+	} else if (dice < 62 && !client->joined) {
+		client_leave(client, 0);
+	}
+}
+
+static void act_due(void *context, uint64_t unused)
+{
+	struct sim_client *client = context;
+	struct sim_world *world = client->node->world;
+
+	(void)unused;
+	if (client->dead || world->healing) {
+		return;
+	}
+	if (!client->waiting && client->requests.bytes < BACKLOG_MAX * SIZE_SMALL) {
+		act(client);
+	}
+	if (sim_percent(&world->clock, 1) && sim_percent(&world->clock, 20)) {
+		client->stuck = !client->stuck;
+	}
+	sim_after(&world->clock, sim_between(&world->clock, client->act_pace / 2, client->act_pace * 2),
+		  act_due, client, 0);
+}
+
+void client_live(struct sim_client *client)
+{
+	struct sim_world *world = client->node->world;
+	bool slow = sim_percent(&world->clock, world->config.slow);
+
+	client->rogue = sim_percent(&world->clock, world->config.rogues);
+	client->read_pace = slow ? sim_between(&world->clock, 1 * SIM_MS, 80 * SIM_MS) : 100 * SIM_US;
+	client->act_pace = sim_between(&world->clock, 1 * SIM_MS, 30 * SIM_MS);
+	sim_after(&world->clock, sim_between(&world->clock, 1, client->act_pace), act_due, client, 0);
+}
+
+/* ---- garbage ---- */
+
+/* A request that could be a good one, of a group of its own, with something wrong in it, or nothing. */
+void client_send_garbage(struct sim_client *client)
+{
+	struct sim_clock *clock = &client->node->world->clock;
+	uint64_t size = sim_between(clock, sizeof(struct ipc_request), 400), i;
+	uint8_t *request = sim_alloc(size);
+	struct ipc_request header = {.id = (int32_t)sim_below(clock, IPC_REQ_COUNT + 2),
+				     .size = (int32_t)size};
+	struct ipc_name name = {.length = sim_percent(clock, 50) ? 5 : (uint32_t)sim_random(clock),
+				.value = "rogue"};
+
+	for (i = 0; i < size; i++) {
+		request[i] = sim_percent(clock, 70) ? 0 : (uint8_t)sim_random(clock);
+	}
+	if (sim_percent(clock, 20)) {
+		header.size = (int32_t)sim_random(clock);
+	}
+	memcpy(request, &header, sizeof(header));
+	if (size > sizeof(header) + sizeof(name) && sim_percent(clock, 80)) {
+		memcpy(request + sizeof(header), &name, sizeof(name));
+	}
+	if (size >= 160 && sim_percent(clock, 80)) {
+		memcpy(request + 152, &client->pid, sizeof(client->pid));
+	}
+	client->node->world->stats.rogue_requests++;
+	client_ask(client, request, size, false);
+	free(request);
+}

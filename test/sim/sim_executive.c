@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the executive does with a configuration change, as far as a service can notice: see sim_totem.h for the
+ * order. Two services take part in sync: ours and one behind it, so the end of the whole sync comes later than our
+ * activation.
+ */
+#include <string.h>
+
+#include "sim_totem.h"
+
+/* A queue that is full again at the end of sync delays the news of it by this much at a time. */
+#define OVER_LOOK_AGAIN (1 * SIM_MS)
+
+void executive_start(struct totem_node *node)
+{
+	node->sync_in_process = true;
+	node->waiting_trans_ack = true;
+	node->in_transition = true;
+	node->sync_state = SYNC_IDLE;
+	node->double_process = false;
+	node->in_process = false;
+	memset(&node->sync_ring, 0, sizeof(node->sync_ring));
+	memset(&node->received, 0, sizeof(node->received));
+	node->trans_count = 0;
+}
+
+static void sync_abort(struct totem_node *node)
+{
+	if (node->sync_state == SYNC_PROCESS && node->sync_service == 0) {
+		if (node->service->sync_abort) {
+			node->service->sync_abort(node->context);
+		}
+		node->double_process = true;
+	}
+	if (node->sync_ring.seq) {
+		node->totem->stats.aborted_syncs++;
+	}
+	memset(&node->sync_ring, 0, sizeof(node->sync_ring));
+}
+
+void executive_transitional(struct totem_node *node, const uint32_t *members, size_t count,
+			    const uint32_t *left, size_t left_count)
+{
+	bool aborts = node->sync_in_process;
+
+	node->sync_in_process = true;
+	node->service->transitional(node->context, members, count, left, left_count);
+	if (aborts) {
+		sync_abort(node);
+	}
+	memcpy(node->trans, members, count * sizeof(*members));
+	node->trans_count = count;
+}
+
+static void sync_mcast(struct totem_node *node, enum message_kind kind)
+{
+	uint64_t filler[5] = {0};
+	struct iovec iov = {.iov_base = filler, .iov_len = sizeof(filler)};
+
+	totem_mcast(node, kind, 0, &iov, 1);
+}
+
+void executive_regular(struct totem_node *node, const uint32_t *members, size_t count,
+		       const struct memb_ring_id *ring_id)
+{
+	node->service->regular(node->context, members, count, ring_id);
+	sync_abort(node); /* a sync is always in process here: TRANSITIONAL began it */
+	node->sync_ring = *ring_id;
+	node->sync_state = SYNC_BUILD;
+	node->sync_service = 0;
+	memset(&node->received, 0, sizeof(node->received));
+	sync_mcast(node, MESSAGE_SERVICE_BUILD);
+	node->service->sync_init(node->context, node->trans, node->trans_count, members, count, ring_id);
+}
+
+static void service_process(struct totem_node *node)
+{
+	int result = 0;
+
+	if (node->sync_service == 0) {
+		node->in_process = true;
+		result = node->service->sync_process(node->context);
+		node->in_process = false;
+	}
+	if (result == 0) {
+		node->sync_state = SYNC_BARRIER;
+		sync_mcast(node, MESSAGE_BARRIER);
+	}
+}
+
+static void token_sync(struct totem_node *node)
+{
+	if (node->sync_state == SYNC_PROCESS) {
+		service_process(node);
+	}
+	if (node->double_process && node->sync_state == SYNC_PROCESS) {
+		service_process(node);
+	}
+}
+
+/* Callbacks of the arriving token; in which order they are called is nobody's to rely on. */
+void executive_token(struct totem_node *node)
+{
+	bool first = sim_percent(node->totem->clock, 50);
+
+	if (first) {
+		node->service->token(node->context);
+	}
+	token_sync(node);
+	if (!first) {
+		node->service->token(node->context);
+	}
+}
+
+static void tell_over(void *context, uint64_t seq)
+{
+	struct totem_node *node = context;
+
+	if (!node->alive || node->sync_in_process || !node->ring || node->ring->id.seq != seq) {
+		return;
+	}
+	if (totem_is_critical(node)) {
+		sim_after(node->totem->clock, OVER_LOOK_AGAIN, tell_over, node, seq);
+		return;
+	}
+	sim_trace(node->totem->clock, "node %u: sync over", node->nodeid);
+	node->service->sync_over(node->context);
+}
+
+static void sync_over(struct totem_node *node, const struct memb_ring_id *ring_id)
+{
+	node->sync_state = SYNC_IDLE;
+	node->sync_in_process = false;
+	node->waiting_trans_ack = false;
+	node->in_transition = false;
+	node->double_process = false;
+	memset(&node->sync_ring, 0, sizeof(node->sync_ring));
+	if (node->ring->id.seq == ring_id->seq) {
+		tell_over(node, ring_id->seq);
+	}
+}
+
+static bool is_barrier_reached(struct totem_node *node, unsigned int index)
+{
+	const struct ring *ring = node->ring;
+	size_t i;
+
+	nodeset_add(&node->received, index);
+	for (i = 0; i < ring->count; i++) {
+		if (!nodeset_has(&node->received, ring->members[i].index)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void barrier_reached(struct totem_node *node)
+{
+	struct memb_ring_id ring_id = node->sync_ring;
+
+	ring_wake(node->ring); /* the real token goes round often enough before it is held */
+	memset(&node->received, 0, sizeof(node->received));
+	if (node->sync_state == SYNC_BUILD) {
+		node->sync_state = SYNC_PROCESS;
+		return;
+	}
+	if (node->sync_service == 0) {
+		sim_trace(node->totem->clock, "node %u: activate ring %llu%s", node->nodeid,
+			  (unsigned long long)ring_id.seq, node->recovering ? " (in recovery)" : "");
+		node->totem->stats.late_activations += node->recovering != NULL;
+		node->service->sync_activate(node->context);
+	}
+	if (++node->sync_service == SIM_SYNC_SERVICES) {
+		sync_over(node, &ring_id);
+	} else {
+		node->sync_state = SYNC_PROCESS;
+	}
+}
+
+void executive_deliver(struct totem_node *node, const struct totem_message *message, uint32_t nodeid)
+{
+	if (message->kind == MESSAGE_SERVICE) {
+		node->service->message(node->context, message->function, message->data, message->size,
+				       nodeid);
+		return;
+	}
+	if (node->sync_ring.seq == 0 || message->ring_id.seq != node->sync_ring.seq) {
+		return; /* of a sync that was aborted */
+	}
+	if (is_barrier_reached(node, nodeid - 1)) {
+		barrier_reached(node);
+	}
+}

@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* An engine in its simulated executive: see sim_world.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "oracle_internal.h"
+#include "sim_world.h"
+
+#define PUMP_DELAY (20 * SIM_US)
+#define PUMP_CLOSED_DELAY (1 * SIM_MS)
+#define PUMP_BATCH 8
+#define GONE_DELAY (50 * SIM_US)
+#define GONE_LOOK_AGAIN (5 * SIM_MS)
+
+/* ---- what the engine wants done ---- */
+
+static size_t iov_size(const struct iovec *iov, unsigned int iov_len)
+{
+	size_t size = 0;
+	unsigned int i;
+
+	for (i = 0; i < iov_len; i++) {
+		size += iov[i].iov_len;
+	}
+	return size;
+}
+
+/* Facts 3 and 7 of totem: from TRANSITIONAL to the end of sync only sync_process may multicast. */
+static void check_mcast(struct sim_node *node, const struct ipc_request *header, size_t size)
+{
+	if (node->context == CONTEXT_QUIET ||
+	    (node->context == CONTEXT_SYNC) != node->totem->waiting_trans_ack) {
+		oracle_fail(node->world->oracle, ORACLE_CONTEXT, "node %u multicasts in context %d%s",
+			    node->totem->nodeid, node->context,
+			    node->totem->waiting_trans_ack ? " during a ring change" : "");
+	}
+	if (size > TOTEM_MESSAGE_SIZE_MAX || (size_t)header->size != size ||
+	    header->id >> 16 != (int32_t)SERVICE_ID_CPG) {
+		oracle_fail(node->world->oracle, ORACLE_CONTEXT,
+			    "node %u multicasts %zu bytes, header %d, %d", node->totem->nodeid, size,
+			    header->id, header->size);
+	}
+}
+
+static int op_mcast(void *context, const struct iovec *iov, unsigned int iov_len)
+{
+	struct sim_node *node = context;
+	struct ipc_request header;
+
+	memcpy(&header, iov[0].iov_base, sizeof(header));
+	check_mcast(node, &header, iov_size(iov, iov_len));
+	node->mcast_calls++;
+	return totem_mcast(node->totem, MESSAGE_SERVICE, (unsigned int)header.id & 0xffff, iov, iov_len);
+}
+
+static void op_respond(void *context, void *conn, const struct iovec *iov, unsigned int iov_len)
+{
+	uint8_t *answer = sim_alloc(iov_size(iov, iov_len));
+	size_t size = 0;
+	unsigned int i;
+
+	(void)context;
+	for (i = 0; i < iov_len; i++) {
+		memcpy(answer + size, iov[i].iov_base, iov[i].iov_len);
+		size += iov[i].iov_len;
+	}
+	client_answered(conn, answer, size);
+	free(answer);
+}
+
+static int op_event(void *context, void *conn, const struct iovec *iov, unsigned int iov_len)
+{
+	struct sim_node *node = context;
+	struct sim_client *client = conn;
+
+	node->event_calls++;
+	if (client->dead) {
+		return sim_percent(&node->world->clock, 50) ? 0 : -ENOTCONN;
+	}
+	if (client->inbox.first &&
+	    client->inbox.bytes + iov_size(iov, iov_len) > node->world->config.event_room) {
+		return -EAGAIN;
+	}
+	fifo_push(&client->inbox, iov, iov_len);
+	client_read_later(client);
+	return 0;
+}
+
+static void node_disconnect(struct sim_client *client)
+{
+	struct sim_node *node = client->node;
+	struct engine_client *peer = client->peer;
+
+	sim_trace(&node->world->clock, "node %u: client %u (process %u) is gone", node->totem->nodeid,
+		  client->number, client->pid);
+	client_dies(client);
+	client->peer = NULL;
+	node->context = CONTEXT_GONE;
+	engine_client_gone(node->engine, peer);
+	node->context = CONTEXT_QUIET;
+}
+
+static void gone_later(void *context, uint64_t unused)
+{
+	struct sim_client *client = context;
+
+	(void)unused;
+	if (client->peer && client->node->totem->paused) {
+		sim_after(&client->node->world->clock, GONE_LOOK_AGAIN, gone_later, client, 0);
+	} else if (client->peer) {
+		node_disconnect(client);
+	}
+}
+
+void node_kill_client(struct sim_client *client)
+{
+	client_dies(client);
+	sim_after(&client->node->world->clock, GONE_DELAY, gone_later, client, 0);
+}
+
+static void op_evict(void *context, void *conn)
+{
+	struct sim_node *node = context;
+	struct sim_client *client = conn;
+
+	client->evicted = true;
+	node->world->stats.evictions++;
+	sim_trace(&node->world->clock, "node %u: client %u is evicted", node->totem->nodeid, client->number);
+	sim_after(&node->world->clock, GONE_DELAY, gone_later, client, 0);
+}
+
+static uint64_t op_now(void *context)
+{
+	return ((struct sim_node *)context)->world->clock.now;
+}
+
+static void tick(void *context, uint64_t incarnation)
+{
+	struct sim_node *node = context;
+
+	if (node->engine == NULL || node->incarnation != incarnation || node->tick_at == 0 ||
+	    node->world->clock.now < node->tick_at) {
+		return;
+	}
+	node->tick_at = 0;
+	if (node->totem->paused) {
+		node->tick_missed = true;
+		return;
+	}
+	node->context = CONTEXT_TICK;
+	engine_tick(node->engine);
+	node->context = CONTEXT_QUIET;
+}
+
+static void op_wake(void *context, uint64_t delay)
+{
+	struct sim_node *node = context;
+	uint64_t at = node->world->clock.now + delay + 1;
+
+	if (node->tick_at && node->tick_at <= at) {
+		return;
+	}
+	node->tick_at = at;
+	sim_after(&node->world->clock, delay + 1, tick, node, node->incarnation);
+}
+
+static void op_hold_requests(void *context, bool hold)
+{
+	struct sim_node *node = context;
+
+	node->held = hold;
+}
+
+static void op_log(void *context, int priority, const char *text)
+{
+	struct sim_node *node = context;
+
+	sim_trace(&node->world->clock, "node %u: log %d: %s", node->totem->nodeid, priority, text);
+	if (priority <= LOG_CRIT) {
+		oracle_fail(node->world->oracle, ORACLE_CONTEXT, "node %u: %s", node->totem->nodeid, text);
+	}
+}
+
+static const struct engine_ops node_ops = {
+	.mcast = op_mcast,
+	.respond = op_respond,
+	.event = op_event,
+	.evict = op_evict,
+	.now = op_now,
+	.wake = op_wake,
+	.hold_requests = op_hold_requests,
+	.log = op_log,
+};
+
+static void pump(void *context, uint64_t incarnation);
+
+static void node_pump_later(struct sim_node *node, uint64_t delay)
+{
+	if (node->engine && !node->pump_due && !node->totem->paused) {
+		node->pump_due = true;
+		sim_after(&node->world->clock, delay, pump, node, node->incarnation);
+	}
+}
+
+/* ---- what the executive tells the engine ---- */
+
+/* Totem packs messages back to back: one in some is handed over at an odd address, in a block that ends with it. */
+static void service_message(void *context, unsigned int function, const void *message, size_t size,
+			    uint32_t nodeid)
+{
+	struct sim_node *node = context;
+	uint8_t *odd = NULL;
+
+	if (sim_percent(&node->world->clock, 10)) {
+		odd = sim_alloc(size + 1);
+		memcpy(odd + 1, message, size);
+		message = odd + 1;
+	}
+	engine_message(node->engine, function, message, nodeid);
+	free(odd);
+}
+
+static void remember_left(struct sim_node *node, const uint32_t *left, size_t count)
+{
+	size_t i, j;
+
+	for (i = 0; i < count; i++) {
+		for (j = 0; j < node->left_count && node->left[j] != left[i]; j++) {
+		}
+		if (j == node->left_count) {
+			node->left[node->left_count++] = left[i];
+		}
+	}
+}
+
+static void service_transitional(void *context, const uint32_t *members, size_t count, const uint32_t *left,
+				 size_t left_count)
+{
+	struct sim_node *node = context;
+	size_t i;
+
+	remember_left(node, left, left_count);
+	for (i = 0; i < count && node->ring_seq; i++) {
+		node->path = oracle_mix(node->path ^ members[i]);
+	}
+	engine_transitional(node->engine, left, left_count);
+}
+
+static void service_regular(void *context, const uint32_t *members, size_t count,
+			    const struct memb_ring_id *ring_id)
+{
+	struct sim_node *node = context;
+
+	memcpy(node->members, members, count * sizeof(*members));
+	node->member_count = count;
+	node->ring_seq = ring_id->seq;
+	node->path = oracle_mix(node->path ^ ring_id->seq);
+}
+
+static void service_sync_init(void *context, const uint32_t *trans, size_t trans_count,
+			      const uint32_t *members, size_t count, const struct memb_ring_id *ring_id)
+{
+	struct sim_node *node = context;
+
+	engine_sync_init(node->engine, trans, trans_count, members, count, ring_id);
+}
+
+static int service_sync_process(void *context)
+{
+	struct sim_node *node = context;
+	int result;
+
+	node->context = CONTEXT_SYNC;
+	result = engine_sync_process(node->engine);
+	node->context = CONTEXT_QUIET;
+	return result;
+}
+
+static void service_sync_activate(void *context)
+{
+	struct sim_node *node = context;
+
+	oracle_activation(node->world->oracle, node->oracle_node, node->ring_seq, node->path, node->members,
+			  node->member_count, node->left, node->left_count);
+	node->path = oracle_mix(node->ring_seq);
+	node->left_count = 0;
+	engine_sync_activate(node->engine);
+}
+
+static void service_sync_over(void *context)
+{
+	struct sim_node *node = context;
+
+	engine_sync_over(node->engine);
+	node_pump_later(node, PUMP_DELAY);
+}
+
+static void service_token(void *context)
+{
+	struct sim_node *node = context;
+
+	node->context = CONTEXT_TOKEN;
+	engine_token(node->engine);
+	node->context = CONTEXT_QUIET;
+}
+
+static const struct sim_service node_service = {
+	.message = service_message,
+	.transitional = service_transitional,
+	.regular = service_regular,
+	.sync_init = service_sync_init,
+	.sync_process = service_sync_process,
+	.sync_activate = service_sync_activate,
+	.sync_over = service_sync_over,
+	.token = service_token,
+};
+
+/* ---- the request channel ---- */
+
+static bool channel_open(const struct sim_node *node)
+{
+	return !node->held && !node->totem->sync_in_process && !totem_is_critical(node->totem);
+}
+
+static bool pump_one(struct sim_node *node, struct sim_client *client)
+{
+	struct sim_message *request = client->peer && !client->evicted ? fifo_pop(&client->requests) : NULL;
+
+	if (request == NULL) {
+		return false;
+	}
+	node->context = CONTEXT_REQUEST;
+	engine_request(node->engine, client->peer, request->data, request->size);
+	node->context = CONTEXT_QUIET;
+	free(request);
+	return true;
+}
+
+static void asking_add(struct sim_client *client)
+{
+	struct sim_node *node = client->node;
+
+	if (client->asking || client->requests.first == NULL || client->peer == NULL) {
+		return;
+	}
+	if (node->first_asking == NULL) {
+		node->last_asking = &node->first_asking;
+	}
+	client->asking = true;
+	client->next_asking = NULL;
+	*node->last_asking = client;
+	node->last_asking = &client->next_asking;
+}
+
+/*
+ * Lets every client that asks have its turn. When the channel is switched off, it may have been a moment too late for
+ * some of them.
+ */
+static void pump_all(struct sim_node *node)
+{
+	struct sim_client *client = node->first_asking, *next;
+	int i;
+
+	node->first_asking = NULL;
+	for (; client; client = next) {
+		next = client->next_asking;
+		client->asking = false;
+		if (!channel_open(node) && sim_percent(&node->world->clock, node->world->config.slip)) {
+			pump_one(node, client);
+		}
+		for (i = 0; i < PUMP_BATCH && channel_open(node) && pump_one(node, client); i++) {
+		}
+		asking_add(client);
+	}
+}
+
+static void pump(void *context, uint64_t incarnation)
+{
+	struct sim_node *node = context;
+
+	if (node->engine == NULL || node->incarnation != incarnation) {
+		return;
+	}
+	node->pump_due = false;
+	if (node->totem->paused) {
+		return;
+	}
+	pump_all(node);
+	if (node->first_asking) {
+		node_pump_later(node, channel_open(node) ? PUMP_DELAY : PUMP_CLOSED_DELAY);
+	}
+}
+
+void node_request(struct sim_client *client)
+{
+	asking_add(client);
+	node_pump_later(client->node, PUMP_DELAY);
+}
+
+/* ---- life ---- */
+
+void node_boot(struct sim_node *node)
+{
+	struct sim_world *world = node->world;
+
+	node->engine = engine_create(&node_ops, node, &world->config.engine);
+	if (node->engine == NULL) {
+		oracle_fail(world->oracle, ORACLE_CONTEXT, "no engine");
+		return;
+	}
+	engine_set_nodeid(node->engine, node->totem->nodeid);
+	node->oracle_node = oracle_node(world->oracle, node->totem->nodeid);
+	node->held = node->pump_due = node->tick_missed = false;
+	node->tick_at = 0;
+	node->first_asking = NULL;
+	node->left_count = node->member_count = 0;
+	node->ring_seq = 0;
+	sim_trace(&world->clock, "node %u: starts", node->totem->nodeid);
+	totem_start(node->totem, &node_service, node);
+	node->incarnation = node->totem->incarnation;
+	node->path = oracle_mix(node->incarnation << 32 | node->totem->nodeid);
+}
+
+static void clients_free(struct sim_node *node)
+{
+	size_t i;
+
+	for (i = 0; i < node->client_count; i++) {
+		client_dies(node->clients[i]);
+		node->clients[i]->peer = NULL;
+	}
+}
+
+void node_crash(struct sim_node *node)
+{
+	sim_trace(&node->world->clock, "node %u: crashes", node->totem->nodeid);
+	node->world->stats.crashes++;
+	clients_free(node);
+	oracle_node_gone(node->world->oracle, node->oracle_node);
+	engine_destroy(node->engine);
+	node->engine = NULL;
+	totem_crash(node->totem);
+}
+
+void node_pause(struct sim_node *node)
+{
+	sim_trace(&node->world->clock, "node %u: paused", node->totem->nodeid);
+	totem_pause(node->totem);
+}
+
+void node_resume(struct sim_node *node)
+{
+	sim_trace(&node->world->clock, "node %u: resumed", node->totem->nodeid);
+	totem_resume(node->totem);
+	node_pump_later(node, PUMP_DELAY);
+	if (node->tick_missed) {
+		node->tick_missed = false;
+		op_wake(node, 0);
+	}
+}
+
+struct sim_client *node_connect(struct sim_node *node, uint32_t pid, bool ours)
+{
+	struct sim_client *client = sim_alloc(sizeof(*client));
+
+	client->node = node;
+	client->number = ++node->world->next_client;
+	client->pid = pid;
+	client->ours = ours;
+	client->asked = -1;
+	client->peer = engine_client_new(node->engine, client, pid);
+	if (client->peer == NULL) {
+		free(client);
+		return NULL;
+	}
+	node->clients = sim_grow(node->clients, &node->client_capacity, node->client_count + 1,
+				 sizeof(struct sim_client *));
+	node->clients[node->client_count++] = client;
+	return client;
+}
+
+/* ---- the world ---- */
+
+void world_init(struct sim_world *world, uint64_t seed, const struct sim_world_config *config, FILE *trace)
+{
+	unsigned int i;
+
+	memset(world, 0, sizeof(*world));
+	sim_clock_init(&world->clock, seed);
+	world->clock.trace = trace;
+	world->config = *config;
+	world->oracle = oracle_new(trace);
+	totem_init(&world->totem, &world->clock, &config->totem);
+	world->nodes = sim_alloc(config->totem.nodes * sizeof(*world->nodes));
+	for (i = 0; i < config->totem.nodes; i++) {
+		world->nodes[i].world = world;
+		world->nodes[i].totem = &world->totem.nodes[i];
+	}
+}
+
+void world_free(struct sim_world *world)
+{
+	unsigned int i;
+	size_t j;
+
+	for (i = 0; i < world->config.totem.nodes; i++) {
+		struct sim_node *node = &world->nodes[i];
+
+		if (node->engine) {
+			clients_free(node);
+			engine_destroy(node->engine);
+		}
+		for (j = 0; j < node->client_count; j++) {
+			client_free(node->clients[j]);
+		}
+		free(node->clients);
+	}
+	free(world->nodes);
+	totem_free(&world->totem);
+	oracle_free(world->oracle);
+	sim_clock_free(&world->clock);
+}
+
+static bool is_quiet(const struct sim_node *node)
+{
+	size_t i;
+
+	if (node->engine == NULL) {
+		return true;
+	}
+	for (i = 0; i < node->client_count; i++) {
+		const struct sim_client *client = node->clients[i];
+
+		if (client->peer && (client->requests.first || client->inbox.first || client->waiting ||
+				     client->sending || client->evicted)) {
+			return false;
+		}
+	}
+	return !engine_busy(node->engine);
+}
+
+void world_dump(const struct sim_world *world)
+{
+	unsigned int i;
+	size_t j;
+
+	for (i = 0; i < world->config.totem.nodes; i++) {
+		struct sim_node *node = &world->nodes[i];
+
+		if (node->engine) {
+			sim_trace(&world->clock, "node %u: %s%s, main queue %zu, sync's queue %zu, %s", i + 1,
+				  node->held ? "holds requests" : "takes requests",
+				  node->totem->sync_in_process ? ", in sync" : "",
+				  node->totem->queue[0].count, node->totem->queue[1].count,
+				  node->tick_at ? "tick due" : "no tick due");
+			engine_dump(node->engine);
+		}
+		for (j = 0; j < node->client_count; j++) {
+			const struct sim_client *client = node->clients[j];
+
+			if (client->peer &&
+			    (client->requests.first || client->inbox.first || client->waiting)) {
+				sim_trace(&world->clock, "client %u: %zu bytes asked, %zu bytes to read%s%s",
+					  client->number, client->requests.bytes, client->inbox.bytes,
+					  client->waiting ? ", waits for an answer" : "",
+					  client->evicted ? ", evicted" : "");
+			}
+		}
+	}
+}
+
+bool world_is_quiet(const struct sim_world *world)
+{
+	unsigned int i;
+
+	for (i = 0; i < world->config.totem.nodes; i++) {
+		struct engine_stats stats = {0};
+
+		if (!is_quiet(&world->nodes[i])) {
+			return false;
+		}
+		if (world->nodes[i].engine) {
+			engine_stats(world->nodes[i].engine, &stats);
+		}
+		if (stats.queued_bytes) {
+			return false;
+		}
+	}
+	return true;
+}

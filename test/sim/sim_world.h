@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A cluster in one process: engines over a simulated totem, with simulated clients, watched by the oracle.
+ *
+ *   sim_node.c    an engine and its executive: operations, request channel, timer, evictions
+ *   sim_client.c  a client: what it asks, what it makes of answers and events
+ *   sim_actions.c what clients choose to do
+ */
+#ifndef SIM_WORLD_H
+#define SIM_WORLD_H
+
+#include "cpg_wire.h"
+#include "oracle.h"
+#include "service/engine.h"
+#include "sim_totem.h"
+
+struct sim_world;
+
+/* Where in its executive an engine is: decides whether it may multicast. */
+enum sim_context { CONTEXT_QUIET, CONTEXT_REQUEST, CONTEXT_GONE, CONTEXT_TICK, CONTEXT_TOKEN, CONTEXT_SYNC };
+
+struct sim_node {
+	struct sim_world *world;
+	struct totem_node *totem;
+	struct engine *engine; /* NULL: down */
+	uint64_t incarnation;
+	uint32_t oracle_node;
+	enum sim_context context;
+	bool held;     /* the engine wants no requests */
+	bool pump_due; /* requests will be looked at */
+	bool tick_missed;
+	uint64_t tick_at; /* 0: no tick is due */
+	struct sim_client *first_asking, **last_asking;
+	struct sim_client **clients;
+	size_t client_count, client_capacity;
+
+	/* for the oracle: the way since the last activation */
+	uint64_t path;
+	uint32_t left[SIM_NODES_MAX], members[SIM_NODES_MAX];
+	size_t left_count, member_count;
+	uint64_t ring_seq;
+	uint64_t event_calls, mcast_calls; /* engine work, for sim_scale */
+};
+
+struct sim_world_config {
+	struct sim_totem_config totem;
+	struct engine_config engine;
+	unsigned int groups;
+	size_t event_room; /* bytes of events that a connection's buffer holds */
+	unsigned int slip; /* percent of looks at a switched-off request channel that still take a request */
+	unsigned int rogues;	 /* percent of clients that send garbage */
+	unsigned int slow;	 /* percent of clients that read slowly */
+	unsigned int large;	 /* percent of messages of up to 60 kB */
+	unsigned int fragmented; /* percent of messages in fragments */
+};
+
+struct sim_world {
+	struct sim_clock clock;
+	struct sim_totem totem;
+	struct sim_world_config config;
+	struct oracle *oracle;
+	struct sim_node *nodes;
+	unsigned int next_client;
+	bool healing; /* clients read fast and start nothing new */
+	struct {
+		uint64_t accepted, joins, leaves, deaths, evictions, rogue_requests, crashes, again;
+	} stats;
+};
+
+/* One request or event on its way. */
+struct sim_message {
+	struct sim_message *next;
+	size_t size;
+	uint8_t data[] __attribute__((aligned(8)));
+};
+
+struct sim_fifo {
+	struct sim_message *first, **last;
+	size_t bytes;
+};
+
+struct sim_session {
+	uint32_t id; /* oracle's; 0: none */
+	unsigned int group;
+};
+
+/* A message in fragments that is coming in. */
+struct sim_assembly {
+	uint32_t nodeid, pid;
+	uint8_t *data;
+	size_t size, got;
+};
+
+struct sim_client {
+	struct sim_node *node;
+	struct engine_client *peer; /* NULL: gone */
+	unsigned int number;
+	uint32_t pid;
+	bool ours, rogue, greeted, evicted, dead;
+	bool waiting; /* for an answer; nothing else is asked meanwhile */
+	int32_t asked;
+	unsigned int asked_group;
+	bool wants_totem;
+	uint64_t read_pace, act_pace; /* ns */
+	bool read_due, stuck;
+	struct sim_fifo requests, inbox;
+	struct sim_client *next_asking; /* of those whose requests wait */
+	bool asking;
+
+	struct sim_session session;  /* that it sends in */
+	bool joined, leaving;	     /* as answers say */
+	struct sim_session *reading; /* sessions not over yet, as events say: the first is heard now */
+	size_t reading_count, reading_capacity;
+	uint64_t iteration; /* handle, 0: none */
+	size_t iteration_steps;
+
+	/* a message in fragments that is going out */
+	uint8_t *sending;
+	size_t sending_size, sending_done;
+	uint64_t sending_changes;
+	struct sim_assembly *assemblies;
+	size_t assembly_count, assembly_capacity;
+	uint8_t *slices; /* EVENT_PARTs so far */
+	size_t slices_got, slices_size;
+};
+
+void world_init(struct sim_world *world, uint64_t seed, const struct sim_world_config *config, FILE *trace);
+void world_free(struct sim_world *world);
+/* Engines idle, requests answered, events read. */
+bool world_is_quiet(const struct sim_world *world);
+/* What still waits, into the trace. */
+void world_dump(const struct sim_world *world);
+
+/* ---- sim_node.c ---- */
+void node_boot(struct sim_node *node);
+void node_crash(struct sim_node *node);
+void node_pause(struct sim_node *node);
+void node_resume(struct sim_node *node);
+/* NULL: the engine refused it. */
+struct sim_client *node_connect(struct sim_node *node, uint32_t pid, bool ours);
+/* Its process dies; the engine hears of it a little later. */
+void node_kill_client(struct sim_client *client);
+/* A client has put a request into its channel. */
+void node_request(struct sim_client *client);
+
+/* ---- sim_client.c ---- */
+void fifo_push(struct sim_fifo *fifo, const struct iovec *iov, unsigned int iov_len);
+struct sim_message *fifo_pop(struct sim_fifo *fifo);
+void fifo_clear(struct sim_fifo *fifo);
+void client_ask(struct sim_client *client, const void *request, size_t size, bool answered);
+void client_answered(struct sim_client *client, const void *answer, size_t size);
+void client_read_later(struct sim_client *client);
+void client_free(struct sim_client *client);
+/* Its process is no more. */
+void client_dies(struct sim_client *client);
+void client_send(struct sim_client *client, size_t size);
+void client_send_fragmented(struct sim_client *client, size_t size);
+void client_send_fragment(struct sim_client *client);
+void client_join(struct sim_client *client, unsigned int group, bool wants_totem);
+void client_leave(struct sim_client *client, unsigned int group);
+void group_name(struct ipc_name *name, unsigned int group);
+
+/* ---- sim_actions.c ---- */
+/* Lets the client live from now on. */
+void client_live(struct sim_client *client);
+/* Asks for the node id; one of ours agrees on features by it. */
+void client_greet(struct sim_client *client);
+/* Everything that sends garbage sends some. */
+void client_send_garbage(struct sim_client *client);
+
+#endif
