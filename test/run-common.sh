@@ -115,7 +115,7 @@ build_tree()
 	local dir=$QS_BUILD/$1
 	shift
 	mkdir -p "$dir" && cd "$dir" || return 1
-	"$QS_SOURCE/configure" --prefix="$QS_PREFIX" "$@" && make -j"$QS_JOBS"
+	"$QS_SOURCE/configure" --prefix="$QS_PREFIX" "$@" && make -k -j"$QS_JOBS"
 }
 
 # A release brings its configure; a tree that was built before has one.
