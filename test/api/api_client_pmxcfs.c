@@ -89,7 +89,9 @@ static void ask(struct service *service, const char *group)
 	struct cpg_address members[CPG_MEMBERS_MAX];
 	int count = CPG_MEMBERS_MAX;
 
+	pthread_mutex_lock(&service->sending);
 	EXPECT_IN_TIME(CS_OK, cpg_membership_get(service->client.handle, &name, members, &count));
+	pthread_mutex_unlock(&service->sending);
 	CHECK(count <= 1);
 }
 

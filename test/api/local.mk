@@ -1,6 +1,6 @@
 # test/api: its part of the Makefile
 #
-# run-api runs these inside real nodes, so they are no TESTS: test/cluster/test_api.sh does it.
+# run-api runs these, and fault_ipc, inside real nodes, so they are no TESTS: test/cluster/test_api.sh does it.
 api_tests = api_client_asterisk api_client_cmirrord api_client_dlm api_client_pacemaker api_client_pmxcfs \
 	api_client_sbd api_client_sheepdog api_context_get api_context_set api_daemon_dies api_dispatch \
 	api_fd_get api_finalize api_flow_control_state_get api_initialize api_iteration_finalize \
@@ -106,6 +106,13 @@ api_zcb_free_LDFLAGS = $(api_ldflags)
 api_zcb_mcast_joined_SOURCES = test/api/api_zcb_mcast_joined.c $(api_shared)
 api_zcb_mcast_joined_LDADD = lib/libcpg.la
 api_zcb_mcast_joined_LDFLAGS = $(api_ldflags)
+
+check_PROGRAMS += fault_ipc
+fault_ipc_SOURCES = test/fault/fault_ipc.c test/fault/fault_ipc.h test/fault/fault_ipc_segments.c \
+	test/fault/fault_ipc_wire.c $(api_shared)
+fault_ipc_CFLAGS = $(AM_CFLAGS) $(LIBQB_CFLAGS)
+fault_ipc_LDADD = lib/libcpg.la $(LIBQB_LIBS)
+fault_ipc_LDFLAGS = $(api_ldflags)
 
 TESTS += test/api/coverage test/api/pkgconfig
 EXTRA_DIST += test/api/run-api test/api/coverage test/api/pkgconfig test/cluster/test_api.sh

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "fault_ipc.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define ANSWER_MS 5000
+
+bool wire_try_open(struct wire *wire, size_t buffer_size)
+{
+	uint64_t deadline = api_deadline();
+
+	memset(wire, 0, sizeof(*wire));
+	do
+		wire->ipc = qb_ipcc_connect(IPC_SERVER_NAME, buffer_size);
+	while (wire->ipc == NULL && errno == EAGAIN && api_before(deadline));
+	return wire->ipc != NULL;
+}
+
+void wire_open(struct wire *wire)
+{
+	CHECK(wire_try_open(wire, IPC_BUFFER_SIZE));
+}
+
+void wire_close(struct wire *wire)
+{
+	if (wire->ipc)
+		qb_ipcc_disconnect(wire->ipc);
+	wire->ipc = NULL;
+}
+
+bool wire_tell(struct wire *wire, const void *request, size_t size)
+{
+	uint64_t deadline = api_deadline();
+	ssize_t result;
+
+	do
+		result = qb_ipcc_send(wire->ipc, request, size);
+	while (result == -EAGAIN && api_before(deadline));
+	return result == (ssize_t)size;
+}
+
+int wire_ask(struct wire *wire, const void *request, size_t size)
+{
+	struct ipc_response header;
+	ssize_t result;
+
+	if (!wire_tell(wire, request, size))
+		return qb_ipcc_is_connected(wire->ipc) ? WIRE_REFUSED : WIRE_GONE;
+	result = qb_ipcc_recv(wire->ipc, wire->answer, sizeof(wire->answer), ANSWER_MS);
+	if (result < (ssize_t)sizeof(header)) {
+		CHECK(result != -ETIMEDOUT && result != -EAGAIN); /* neither answered nor thrown out */
+		return WIRE_GONE;
+	}
+	wire->answer_size = (size_t)result;
+	memcpy(&header, wire->answer, sizeof(header));
+	return header.error;
+}
+
+bool wire_thrown_out(struct wire *wire)
+{
+	struct pollfd end = {.events = POLLIN};
+	uint64_t deadline = api_deadline();
+
+	CHECK(qb_ipcc_fd_get(wire->ipc, &end.fd) == 0);
+	do {
+		if (poll(&end, 1, API_RETRY_MS) == 1 && (end.revents & POLLHUP))
+			return true;
+		(void)qb_ipcc_event_recv(wire->ipc, wire->answer, sizeof(wire->answer), 0);
+	} while (api_before(deadline));
+	return false;
+}
+
+bool wire_event(struct wire *wire, int32_t id)
+{
+	struct ipc_response header;
+	uint64_t deadline = api_deadline();
+	ssize_t result;
+
+	do {
+		result = qb_ipcc_event_recv(wire->ipc, wire->answer, sizeof(wire->answer), 100);
+		if (result < (ssize_t)sizeof(header))
+			continue;
+		wire->answer_size = (size_t)result;
+		memcpy(&header, wire->answer, sizeof(header));
+		if (header.id == id)
+			return true;
+	} while (api_before(deadline));
+	return false;
+}
+
+struct ipc_name wire_name(const char *text)
+{
+	struct ipc_name name = {.length = (uint32_t)strlen(text)};
+
+	memcpy(name.value, text, name.length);
+	return name;
+}
+
+void wire_join(struct wire *wire, const char *group)
+{
+	struct ipc_join join = {.header = {.id = IPC_REQ_JOIN, .size = sizeof(join)},
+				.group = wire_name(group),
+				.pid = (uint32_t)getpid()};
+	uint64_t deadline = api_deadline();
+	int answer;
+
+	do
+		answer = wire_ask(wire, &join, sizeof(join));
+	while (answer == CS_ERR_TRY_AGAIN && api_before(deadline));
+	CHECK_NUMBER(answer, CS_OK);
+	CHECK(wire_event(wire, IPC_RES_CONFCHG));
+}
+
+void expect_answer(const char *file, int line, int got, int expected)
+{
+	if (ours_engine() && got != expected)
+		api_fail(file, line, "answer %d, not %d", got, expected);
+}
