@@ -13,13 +13,27 @@
 #define FLOW_LEVEL_REQUESTS 1u
 #define FLOW_LEVEL_MULTICASTS 2u
 
+/*
+ * The engine gives a request's room back an instant after it answered. Behind one that fills most of the channel that
+ * instant matters: it is no reason to refuse the next one.
+ */
+#define SETTLE_ROUNDS 50u
+#define SETTLE_PAUSE_NS 200000
+
 static ssize_t request_send(struct instance *instance, enum channel_kind kind, const struct iovec *iov,
 			    unsigned int iov_len)
 {
-	uint32_t level = kind == CHANNEL_MCAST ? FLOW_LEVEL_MULTICASTS : FLOW_LEVEL_REQUESTS;
+	struct timespec pause = {.tv_nsec = SETTLE_PAUSE_NS};
+	unsigned int round = 0;
+	ssize_t result;
 
-	qb_ipcc_fc_enable_max_set(instance->ipc, level);
-	return qb_ipcc_sendv(instance->ipc, iov, iov_len);
+	qb_ipcc_fc_enable_max_set(instance->ipc,
+				  kind == CHANNEL_MCAST ? FLOW_LEVEL_MULTICASTS : FLOW_LEVEL_REQUESTS);
+	while ((result = qb_ipcc_sendv(instance->ipc, iov, iov_len)) == -EAGAIN && instance->settling &&
+	       round++ < SETTLE_ROUNDS)
+		nanosleep(&pause, NULL);
+	instance->settling = false;
+	return result;
 }
 
 /* A signal must not leave the answer behind: the next request would take it for its own. */
@@ -41,12 +55,15 @@ cs_error_t channel_call_locked(struct instance *instance, enum channel_kind kind
 	const struct ipc_response *header = (const struct ipc_response *)instance->response;
 	ssize_t result = request_send(instance, kind, iov, iov_len);
 	size_t size;
+	bool large;
 
 	if (result < 0)
 		return qb_to_cs_error((int)result);
+	large = result > (ssize_t)SEGMENT_MCAST_WINDOW;
 	result = response_wait(instance);
 	if (result < 0)
 		return qb_to_cs_error((int)result);
+	instance->settling = large;
 	size = (size_t)result;
 	if (size < sizeof(*header) || header->error < CS_OK)
 		return CS_ERR_LIBRARY;
@@ -97,7 +114,15 @@ static uint64_t mcast_bytes_taken(const struct instance *instance)
 	return atomic_load_explicit(&control->mcast_bytes_taken, memory_order_acquire);
 }
 
-/* More than the window is on its way, or libqb had no room and the engine has taken nothing since. */
+static bool too_many_on_their_way(const struct instance *instance, uint64_t taken)
+{
+	/* Where the oldest ends that must have been taken before another one may go. */
+	uint64_t end = instance->mcast_ends[instance->mcasts_sent % MCASTS_MAX];
+
+	return instance->mcasts_sent >= MCASTS_MAX && (int64_t)(end - taken) > 0;
+}
+
+/* Enough is on its way, or libqb had no room and the engine has taken nothing since. */
 static bool window_closed(struct instance *instance)
 {
 	uint64_t taken;
@@ -107,7 +132,7 @@ static bool window_closed(struct instance *instance)
 	taken = mcast_bytes_taken(instance);
 	if (taken != instance->refused_taken)
 		instance->refused = false;
-	return instance->refused ||
+	return instance->refused || too_many_on_their_way(instance, taken) ||
 	       (int64_t)(instance->mcast_bytes_sent - taken) > (int64_t)SEGMENT_MCAST_WINDOW;
 }
 
@@ -153,6 +178,7 @@ static cs_error_t mcast_locked(struct instance *instance, const struct iovec *io
 		return qb_to_cs_error((int)result);
 	}
 	instance->mcast_bytes_sent += size;
+	instance->mcast_ends[instance->mcasts_sent++ % MCASTS_MAX] = instance->mcast_bytes_sent;
 	instance->refused = false;
 	return CS_OK;
 }

@@ -85,6 +85,12 @@ struct zcb_pool {
 	size_t segment_count;
 };
 
+/*
+ * Multicasts that may be on their way to an engine of ours. libqb rings the engine with a byte in a socket for each,
+ * and spins when that is full: at some 270 with the kernel's usual limits. So we stop before.
+ */
+#define MCASTS_MAX 240u
+
 struct instance {
 	struct handle_object object;
 	cpg_handle_t handle;
@@ -103,9 +109,13 @@ struct instance {
 	bool greeted;	   /* the engine has said what it is */
 	uint64_t features; /* what it granted */
 	struct segment control;
+	bool settling;		   /* a large request was answered just now */
 	uint64_t mcast_bytes_sent; /* header.size of every MCAST request, added up */
-	bool refused;		   /* libqb had no room for a MCAST ... */
-	uint64_t refused_taken;	   /* ... when the engine had taken this much */
+	uint64_t mcasts_sent;
+	uint64_t
+		mcast_ends[MCASTS_MAX]; /* mcast_bytes_sent behind each of the last ones; by number, modulo */
+	bool refused;			/* libqb had no room for a MCAST ... */
+	uint64_t refused_taken;		/* ... when the engine had taken this much */
 
 	pthread_mutex_t fragments_lock; /* one fragmented message at a time */
 

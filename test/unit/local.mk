@@ -68,3 +68,27 @@ unit_wire_LDADD = libfixture.la
 unit_module_options_SOURCES = test/unit/unit_module_options.c service/module_options.c service/module_options.h
 unit_module_options_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_module_options_LDADD = libfixture.la
+
+# lib/: its parts alone, and the library against an engine that is not one
+lib_unit_tests = unit_lib_parts unit_lib_calls unit_lib_events unit_lib_memory unit_lib_sharing
+check_PROGRAMS += $(lib_unit_tests)
+TESTS += $(lib_unit_tests) test/unit/unit_lib_abi.sh
+EXTRA_DIST += test/unit/unit_lib_abi.sh
+lib_unit_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS) $(LIBQB_CFLAGS) $(CMAP_COMMON_CFLAGS) -pthread
+lib_unit_libs = lib/libcpgcore.la $(CHECK_LIBS) $(LIBQB_LIBS) $(CMAP_COMMON_LIBS) -lpthread
+lib_unit_fake = test/unit/fake_engine.c test/unit/fake_engine.h
+unit_lib_parts_SOURCES = test/unit/unit_lib_parts.c
+unit_lib_parts_CFLAGS = $(lib_unit_cflags)
+unit_lib_parts_LDADD = $(lib_unit_libs)
+unit_lib_calls_SOURCES = test/unit/unit_lib_calls.c $(lib_unit_fake)
+unit_lib_calls_CFLAGS = $(lib_unit_cflags)
+unit_lib_calls_LDADD = $(lib_unit_libs)
+unit_lib_events_SOURCES = test/unit/unit_lib_events.c $(lib_unit_fake)
+unit_lib_events_CFLAGS = $(lib_unit_cflags)
+unit_lib_events_LDADD = $(lib_unit_libs)
+unit_lib_memory_SOURCES = test/unit/unit_lib_memory.c $(lib_unit_fake)
+unit_lib_memory_CFLAGS = $(lib_unit_cflags)
+unit_lib_memory_LDADD = $(lib_unit_libs)
+unit_lib_sharing_SOURCES = test/unit/unit_lib_sharing.c $(lib_unit_fake)
+unit_lib_sharing_CFLAGS = $(lib_unit_cflags)
+unit_lib_sharing_LDADD = $(lib_unit_libs)

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Shared memory with the engine: flow control that tells the truth, and zcb buffers. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fake_engine.h"
+#include "lib/lib_internal.h"
+
+#define BOTH (IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_SEGMENTS)
+
+static struct fake_engine engine;
+static size_t delivered, delivered_length;
+static uint8_t delivered_byte;
+
+static void on_deliver(cpg_handle_t handle, const struct cpg_name *group, uint32_t nodeid, uint32_t pid,
+		       void *msg, size_t length)
+{
+	(void)handle;
+	(void)group;
+	(void)nodeid;
+	(void)pid;
+	delivered++;
+	delivered_length = length;
+	delivered_byte = length ? ((uint8_t *)msg)[length - 1] : 0;
+}
+
+static cpg_handle_t start_with(const struct fake_options *options)
+{
+	cpg_callbacks_t callbacks = {.cpg_deliver_fn = on_deliver};
+	struct cpg_name group = fake_name("group");
+	cpg_handle_t handle;
+
+	fake_engine_start(&engine, options);
+	ck_assert_int_eq(cpg_initialize(&handle, &callbacks), CS_OK);
+	ck_assert_int_eq(cpg_join(handle, &group), CS_OK);
+	return handle;
+}
+
+static cpg_handle_t start(uint64_t features)
+{
+	struct fake_options options = {.features = features};
+
+	return start_with(&options);
+}
+
+static void stop(cpg_handle_t handle)
+{
+	ck_assert_int_eq(cpg_finalize(handle), CS_OK);
+	fake_engine_stop(&engine);
+}
+
+static cs_error_t send_bytes(cpg_handle_t handle, size_t length)
+{
+	static uint8_t bytes[ATOMIC_MESSAGE_MAX];
+	struct iovec iov = {bytes, length};
+
+	return cpg_mcast_joined(handle, CPG_TYPE_AGREED, &iov, 1);
+}
+
+static bool congested(cpg_handle_t handle)
+{
+	cpg_flow_control_state_t state;
+
+	ck_assert_int_eq(cpg_flow_control_state_get(handle, &state), CS_OK);
+	return state == CPG_FLOW_CONTROL_ENABLED;
+}
+
+static unsigned int seen(enum ipc_request_id id)
+{
+	return atomic_load(&engine.shared->requests[id]);
+}
+
+START_TEST(control_segment_loses_its_name)
+{
+	cpg_handle_t handle = start(BOTH);
+
+	ck_assert_uint_eq(atomic_load(&engine.shared->named), 0);
+	ck_assert_uint_eq(seen(IPC_REQ_LOCAL_GET), 2);
+	stop(handle);
+}
+END_TEST
+
+/* An engine that offers what is not there, or not what it should be, is used without it. */
+static bool bad_hello(qb_ipcs_connection_t *conn, const struct ipc_request *request)
+{
+	struct ipc_hello_response response = {
+		.local = {.header = {.id = IPC_RES_LOCAL_GET, .size = sizeof(response), .error = CS_OK}},
+		.magic = IPC_HELLO_MAGIC,
+		.version = 1,
+		.features = BOTH,
+		.control = {.id = 1,
+			    .data_size = 1,
+			    .user_size = SEGMENT_CONTROL_SIZE,
+			    .name = "/dev/shm/qb-not-there"}};
+	const struct ipc_hello *hello = (const struct ipc_hello *)request;
+	unsigned int how = atomic_load(&fake_shared->value);
+
+	if (request->id != IPC_REQ_LOCAL_GET || request->size != sizeof(*hello))
+		return false;
+	if (hello->step == IPC_HELLO_REFUSED)
+		atomic_store(&fake_shared->value, how + 100);
+	if (how == 1)
+		memset(response.control.name, '/', sizeof(response.control.name));
+	if (how == 2)
+		response.control.user_size = SEGMENT_POOL_MAX + 1ull;
+	if (how == 3)
+		response.control.user_size = 8;
+	if (how == 4)
+		strcpy(response.control.name, "relative");
+	fake_respond_raw(conn, &response, sizeof(response));
+	return true;
+}
+
+START_TEST(control_segment_that_can_not_be_used)
+{
+	struct fake_options options = {.features = BOTH, .hook = bad_hello};
+	cpg_callbacks_t callbacks = {.cpg_deliver_fn = on_deliver};
+	struct cpg_name group = fake_name("group");
+	cpg_handle_t handle;
+
+	fake_engine_start(&engine, &options);
+	atomic_store(&engine.shared->value, (unsigned int)_i);
+	ck_assert_int_eq(cpg_initialize(&handle, &callbacks), CS_OK);
+	ck_assert_int_eq(cpg_join(handle, &group), CS_OK);
+	ck_assert_uint_eq(atomic_load(&engine.shared->value), (unsigned int)_i + 100);
+	ck_assert_int_eq(send_bytes(handle, 10), CS_OK);
+	ck_assert(!congested(handle));
+	stop(handle);
+}
+END_TEST
+
+START_TEST(window_closes_and_opens)
+{
+	cpg_handle_t handle = start(BOTH);
+	unsigned int sent = 0;
+
+	ck_assert(!congested(handle));
+	atomic_store(&engine.shared->sleepy, true);
+	while (!congested(handle)) {
+		ck_assert_int_eq(send_bytes(handle, 2000), CS_OK);
+		sent++;
+	}
+	ck_assert_uint_eq(sent, SEGMENT_MCAST_WINDOW / 2040 + 1);
+	ck_assert_int_eq(send_bytes(handle, 1), CS_ERR_TRY_AGAIN);
+	ck_assert(congested(handle));
+	atomic_store(&engine.shared->sleepy, false);
+	fake_wait_until(!congested(handle));
+	ck_assert_int_eq(send_bytes(handle, 1), CS_OK);
+	stop(handle);
+}
+END_TEST
+
+/* Whatever the state says must be what a send then gets: with the largest of messages, too. */
+START_TEST(state_is_true_at_every_size)
+{
+	static const size_t sizes[] = {0, 1, 60, 5000, ATOMIC_MESSAGE_MAX, 0, 1000};
+	static const unsigned int limits[] = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX,
+					      UINT32_MAX, 200,	      200};
+	cpg_handle_t handle = start(BOTH);
+	unsigned int sent = 0;
+
+	atomic_store(&engine.shared->sleepy, true);
+	while (!congested(handle) && sent++ < limits[_i])
+		ck_assert_int_eq(send_bytes(handle, sizes[_i]), CS_OK);
+	/* As full as it gets without being refused, there still is room for the largest. */
+	if (!congested(handle))
+		ck_assert_int_eq(send_bytes(handle, ATOMIC_MESSAGE_MAX), CS_OK);
+	if (congested(handle))
+		ck_assert_int_eq(send_bytes(handle, 0), CS_ERR_TRY_AGAIN);
+	atomic_store(&engine.shared->sleepy, false);
+	stop(handle);
+}
+END_TEST
+
+START_TEST(state_shows_that_the_engine_switched_off)
+{
+	struct fake_options options = {.features = _i & 1 ? BOTH : 0,
+				       .type = _i & 2 ? QB_IPC_SOCKET : QB_IPC_SHM};
+	cpg_handle_t handle = start_with(&options);
+	int off = _i & 4 ? QB_IPCS_RATE_OFF : QB_IPCS_RATE_OFF_2;
+
+	ck_assert(!congested(handle));
+	ck_assert_int_eq(send_bytes(handle, 1), CS_OK);
+	atomic_store(&engine.shared->rate, off);
+	fake_wait_until(atomic_load(&engine.shared->rate_set) == off);
+	ck_assert(congested(handle));
+	ck_assert_int_eq(send_bytes(handle, 1), CS_ERR_TRY_AGAIN);
+	ck_assert(congested(handle));
+	atomic_store(&engine.shared->rate, QB_IPCS_RATE_FAST);
+	fake_wait_until(atomic_load(&engine.shared->rate_set) == QB_IPCS_RATE_FAST);
+	ck_assert(!congested(handle));
+	ck_assert_int_eq(send_bytes(handle, 1), CS_OK);
+	stop(handle);
+}
+END_TEST
+
+/* A stock engine shows nothing: the state must not stay "full" for ever after one refusal. */
+START_TEST(state_recovers_without_a_control_segment)
+{
+	cpg_handle_t handle = start(0);
+	cs_error_t error;
+
+	atomic_store(&engine.shared->sleepy, true);
+	while ((error = send_bytes(handle, 200000)) == CS_OK)
+		;
+	ck_assert_int_eq(error, CS_ERR_TRY_AGAIN);
+	atomic_store(&engine.shared->sleepy, false);
+	fake_wait_until(!congested(handle));
+	ck_assert_int_eq(send_bytes(handle, ATOMIC_MESSAGE_MAX), CS_OK);
+	stop(handle);
+}
+END_TEST
+
+/* Dispatches until there were so many deliveries. */
+static void deliver(cpg_handle_t handle, size_t count)
+{
+	while (delivered < count)
+		ck_assert_int_eq(cpg_dispatch(handle, CS_DISPATCH_ONE), CS_OK);
+}
+
+/* 0: segments, 1: a stock engine, 2: no more segments to be had */
+static cpg_handle_t start_zcb(int how)
+{
+	struct fake_options options = {.features = how == 1 ? 0 : BOTH, .refuse_segments = how == 2};
+
+	return start_with(&options);
+}
+
+START_TEST(zcb_sends_what_was_written)
+{
+	static const size_t sizes[] = {0, 1, 64, 1000, ATOMIC_MESSAGE_MAX};
+	cpg_handle_t handle = start_zcb(_i);
+	uint8_t *buffers[5];
+	unsigned int i;
+
+	for (i = 0; i < 5; i++) {
+		ck_assert_int_eq(cpg_zcb_alloc(handle, sizes[i], (void **)&buffers[i]), CS_OK);
+		memset(buffers[i], (int)(i + 1), sizes[i]);
+	}
+	for (i = 0; i < 10; i++) {
+		ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, buffers[i % 5], sizes[i % 5]),
+				 CS_OK);
+		deliver(handle, i + 1);
+		ck_assert_uint_eq(delivered_length, sizes[i % 5]);
+		if (sizes[i % 5])
+			ck_assert_uint_eq(delivered_byte, i % 5 + 1);
+	}
+	ck_assert_uint_eq(seen(IPC_REQ_ZCB_MCAST), _i ? 0 : 10);
+	ck_assert_uint_eq(seen(IPC_REQ_MCAST), _i ? 10 : 0);
+	/* From inside a buffer. */
+	buffers[3][500] = 99;
+	ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, buffers[3] + 100, 401), CS_OK);
+	deliver(handle, 11);
+	ck_assert_uint_eq(delivered_byte, 99);
+	for (i = 0; i < 5; i++)
+		ck_assert_int_eq(cpg_zcb_free(handle, buffers[4 - i]), CS_OK);
+	ck_assert_uint_eq(atomic_load(&engine.shared->named), 0);
+	stop(handle);
+}
+END_TEST
+
+START_TEST(zcb_refuses_what_is_not_a_buffer)
+{
+	cpg_handle_t handle = start_zcb(_i);
+	struct cpg_name group = fake_name("group");
+	uint8_t *buffer, *other, *large;
+	char mine[10];
+
+	ck_assert_int_eq(cpg_zcb_alloc(handle, 100, NULL), CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(cpg_zcb_alloc(handle, ATOMIC_MESSAGE_MAX + 1, (void **)&large), CS_ERR_TOO_BIG);
+	ck_assert_int_eq(cpg_zcb_alloc(handle, SIZE_MAX, (void **)&large), CS_ERR_TOO_BIG);
+	ck_assert_int_eq(cpg_zcb_alloc(handle, 100, (void **)&buffer), CS_OK);
+	ck_assert_int_eq(cpg_zcb_alloc(handle, 100, (void **)&other), CS_OK);
+	ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, mine, 10), CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, NULL, 0), CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, (void *)UINTPTR_MAX, 10),
+			 CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, buffer, 101), CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, buffer + 50, 51),
+			 CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, buffer - 1, 10), CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, buffer, ATOMIC_MESSAGE_MAX + 1),
+			 CS_ERR_TOO_BIG);
+	ck_assert_int_eq(cpg_zcb_free(handle, NULL), CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(cpg_zcb_free(handle, mine), CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(cpg_zcb_free(handle, buffer + 1), CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(cpg_zcb_free(handle, buffer), CS_OK);
+	ck_assert_int_eq(cpg_zcb_free(handle, buffer), CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, buffer, 1), CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(cpg_leave(handle, &group), CS_OK);
+	ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, other, 1), CS_ERR_NOT_EXIST);
+	stop(handle); /* `other` goes with it */
+}
+END_TEST
+
+START_TEST(zcb_segments_come_and_go)
+{
+	enum { COUNT = 20 };
+	cpg_handle_t handle = start_zcb(0);
+	void *buffers[COUNT];
+	unsigned int i, round;
+
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < COUNT; i++) {
+			ck_assert_int_eq(cpg_zcb_alloc(handle, ATOMIC_MESSAGE_MAX, &buffers[i]), CS_OK);
+			memset(buffers[i], (int)i, ATOMIC_MESSAGE_MAX);
+		}
+		ck_assert_uint_eq(atomic_load(&engine.shared->segments), 8 + 2);
+		for (i = 0; i < COUNT; i++)
+			ck_assert_int_eq(cpg_zcb_free(handle, buffers[i * 7 % COUNT]), CS_OK);
+		ck_assert_uint_eq(atomic_load(&engine.shared->segments), 1);
+	}
+	stop(handle);
+}
+END_TEST
+
+static size_t mapped_pages(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	unsigned long pages = 0;
+
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_eq(fscanf(file, "%lu", &pages), 1);
+	fclose(file);
+	return pages;
+}
+
+START_TEST(nothing_stays_mapped)
+{
+	struct fake_options options = {.features = BOTH};
+	cpg_handle_t handle = start_with(&options);
+	struct cpg_name group = fake_name("group");
+	size_t before = 0;
+	unsigned int i;
+	void *buffer;
+
+	stop(handle);
+	for (i = 0; i < 30; i++) {
+		if (i == 5)
+			before = mapped_pages();
+		fake_engine_start(&engine, &options);
+		ck_assert_int_eq(cpg_initialize(&handle, NULL), CS_OK);
+		ck_assert_int_eq(cpg_join(handle, &group), CS_OK);
+		ck_assert_int_eq(cpg_zcb_alloc(handle, 1000, &buffer), CS_OK);
+		stop(handle);
+	}
+	ck_assert_uint_le(mapped_pages(), before + 64); /* one segment more would be 256 */
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("lib_memory");
+	TCase *tcase = tcase_create("memory");
+	SRunner *runner;
+	int failed;
+
+	fake_private_shm();
+	tcase_add_test(tcase, control_segment_loses_its_name);
+	tcase_add_loop_test(tcase, control_segment_that_can_not_be_used, 0, 5);
+	tcase_add_test(tcase, window_closes_and_opens);
+	tcase_add_loop_test(tcase, state_is_true_at_every_size, 0, 7);
+	tcase_add_loop_test(tcase, state_shows_that_the_engine_switched_off, 0, 8);
+	tcase_add_test(tcase, state_recovers_without_a_control_segment);
+	tcase_add_loop_test(tcase, zcb_sends_what_was_written, 0, 3);
+	tcase_add_loop_test(tcase, zcb_refuses_what_is_not_a_buffer, 0, 3);
+	tcase_add_test(tcase, zcb_segments_come_and_go);
+	tcase_add_test(tcase, nothing_stays_mapped);
+	tcase_set_timeout(tcase, 20);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Several threads on one handle, and processes that fork. */
+#include <check.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fake_engine.h"
+#include "lib/lib_internal.h"
+
+#define SENDERS 4u
+#define MESSAGES 500u
+
+static struct fake_engine engine;
+static atomic_uint delivered, wrong;
+static uint32_t expected[SENDERS];
+static cpg_handle_t shared_handle;
+
+static void on_deliver(cpg_handle_t handle, const struct cpg_name *group, uint32_t nodeid, uint32_t pid,
+		       void *msg, size_t length)
+{
+	uint32_t message[2];
+
+	(void)handle;
+	(void)group;
+	(void)nodeid;
+	(void)pid;
+	if (length < sizeof(message)) {
+		atomic_fetch_add(&wrong, 1);
+		return;
+	}
+	memcpy(message, msg, sizeof(message));
+	if (message[0] >= SENDERS || message[1] != expected[message[0]]++)
+		atomic_fetch_add(&wrong, 1);
+	atomic_fetch_add(&delivered, 1);
+}
+
+static cpg_handle_t start(bool (*hook)(qb_ipcs_connection_t *, const struct ipc_request *))
+{
+	cpg_callbacks_t callbacks = {.cpg_deliver_fn = on_deliver};
+	struct fake_options options = {.features = IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_SEGMENTS,
+				       .hook = hook};
+	struct cpg_name group = fake_name("group");
+	cpg_handle_t handle;
+
+	fake_engine_start(&engine, &options);
+	ck_assert_int_eq(cpg_initialize(&handle, &callbacks), CS_OK);
+	ck_assert_int_eq(cpg_join(handle, &group), CS_OK);
+	return handle;
+}
+
+/* Small and large ones in turn; every sender's arrive in its order. */
+static void *send_many(void *data)
+{
+	uint32_t *message = calloc(1, ATOMIC_MESSAGE_MAX + 9), i;
+	uint32_t sender = *(uint32_t *)data;
+	cs_error_t error;
+	struct iovec iov;
+
+	for (i = 0; i < MESSAGES; i++) {
+		message[0] = sender;
+		message[1] = i;
+		iov = (struct iovec){message, i % 50 == 49 ? ATOMIC_MESSAGE_MAX + 9 : 8 + i};
+		while ((error = cpg_mcast_joined(shared_handle, CPG_TYPE_AGREED, &iov, 1)) ==
+		       CS_ERR_TRY_AGAIN)
+			usleep(500);
+		if (error != CS_OK)
+			atomic_fetch_add(&wrong, 1);
+	}
+	free(message);
+	return NULL;
+}
+
+static void *ask_many(void *data)
+{
+	unsigned int i, nodeid = 0;
+
+	(void)data;
+	for (i = 0; i < MESSAGES; i++) {
+		if (cpg_local_get(shared_handle, &nodeid) != CS_OK || nodeid != FAKE_NODEID)
+			atomic_fetch_add(&wrong, 1);
+	}
+	return NULL;
+}
+
+START_TEST(senders_askers_and_a_dispatcher)
+{
+	uint32_t numbers[SENDERS], i;
+	pthread_t threads[SENDERS + 1];
+
+	shared_handle = start(NULL);
+	for (i = 0; i < SENDERS; i++) {
+		numbers[i] = i;
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, send_many, &numbers[i]), 0);
+	}
+	ck_assert_int_eq(pthread_create(&threads[SENDERS], NULL, ask_many, NULL), 0);
+	while (atomic_load(&delivered) < SENDERS * MESSAGES)
+		ck_assert_int_eq(cpg_dispatch(shared_handle, CS_DISPATCH_ONE), CS_OK);
+	for (i = 0; i <= SENDERS; i++)
+		pthread_join(threads[i], NULL);
+	ck_assert_uint_eq(atomic_load(&wrong), 0);
+	ck_assert_int_eq(cpg_finalize(shared_handle), CS_OK);
+	fake_engine_stop(&engine);
+}
+END_TEST
+
+static void *use_until_bad(void *data)
+{
+	uint32_t message[2] = {0, 0};
+	struct iovec iov = {message, sizeof(message)};
+	uintptr_t what = (uintptr_t)data;
+	unsigned int nodeid;
+	cs_error_t error;
+	void *buffer;
+
+	do {
+		if (what == 0)
+			error = cpg_mcast_joined(shared_handle, CPG_TYPE_AGREED, &iov, 1);
+		else if (what == 1)
+			error = cpg_local_get(shared_handle, &nodeid);
+		else if (what == 2)
+			error = cpg_dispatch(shared_handle, CS_DISPATCH_ALL);
+		else
+			error = cpg_zcb_alloc(shared_handle, 100, &buffer);
+	} while (error == CS_OK || error == CS_ERR_TRY_AGAIN);
+	/* In the middle of a call the engine may have gone first. */
+	if (error != CS_ERR_BAD_HANDLE && error != CS_ERR_LIBRARY)
+		atomic_fetch_add(&wrong, 1000);
+	return NULL;
+}
+
+START_TEST(finalize_under_their_hands)
+{
+	pthread_t threads[4];
+	uintptr_t i;
+
+	shared_handle = start(NULL);
+	for (i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, use_until_bad, (void *)i), 0);
+	fake_wait_until(atomic_load(&engine.shared->requests[IPC_REQ_MCAST]) > 100);
+	ck_assert_int_eq(cpg_finalize(shared_handle), CS_OK);
+	for (i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	ck_assert_uint_lt(atomic_load(&wrong), 1000);
+	fake_engine_stop(&engine);
+}
+END_TEST
+
+/* A fragment that is refused for as long as the test wants. */
+static bool hold_fragments(qb_ipcs_connection_t *conn, const struct ipc_request *request)
+{
+	if (request->id != IPC_REQ_PARTIAL_MCAST || atomic_load(&fake_shared->value))
+		return false;
+	if (((const struct ipc_partial_mcast *)request)->type == IPC_FRAGMENT_FIRST)
+		return false;
+	fake_respond(conn, IPC_RES_PARTIAL_SEND, CS_ERR_TRY_AGAIN);
+	return true;
+}
+
+static void *send_large(void *data)
+{
+	cs_error_t *result = data;
+	uint32_t *message = calloc(1, ATOMIC_MESSAGE_MAX + 9);
+	struct iovec iov = {message, ATOMIC_MESSAGE_MAX + 9};
+
+	*result = cpg_mcast_joined(shared_handle, CPG_TYPE_AGREED, &iov, 1);
+	free(message);
+	return NULL;
+}
+
+START_TEST(one_large_message_at_a_time)
+{
+	cs_error_t result, second;
+	uint32_t small[2] = {0, 0};
+	struct iovec iov = {small, sizeof(small)};
+	pthread_t thread;
+
+	shared_handle = start(hold_fragments);
+	ck_assert_int_eq(pthread_create(&thread, NULL, send_large, &result), 0);
+	fake_wait_until(atomic_load(&engine.shared->requests[IPC_REQ_PARTIAL_MCAST]) > 2);
+	send_large(&second);
+	ck_assert_int_eq(second, CS_ERR_TRY_AGAIN);
+	ck_assert_int_eq(cpg_mcast_joined(shared_handle, CPG_TYPE_AGREED, &iov, 1), CS_OK);
+	if (_i) {
+		atomic_store(&engine.shared->value, 1);
+		pthread_join(thread, NULL);
+		ck_assert_int_eq(result, CS_OK);
+		ck_assert_int_eq(cpg_finalize(shared_handle), CS_OK);
+	} else {
+		ck_assert_int_eq(cpg_finalize(shared_handle), CS_OK);
+		pthread_join(thread, NULL);
+		ck_assert_int_eq(result, CS_ERR_TRY_AGAIN);
+	}
+	fake_engine_stop(&engine);
+}
+END_TEST
+
+/* In the child. Returns the line that is wrong, or 0. */
+static int child(cpg_handle_t handle, cpg_iteration_handle_t iteration, void *buffer)
+{
+	struct cpg_name group = fake_name("group");
+	struct cpg_iteration_description_t description;
+	struct iovec iov = {buffer, 8};
+	unsigned int nodeid;
+	cpg_handle_t own;
+	int fd, old;
+
+	cpg_fd_get(handle, &old);
+	if (cpg_dispatch(handle, CS_DISPATCH_ALL) != CS_ERR_BAD_HANDLE)
+		return __LINE__;
+	if (cpg_mcast_joined(handle, CPG_TYPE_AGREED, &iov, 1) != CS_ERR_BAD_HANDLE)
+		return __LINE__;
+	if (cpg_fd_get(handle, &fd) != CS_ERR_BAD_HANDLE ||
+	    cpg_local_get(handle, &nodeid) != CS_ERR_BAD_HANDLE)
+		return __LINE__;
+	if (cpg_leave(handle, &group) != CS_ERR_BAD_HANDLE ||
+	    cpg_zcb_free(handle, buffer) != CS_ERR_BAD_HANDLE)
+		return __LINE__;
+	if (cpg_iteration_next(iteration, &description) != CS_ERR_BAD_HANDLE)
+		return __LINE__;
+	if (cpg_finalize(handle) != CS_OK || cpg_finalize(handle) != CS_ERR_BAD_HANDLE)
+		return __LINE__;
+	if (cpg_iteration_finalize(iteration) != CS_ERR_BAD_HANDLE)
+		return __LINE__;
+	if (cpg_initialize(&own, NULL) != CS_OK || cpg_join(own, &group) != CS_OK ||
+	    cpg_finalize(own) != CS_OK)
+		return __LINE__;
+	return 0;
+}
+
+START_TEST(fork_leaves_the_parent_alone)
+{
+	uint32_t message[2] = {0, 0};
+	struct iovec iov = {message, sizeof(message)};
+	cpg_handle_t handle = start(NULL);
+	cpg_iteration_handle_t iteration;
+	void *buffer;
+	pid_t pid;
+	int status;
+
+	ck_assert_int_eq(cpg_iteration_initialize(handle, CPG_ITERATION_ALL, NULL, &iteration), CS_OK);
+	ck_assert_int_eq(cpg_zcb_alloc(handle, 1000, &buffer), CS_OK);
+	memset(buffer, 0, 8);
+	pid = fork();
+	if (!pid)
+		_exit(child(handle, iteration, buffer) % 256);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	/* One FINALIZE, the child's own. */
+	ck_assert_uint_eq(atomic_load(&engine.shared->requests[IPC_REQ_FINALIZE]), 1);
+	ck_assert_int_eq(cpg_mcast_joined(handle, CPG_TYPE_AGREED, &iov, 1), CS_OK);
+	while (!atomic_load(&delivered))
+		ck_assert_int_eq(cpg_dispatch(handle, CS_DISPATCH_ONE), CS_OK);
+	ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, buffer, 8), CS_OK);
+	ck_assert_int_eq(cpg_iteration_finalize(iteration), CS_OK);
+	ck_assert_int_eq(cpg_finalize(handle), CS_OK);
+	fake_engine_stop(&engine);
+}
+END_TEST
+
+/* The child outlives the parent's handle, but let go of it. */
+START_TEST(finalized_child_does_not_keep_the_connection)
+{
+	struct pollfd poller = {.events = POLLIN};
+	cpg_handle_t handle = start(NULL);
+	int gate[2], status;
+	pid_t pid;
+	char byte;
+
+	ck_assert_int_eq(pipe(gate), 0);
+	ck_assert_int_eq(cpg_fd_get(handle, &poller.fd), CS_OK);
+	pid = fork();
+	if (!pid) {
+		close(gate[1]);
+		if (cpg_finalize(handle) != CS_OK || poll(&poller, 1, 0) != 1 || !(poller.revents & POLLNVAL))
+			_exit(1);
+		_exit(read(gate[0], &byte, 1) == 0 ? 0 : 2);
+	}
+	ck_assert_int_eq(poll(&poller, 1, 10000), 1); /* the confchg */
+	ck_assert_int_eq(poller.revents, POLLIN);
+	ck_assert_int_eq(cpg_dispatch(handle, CS_DISPATCH_ONE), CS_OK);
+	ck_assert_int_eq(cpg_finalize(handle), CS_OK);
+	close(gate[1]);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	fake_engine_stop(&engine);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("lib_sharing");
+	TCase *tcase = tcase_create("sharing");
+	SRunner *runner;
+	int failed;
+
+	fake_private_shm();
+	tcase_add_test(tcase, senders_askers_and_a_dispatcher);
+	tcase_add_test(tcase, finalize_under_their_hands);
+	tcase_add_loop_test(tcase, one_large_message_at_a_time, 0, 2);
+	tcase_add_test(tcase, fork_leaves_the_parent_alone);
+	tcase_add_test(tcase, finalized_child_does_not_keep_the_connection);
+	tcase_set_timeout(tcase, 120);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
