@@ -406,15 +406,21 @@ static void answer(qb_ipcs_connection_t *conn, const struct ipc_request *request
 
 static int32_t on_request(qb_ipcs_connection_t *conn, void *data, size_t size)
 {
-	const struct ipc_request *request = data;
+	struct ipc_request *request;
 
 	while (atomic_load(&fake_shared->sleepy))
 		usleep(1000);
-	if (size < sizeof(*request) || request->id < 0 || request->id >= IPC_REQ_COUNT)
+	if (size < sizeof(*request))
 		return -EINVAL;
-	atomic_fetch_add(&fake_shared->requests[request->id], 1);
-	if (!options->hook || !options->hook(conn, request))
-		answer(conn, request);
+	/* libqb's ring aligns to 4 bytes only. */
+	request = malloc(size);
+	memcpy(request, data, size);
+	if (request->id >= 0 && request->id < IPC_REQ_COUNT) {
+		atomic_fetch_add(&fake_shared->requests[request->id], 1);
+		if (!options->hook || !options->hook(conn, request))
+			answer(conn, request);
+	}
+	free(request);
 	return 0;
 }
 
