@@ -122,13 +122,25 @@ static bool too_many_on_their_way(const struct instance *instance, uint64_t take
 	return instance->mcasts_sent >= MCASTS_MAX && (int64_t)(end - taken) > 0;
 }
 
-/* Enough is on its way, or libqb had no room and the engine has taken nothing since. */
+bool channel_receiver_behind(const struct instance *instance)
+{
+	const struct segment_control *control;
+
+	if (!instance->control.ring)
+		return false;
+	control = (const struct segment_control *)(instance->control.base + SEGMENT_START);
+	return atomic_load_explicit(&control->receiver_behind, memory_order_relaxed) != 0;
+}
+
+/* Somebody must catch up first, enough is on its way, or libqb had no room and the engine has taken nothing since. */
 static bool window_closed(struct instance *instance)
 {
 	uint64_t taken;
 
 	if (!instance->control.ring)
 		return false;
+	if (channel_receiver_behind(instance))
+		return true;
 	taken = mcast_bytes_taken(instance);
 	if (taken != instance->refused_taken)
 		instance->refused = false;

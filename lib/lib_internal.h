@@ -175,6 +175,8 @@ cs_error_t channel_mcast(struct instance *instance, const struct iovec *iov, uns
 
 /* Whether channel_mcast() would answer CS_ERR_TRY_AGAIN now. */
 bool channel_congested(struct instance *instance);
+/* A member of the group on this node has too much unread: sends are refused until it catches up or is gone. */
+bool channel_receiver_behind(const struct instance *instance);
 
 /* Waits a little before a request is repeated: longer with each round. False: the handle was finalized. */
 bool channel_pause(struct instance *instance, unsigned int round);

@@ -102,9 +102,12 @@ static cs_error_t send_fragments(struct instance *instance, struct ipc_partial_m
 static cs_error_t send_in_fragments(struct instance *instance, cpg_guarantee_t guarantee,
 				    const struct iovec *iov, unsigned int iov_len, size_t size)
 {
-	struct ipc_partial_mcast *request = calloc(1, sizeof(*request) + ATOMIC_MESSAGE_MAX);
+	struct ipc_partial_mcast *request;
 	cs_error_t error;
 
+	if (channel_receiver_behind(instance))
+		return CS_ERR_TRY_AGAIN;
+	request = calloc(1, sizeof(*request) + ATOMIC_MESSAGE_MAX);
 	if (!request)
 		return CS_ERR_NO_MEMORY;
 	request->header.id = IPC_REQ_PARTIAL_MCAST;

@@ -358,8 +358,17 @@ static void on_segment_destroy(qb_ipcs_connection_t *conn, const struct ipc_segm
 	fake_respond(conn, IPC_RES_SEGMENT_DESTROY, CS_OK);
 }
 
+static void say_who_is_behind(qb_ipcs_connection_t *conn)
+{
+	struct segment_control *control = control_of(conn);
+
+	if (control)
+		atomic_store(&control->receiver_behind, atomic_load(&fake_shared->behind));
+}
+
 static void answer(qb_ipcs_connection_t *conn, const struct ipc_request *request)
 {
+	say_who_is_behind(conn);
 	switch (request->id) {
 	case IPC_REQ_JOIN:
 		fake_respond(conn, IPC_RES_JOIN, CS_OK);
@@ -564,8 +573,8 @@ void fake_engine_kill(struct fake_engine *engine)
 
 void fake_private_shm(void)
 {
-	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, "") != 0)
 		return;
-	if (mount("tmpfs", "/dev/shm", "tmpfs", 0, NULL) != 0)
+	if (mount("tmpfs", "/dev/shm", "tmpfs", 0, "") != 0)
 		return;
 }

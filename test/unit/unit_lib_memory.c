@@ -153,6 +153,30 @@ START_TEST(window_closes_and_opens)
 }
 END_TEST
 
+/* Everything that could fill a member's queue further waits until it has caught up. */
+START_TEST(a_receiver_that_is_behind_holds_up_all_sends)
+{
+	cpg_handle_t handle = start(BOTH);
+	unsigned int nodeid;
+	void *buffer;
+
+	ck_assert_int_eq(cpg_zcb_alloc(handle, 100, &buffer), CS_OK);
+	atomic_store(&engine.shared->behind, true);
+	ck_assert_int_eq(cpg_local_get(handle, &nodeid), CS_OK);
+	ck_assert(congested(handle));
+	ck_assert_int_eq(send_bytes(handle, 1), CS_ERR_TRY_AGAIN);
+	ck_assert_int_eq(send_bytes(handle, ATOMIC_MESSAGE_MAX + 1), CS_ERR_TRY_AGAIN);
+	ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, buffer, 100), CS_ERR_TRY_AGAIN);
+	atomic_store(&engine.shared->behind, false);
+	ck_assert_int_eq(cpg_local_get(handle, &nodeid), CS_OK);
+	ck_assert(!congested(handle));
+	ck_assert_int_eq(send_bytes(handle, 1), CS_OK);
+	ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, buffer, 100), CS_OK);
+	ck_assert_int_eq(cpg_zcb_free(handle, buffer), CS_OK);
+	stop(handle);
+}
+END_TEST
+
 /* Whatever the state says must be what a send then gets: with the largest of messages, too. */
 START_TEST(state_is_true_at_every_size)
 {
@@ -355,6 +379,7 @@ int main(void)
 	tcase_add_test(tcase, control_segment_loses_its_name);
 	tcase_add_loop_test(tcase, control_segment_that_can_not_be_used, 0, 5);
 	tcase_add_test(tcase, window_closes_and_opens);
+	tcase_add_test(tcase, a_receiver_that_is_behind_holds_up_all_sends);
 	tcase_add_loop_test(tcase, state_is_true_at_every_size, 0, 7);
 	tcase_add_loop_test(tcase, state_shows_that_the_engine_switched_off, 0, 8);
 	tcase_add_test(tcase, state_recovers_without_a_control_segment);

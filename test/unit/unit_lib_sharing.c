@@ -199,37 +199,45 @@ START_TEST(one_large_message_at_a_time)
 }
 END_TEST
 
-/* In the child. Returns the line that is wrong, or 0. */
-static int child(cpg_handle_t handle, cpg_iteration_handle_t iteration, void *buffer)
+/* In the child. */
+static bool child(cpg_handle_t handle, cpg_iteration_handle_t iteration, void *buffer)
 {
 	struct cpg_name group = fake_name("group");
 	struct cpg_iteration_description_t description;
 	struct iovec iov = {buffer, 8};
 	unsigned int nodeid;
 	cpg_handle_t own;
-	int fd, old;
+	int fd;
 
-	cpg_fd_get(handle, &old);
 	if (cpg_dispatch(handle, CS_DISPATCH_ALL) != CS_ERR_BAD_HANDLE)
-		return __LINE__;
+		return false;
 	if (cpg_mcast_joined(handle, CPG_TYPE_AGREED, &iov, 1) != CS_ERR_BAD_HANDLE)
-		return __LINE__;
+		return false;
 	if (cpg_fd_get(handle, &fd) != CS_ERR_BAD_HANDLE ||
 	    cpg_local_get(handle, &nodeid) != CS_ERR_BAD_HANDLE)
-		return __LINE__;
+		return false;
 	if (cpg_leave(handle, &group) != CS_ERR_BAD_HANDLE ||
 	    cpg_zcb_free(handle, buffer) != CS_ERR_BAD_HANDLE)
-		return __LINE__;
+		return false;
 	if (cpg_iteration_next(iteration, &description) != CS_ERR_BAD_HANDLE)
-		return __LINE__;
+		return false;
 	if (cpg_finalize(handle) != CS_OK || cpg_finalize(handle) != CS_ERR_BAD_HANDLE)
-		return __LINE__;
+		return false;
 	if (cpg_iteration_finalize(iteration) != CS_ERR_BAD_HANDLE)
-		return __LINE__;
+		return false;
 	if (cpg_initialize(&own, NULL) != CS_OK || cpg_join(own, &group) != CS_OK ||
 	    cpg_finalize(own) != CS_OK)
-		return __LINE__;
+		return false;
 	return 0;
+}
+
+/* By exec: what a child has to leave behind (see cpg.h) is a leak to those who look at its exit. */
+static void child_end(bool good)
+{
+	const char *program = good ? "/bin/true" : "/bin/false";
+
+	execl(program, program, NULL);
+	_exit(3);
 }
 
 START_TEST(fork_leaves_the_parent_alone)
@@ -247,7 +255,7 @@ START_TEST(fork_leaves_the_parent_alone)
 	memset(buffer, 0, 8);
 	pid = fork();
 	if (!pid)
-		_exit(child(handle, iteration, buffer) % 256);
+		child_end(child(handle, iteration, buffer));
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
 	/* One FINALIZE, the child's own. */
@@ -277,8 +285,8 @@ START_TEST(finalized_child_does_not_keep_the_connection)
 	if (!pid) {
 		close(gate[1]);
 		if (cpg_finalize(handle) != CS_OK || poll(&poller, 1, 0) != 1 || !(poller.revents & POLLNVAL))
-			_exit(1);
-		_exit(read(gate[0], &byte, 1) == 0 ? 0 : 2);
+			child_end(false);
+		child_end(read(gate[0], &byte, 1) == 0);
 	}
 	ck_assert_int_eq(poll(&poller, 1, 10000), 1); /* the confchg */
 	ck_assert_int_eq(poller.revents, POLLIN);
