@@ -228,7 +228,7 @@ static bool child(cpg_handle_t handle, cpg_iteration_handle_t iteration, void *b
 	if (cpg_initialize(&own, NULL) != CS_OK || cpg_join(own, &group) != CS_OK ||
 	    cpg_finalize(own) != CS_OK)
 		return false;
-	return 0;
+	return true;
 }
 
 /* By exec: what a child has to leave behind (see cpg.h) is a leak to those who look at its exit. */
