@@ -115,7 +115,7 @@ client_sees()
 
 client_wait_last()
 {
-	wait_until 30 client_sees "$@" || client_fail "$1" "does not see $* as members, but $(client_members "$1")"
+	wait_until 30 client_sees "$@" || client_fail "$1" "does not see ${*:2} as members, but $(client_members "$1")"
 }
 
 clients_agree()
