@@ -128,3 +128,29 @@ bool handle_remove(uint64_t handle, struct handle_object *object)
 		handle_put(object);
 	return ours;
 }
+
+static struct handle_object *take_owned(const struct handle_object *owner, uint32_t *from)
+{
+	struct handle_object *object = NULL;
+
+	table_lock();
+	for (; !object && *from < table.count; ++*from) {
+		struct slot *slot = &table.slots[*from];
+
+		if (slot->object && slot->object->owner == owner) {
+			object = slot->object;
+			slot->object = NULL;
+		}
+	}
+	table_unlock();
+	return object;
+}
+
+void handle_remove_owned(const struct handle_object *owner)
+{
+	struct handle_object *object;
+	uint32_t from = 0;
+
+	while ((object = take_owned(owner, &from)) != NULL)
+		handle_put(object);
+}

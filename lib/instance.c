@@ -201,6 +201,8 @@ CPG_PUBLIC cs_error_t cpg_finalize(cpg_handle_t handle)
 		return CS_ERR_BAD_HANDLE;
 	if (handle_remove(handle, object))
 		error = instance->pid == getpid() ? instance_finalize(instance) : CS_OK;
+	/* Iterations keep the connection: who forgot to end one would never get rid of it. */
+	handle_remove_owned(object);
 	instance_put(instance);
 	return error;
 }

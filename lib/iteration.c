@@ -41,7 +41,6 @@ static cs_error_t engine_forget(struct instance *instance, uint64_t engine_handl
 	return channel_tell(instance, &request, sizeof(request));
 }
 
-/* Takes over the caller's reference to the instance. */
 static cs_error_t iteration_create(struct instance *instance, uint64_t engine_handle,
 				   cpg_iteration_handle_t *handle)
 {
@@ -49,19 +48,27 @@ static cs_error_t iteration_create(struct instance *instance, uint64_t engine_ha
 	cs_error_t error = CS_ERR_NO_MEMORY;
 
 	if (iteration) {
+		atomic_fetch_add_explicit(&instance->object.references, 1, memory_order_relaxed);
 		iteration->object.type = HANDLE_ITERATION;
 		iteration->object.destroy = iteration_destroy;
 		atomic_init(&iteration->object.references, 1);
+		iteration->object.owner = &instance->object;
 		iteration->instance = instance;
 		iteration->engine_handle = engine_handle;
 		error = handle_create(&iteration->object, handle);
 	}
 	if (error != CS_OK) {
 		engine_forget(instance, engine_handle);
-		instance_put(instance);
-		free(iteration);
+		if (iteration)
+			iteration_destroy(&iteration->object);
+		return error;
 	}
-	return error;
+	/* cpg_finalize() in another thread ends the iterations after it set this: one of us ends ours. */
+	if (atomic_load(&instance->finalized)) {
+		handle_remove_owned(&instance->object);
+		return CS_ERR_BAD_HANDLE;
+	}
+	return CS_OK;
 }
 
 static cs_error_t iteration_ask(struct instance *instance, cpg_iteration_type_t type,
@@ -103,7 +110,7 @@ CPG_PUBLIC cs_error_t cpg_iteration_initialize(cpg_handle_t handle, cpg_iteratio
 	if (arguments_valid(iteration_type, group, cpg_iteration_handle))
 		error = iteration_ask(instance, iteration_type, group, &engine_handle);
 	if (error == CS_OK)
-		return iteration_create(instance, engine_handle, cpg_iteration_handle);
+		error = iteration_create(instance, engine_handle, cpg_iteration_handle);
 	instance_put(instance);
 	return error;
 }

@@ -40,6 +40,7 @@ struct handle_object {
 	enum handle_type type;
 	atomic_uint references;
 	void (*destroy)(struct handle_object *object);
+	const struct handle_object *owner; /* its handle ends with this one's; NULL: none */
 };
 
 /* Gives `object` a handle. The table takes over the caller's first reference. */
@@ -51,6 +52,9 @@ void handle_put(struct handle_object *object);
 
 /* Ends the handle and the table's reference. False: another thread was faster. */
 bool handle_remove(uint64_t handle, struct handle_object *object);
+
+/* Ends all handles that belong to `owner`, and the table's references to them. */
+void handle_remove_owned(const struct handle_object *owner);
 
 /* ---- segment.c: shared memory that the engine made ---- */
 
