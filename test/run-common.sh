@@ -8,7 +8,7 @@
 #	can_root                      true if that is possible
 #	packages_need PACKAGE ...     installs those that are missing
 #	step TITLE NAME CMD ...       runs CMD with its output in a log; one line says how it went; the result counts under NAME
-#	suite TITLE NAME CMD ...      the same for what leaves results of its own: it doesn't count
+#	suite TITLE FLAVOUR CMD ...   the same for what leaves results of its own: it doesn't count
 #	build_tree DIR [CONFIGURE-ARGUMENT ...]  configures and builds out of tree in $QS_BUILD/DIR
 #
 # QS_SOURCE (the tree), QS_BUILD (where everything is built), QS_RESULTS (one .trs and .log for each test, by flavour).
@@ -170,10 +170,15 @@ step()
 	return "$status"
 }
 
-# The tests that it runs leave results of their own, so it does not count itself.
+# The tests that it runs leave results of their own in the directory FLAVOUR: it counts itself only when it failed and none
+# of those says so.
 suite()
 {
-	local title=$1 name=$2
+	local title=$1 flavour=$2 status=0
 	shift 2
-	run_logged "$title" "suite/$name" "$@"
+	run_logged "$title" "suite/$flavour" "$@" || status=$?
+	if ((status != 0)) && ! grep -rqsE --include='*.trs' '^:test-result: (FAIL|ERROR|XPASS)' "$QS_RESULTS/$flavour"; then
+		result_write "suite/$flavour" FAIL
+	fi
+	return "$status"
 }
