@@ -109,7 +109,7 @@ static void departing_add(struct engine_client *client)
 }
 
 /* The client goes without having left: everybody hears PROCDOWN, once, behind all that it sent. */
-static void client_depart(struct engine_client *client)
+void client_depart(struct engine_client *client)
 {
 	struct engine *engine = client->engine;
 

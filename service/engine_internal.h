@@ -240,6 +240,7 @@ void client_evict(struct engine_client *client, const char *why);
 void clients_flush(struct engine *engine);
 void client_join_group(struct engine_client *client, struct group *group);
 void client_leave_group(struct engine_client *client);
+void client_depart(struct engine_client *client);
 void client_respond(struct engine_client *client, int id, cs_error_t error);
 void client_complain(struct engine_client *client, const char *what);
 

@@ -126,7 +126,11 @@ static void request_leave(struct engine_client *client, const struct ipc_leave *
 static void request_finalize(struct engine_client *client, const void *request)
 {
 	(void)request;
-	/* Leaving the group is left to the end of the connection, which follows. */
+	/*
+	 * Not left to the end of the connection, though that follows: whoever got our answer may join again by another
+	 * connection, and its request may be seen first.
+	 */
+	client_depart(client);
 	client_respond(client, IPC_RES_FINALIZE, CS_OK);
 }
 

@@ -137,6 +137,28 @@ START_TEST(finalize_without_leave_is_a_death)
 }
 END_TEST
 
+/* The process may be back, by a new connection, before the end of the old one is seen. */
+START_TEST(finalize_leaves_at_once)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *old = peer_new(fixture, 10), *new = peer_new(fixture, 10);
+	struct ipc_request finalize;
+
+	joined(fixture, old, "group");
+	ck_assert_int_eq(request_join(fixture, new, "group"), CS_ERR_EXIST);
+	ck_assert_int_eq(request(fixture, old, IPC_REQ_FINALIZE, &finalize, sizeof(finalize)), CS_OK);
+	ck_assert_int_eq(request_join(fixture, new, "group"), CS_ERR_TRY_AGAIN);
+	deliver_own(fixture);
+	ck_assert_int_eq(request_join(fixture, new, "group"), CS_OK);
+	deliver_own(fixture);
+	ck_assert_str_eq(next_confchg(new), "1:10 +1:10j");
+	peer_gone(fixture, old);
+	deliver_own(fixture);
+	ck_assert_str_eq(next_confchg(new), "none");
+	fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(initial_totem_conf_follows_the_own_join)
 {
 	struct fixture *fixture = fixture_new(NULL);
@@ -259,6 +281,7 @@ int main(void)
 		death_is_told_once,
 		death_between_join_and_its_delivery,
 		finalize_without_leave_is_a_death,
+		finalize_leaves_at_once,
 		initial_totem_conf_follows_the_own_join,
 		names_are_compared_by_length_and_bytes,
 		garbage_in_reasons_becomes_a_real_one,
