@@ -14,21 +14,35 @@
 
 #define SHOWN_TEXT_MAX 32u
 
-static bool is_ours(const char *variable)
+static bool variable_is(const char *variable, const char *expected)
 {
 	const char *value = getenv(variable);
 
-	return value && strcmp(value, "ours") == 0;
+	return value && strcmp(value, expected) == 0;
 }
 
 bool ours_library(void)
 {
-	return is_ours("API_LIBRARY");
+	return variable_is("API_LIBRARY", "ours");
 }
 
 bool ours_engine(void)
 {
-	return is_ours("API_ENGINE");
+	return variable_is("API_ENGINE", "ours");
+}
+
+bool socket_ipc(void)
+{
+	return variable_is("API_IPC", "socket");
+}
+
+pid_t api_daemon(void)
+{
+	const char *value = getenv("API_DAEMON");
+	int pid = value ? atoi(value) : 0;
+
+	CHECK(pid > 1);
+	return pid;
 }
 
 void api_begin(void)

@@ -35,6 +35,12 @@
 bool ours_library(void);
 bool ours_engine(void);
 
+/* The node says `qb_ipc_type: socket`: then the fd is a datagram socket that knows no peer and no hangup. */
+bool socket_ipc(void);
+
+/* The daemon's process, as run-api knows it. */
+pid_t api_daemon(void);
+
 /* First call of every test: checks that the library in this process is the one that run-api named. */
 void api_begin(void);
 

@@ -22,6 +22,9 @@ static void ask_who_is_there(struct api_client *client)
 
 	EXPECT(CS_OK, cpg_fd_get(client->handle, &fd));
 	CHECK(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0);
+	if (socket_ipc())
+		return;
+	CHECK_NUMBER(peer.pid, api_daemon());
 	snprintf(path, sizeof(path), "/proc/%d/comm", (int)peer.pid);
 	comm = fopen(path, "r");
 	CHECK(comm != NULL && fgets(name, sizeof(name), comm) != NULL);

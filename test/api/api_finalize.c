@@ -43,7 +43,7 @@ static void handle_is_gone(void)
 	int fd;
 
 	client_open(&client);
-	client_join(&client, "finalize");
+	client_join(&client, "finalize-gone");
 	old = client.handle;
 	EXPECT(CS_OK, cpg_fd_get(old, &fd));
 	client_close(&client);

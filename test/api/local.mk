@@ -3,10 +3,10 @@
 # run-api runs these, and fault_ipc, inside real nodes, so they are no TESTS: test/cluster/test_api.sh does it.
 api_tests = api_client_asterisk api_client_cmirrord api_client_dlm api_client_pacemaker api_client_pmxcfs \
 	api_client_sbd api_client_sheepdog api_context_get api_context_set api_daemon_dies api_dispatch \
-	api_fd_get api_finalize api_flow_control_state_get api_initialize api_iteration_finalize \
+	api_fd_get api_finalize api_flow_control_state_get api_fork api_initialize api_iteration_finalize \
 	api_iteration_initialize api_iteration_next api_join api_large_senders api_leave api_local_get \
-	api_max_atomic_msgsize_get api_mcast_joined api_membership_get api_model_initialize \
-	api_random_sizes api_threads api_zcb_alloc api_zcb_free api_zcb_mcast_joined
+	api_many_members api_max_atomic_msgsize_get api_mcast_joined api_membership_get api_memory \
+	api_model_initialize api_random_sizes api_threads api_zcb_alloc api_zcb_free api_zcb_mcast_joined
 check_PROGRAMS += $(api_tests)
 
 # Linked against our library. run-api chooses one at run time, so there must be no wrapper scripts.
@@ -55,6 +55,9 @@ api_finalize_LDFLAGS = $(api_ldflags)
 api_flow_control_state_get_SOURCES = test/api/api_flow_control_state_get.c $(api_shared)
 api_flow_control_state_get_LDADD = lib/libcpg.la
 api_flow_control_state_get_LDFLAGS = $(api_ldflags)
+api_fork_SOURCES = test/api/api_fork.c $(api_shared)
+api_fork_LDADD = lib/libcpg.la
+api_fork_LDFLAGS = $(api_ldflags)
 api_initialize_SOURCES = test/api/api_initialize.c $(api_shared)
 api_initialize_LDADD = lib/libcpg.la
 api_initialize_LDFLAGS = $(api_ldflags)
@@ -79,6 +82,9 @@ api_leave_LDFLAGS = $(api_ldflags)
 api_local_get_SOURCES = test/api/api_local_get.c $(api_shared)
 api_local_get_LDADD = lib/libcpg.la
 api_local_get_LDFLAGS = $(api_ldflags)
+api_many_members_SOURCES = test/api/api_many_members.c $(api_shared)
+api_many_members_LDADD = lib/libcpg.la
+api_many_members_LDFLAGS = $(api_ldflags)
 api_max_atomic_msgsize_get_SOURCES = test/api/api_max_atomic_msgsize_get.c $(api_shared)
 api_max_atomic_msgsize_get_LDADD = lib/libcpg.la
 api_max_atomic_msgsize_get_LDFLAGS = $(api_ldflags)
@@ -88,6 +94,9 @@ api_mcast_joined_LDFLAGS = $(api_ldflags)
 api_membership_get_SOURCES = test/api/api_membership_get.c $(api_shared)
 api_membership_get_LDADD = lib/libcpg.la
 api_membership_get_LDFLAGS = $(api_ldflags)
+api_memory_SOURCES = test/api/api_memory.c $(api_shared)
+api_memory_LDADD = lib/libcpg.la
+api_memory_LDFLAGS = $(api_ldflags)
 api_model_initialize_SOURCES = test/api/api_model_initialize.c $(api_shared)
 api_model_initialize_LDADD = lib/libcpg.la
 api_model_initialize_LDFLAGS = $(api_ldflags)

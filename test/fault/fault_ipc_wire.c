@@ -61,6 +61,7 @@ int wire_ask(struct wire *wire, const void *request, size_t size)
 
 bool wire_thrown_out(struct wire *wire)
 {
+	struct ipc_request probe = {.id = IPC_REQ_LOCAL_GET, .size = sizeof(probe)};
 	struct pollfd end = {.events = POLLIN};
 	uint64_t deadline = api_deadline();
 
@@ -68,6 +69,9 @@ bool wire_thrown_out(struct wire *wire)
 	do {
 		if (poll(&end, 1, API_RETRY_MS) == 1 && (end.revents & POLLHUP))
 			return true;
+		if (!wire_tell(wire, &probe, sizeof(probe)))
+			return true;
+		(void)qb_ipcc_recv(wire->ipc, wire->answer, sizeof(wire->answer), 0);
 		(void)qb_ipcc_event_recv(wire->ipc, wire->answer, sizeof(wire->answer), 0);
 	} while (api_before(deadline));
 	return false;
