@@ -14,6 +14,7 @@
 # QS_SOURCE (the tree), QS_BUILD (where everything is built), QS_RESULTS (one .trs and .log for each test, by flavour).
 
 : "${QS_SOURCE:?run ./quickstart}" "${QS_BUILD:?run ./quickstart}"
+PATH=$PATH:/usr/sbin:/sbin
 QS_RESULTS=$QS_BUILD/results
 QS_PREFIX=$QS_BUILD/prefix
 QS_JOBS=$(nproc)

@@ -62,6 +62,7 @@
 CLUSTER_NODES=""
 CLUSTER_DIR=""
 CLUSTER_ENDING=""
+PATH=$PATH:/usr/sbin:/sbin # a root that came by su may lack them
 # The installed programs first: what libtool leaves in a build directory would choose its own library.
 CLUSTER_PATH=${CPG_PREFIX:+$CPG_PREFIX/bin:}${CPG_PROGRAMS:+$CPG_PROGRAMS:}$PATH
 CPG_LIBDIR=${CPG_LIBDIR:-${CPG_PREFIX:+$CPG_PREFIX/lib}}
