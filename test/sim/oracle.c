@@ -237,11 +237,17 @@ uint64_t oracle_next(const struct oracle *oracle, uint32_t session)
 	return oracle->sessions[session].accepted + 1;
 }
 
+void oracle_offer(struct oracle *oracle, uint32_t session)
+{
+	oracle->sessions[session].offered = true;
+}
+
 void oracle_accept(struct oracle *oracle, uint32_t at, bool fragmented, uint64_t changes_before)
 {
 	struct session *session = &oracle->sessions[at];
 
 	session->accepted++;
+	session->offered = false;
 	if (fragmented) {
 		session->fragmented = sim_grow(session->fragmented, &session->fragmented_capacity,
 					       session->fragmented_count + 1, sizeof(struct fragmented));

@@ -54,6 +54,7 @@ struct session {
 	uint32_t node, pid, nodeid;
 	unsigned int group;
 	bool old, wants_totem, leaving, dead, started, over;
+	bool offered;	       /* message accepted + 1, in fragments, may be heard */
 	bool again;	       /* not the first session of its process in its group: views may repeat */
 	bool incomplete;       /* an old library in a group too large for it: it was never told all members */
 	uint64_t began, ended; /* moments of oracle->moment; ended 0: still there */

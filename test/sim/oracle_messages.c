@@ -30,6 +30,9 @@ static bool is_fragmented(const struct session *sender, uint64_t number)
 {
 	size_t i;
 
+	if (number > sender->accepted) {
+		return true;
+	}
 	for (i = 0; i < sender->fragmented_count; i++) {
 		if (sender->fragmented[i].number == number) {
 			return true;
@@ -69,7 +72,7 @@ void oracle_hears_message(struct oracle *oracle, uint32_t at, uint32_t sender, u
 
 	oracle->totals.messages++;
 	if (from->nodeid != nodeid || from->pid != pid || from->group != session->group ||
-	    number > from->accepted) {
+	    number > from->accepted + from->offered) {
 		oracle_fail(oracle, ORACLE_PAYLOAD,
 			    "session %u hears message %llu of session %u (process %u of node %u) as from %u "
 			    "of %u",

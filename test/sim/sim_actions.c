@@ -5,16 +5,15 @@
 
 #include "sim_world.h"
 
-#define BURST_MAX 6
 #define SIZE_SMALL 300
 #define SIZE_LARGE 60000
 #define SIZE_FRAGMENTED 6000
-#define BACKLOG_MAX 64 /* requests that a client lets wait */
+#define BACKLOG_MAX 60000 /* bytes of requests that a client lets wait */
 
 static void send_some(struct sim_client *client)
 {
 	struct sim_world *world = client->node->world;
-	uint64_t count = sim_between(&world->clock, 1, BURST_MAX), i;
+	uint64_t count = sim_between(&world->clock, 1, world->config.burst), i;
 
 	for (i = 0; i < count; i++) {
 		bool large = sim_percent(&world->clock, world->config.large);
@@ -143,7 +142,7 @@ static void act_due(void *context, uint64_t unused)
 	if (client->dead || world->healing) {
 		return;
 	}
-	if (!client->waiting && client->requests.bytes < BACKLOG_MAX * SIZE_SMALL) {
+	if (!client->waiting && client->requests.bytes < BACKLOG_MAX) {
 		act(client);
 	}
 	if (sim_percent(&world->clock, 1) && sim_percent(&world->clock, 20)) {

@@ -203,6 +203,9 @@ void client_send_fragment(struct sim_client *client)
 						  : IPC_FRAGMENT_CONTINUED;
 	memcpy(request->message, client->sending + client->sending_done, size);
 	client->sending_done += size;
+	if (request->type == IPC_FRAGMENT_LAST) {
+		oracle_offer(client->node->world->oracle, client->session.id);
+	}
 	client_ask(client, request, sizeof(*request) + size, true);
 	free(request);
 }

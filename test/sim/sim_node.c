@@ -575,6 +575,9 @@ bool world_is_quiet(const struct sim_world *world)
 {
 	unsigned int i;
 
+	if (!totem_is_idle(&world->totem)) {
+		return false;
+	}
 	for (i = 0; i < world->config.totem.nodes; i++) {
 		struct engine_stats stats = {0};
 

@@ -4,8 +4,6 @@
 
 #include "sim_totem.h"
 
-#define QUICK_REFORM 30 /* percent of changes that are noticed at once, as a merge is */
-
 /* ---- recovery ---- */
 
 static size_t cohort(const struct ring *ring, const struct ring *old, uint32_t *nodeids, struct nodeset *set)
@@ -272,7 +270,7 @@ void totem_look_for_reform(struct sim_totem *totem)
 	if (totem->reform_due) {
 		return;
 	}
-	if (sim_percent(totem->clock, QUICK_REFORM)) {
+	if (sim_percent(totem->clock, totem->config.quick_reform)) {
 		delay = sim_between(totem->clock, 1, 20 * totem->config.hop);
 	}
 	totem->reform_due = true;

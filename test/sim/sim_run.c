@@ -23,6 +23,7 @@ struct options {
 struct run {
 	struct sim_world world;
 	unsigned int steps;
+	uint64_t pace;	   /* ns, longest time between steps */
 	unsigned int calm; /* percent of steps in which nothing happens to nodes */
 	uint64_t events;
 };
@@ -45,6 +46,7 @@ static void config_choose(struct sim_clock *dice, const struct options *options,
 		.chains = options->real,
 		.hop = sim_between(dice, 20 * SIM_US, 300 * SIM_US),
 		.token_timeout = sim_between(dice, 5 * SIM_MS, 60 * SIM_MS),
+		.quick_reform = (unsigned int)sim_between(dice, 5, 80),
 		.partial_merge = sim_percent(dice, 50) ? (unsigned int)sim_below(dice, 40) : 0,
 	};
 	/* One large message must fit the queue: nothing that an engine accepts may be too large for ever. */
@@ -62,6 +64,11 @@ static void config_choose(struct sim_clock *dice, const struct options *options,
 	config->rogues = sim_percent(dice, 40) ? 5 : 0;
 	config->slow = (unsigned int)sim_below(dice, 30);
 	config->large = sim_percent(dice, 30) ? 3 : 0;
+	config->burst = 6;
+	if (sim_percent(dice, 15)) { /* a flood: totem's queue runs full */
+		config->burst = 30;
+		config->large = 20;
+	}
 	config->fragmented = sim_percent(dice, 50) ? 4 : 0;
 }
 
@@ -162,14 +169,13 @@ static void step(void *context, uint64_t left)
 	struct run *run = context;
 	struct sim_clock *clock = &run->world.clock;
 
-	if (left == 0) {
+	if (left == 0 || run->world.healing) {
 		return;
 	}
 	if (!sim_percent(clock, run->calm)) {
 		happen_to_node(run, any_node(run), sim_below(clock, 100));
 	}
-	sim_after(clock, sim_between(clock, 1 * SIM_MS, 3 * run->world.config.totem.token_timeout), step, run,
-		  left - 1);
+	sim_after(clock, sim_between(clock, 1 * SIM_US, run->pace), step, run, left - 1);
 }
 
 static void heal(struct run *run)
@@ -217,9 +223,7 @@ static void come_to_rest(struct run *run)
 			break;
 		}
 	} while (world->clock.now < deadline && !(totem_is_whole(&world->totem) && world_is_quiet(world)));
-	if (!totem_is_whole(&world->totem) || !world_is_quiet(world)) {
-		world_dump(world);
-	}
+	world_dump(world);
 	if (!totem_is_whole(&world->totem)) {
 		oracle_fail(world->oracle, ORACLE_LIVENESS, "the ring never became whole, or its sync hangs");
 	} else if (!world_is_quiet(world)) {
@@ -279,10 +283,12 @@ static bool run_seed(uint64_t seed, const struct options *options, struct totals
 	config_choose(&dice, options, &config);
 	run.steps = options->steps ? options->steps : (unsigned int)sim_between(&dice, 20, 120);
 	run.calm = (unsigned int)sim_below(&dice, 70);
+	/* some flap: rings change while rings change */
+	run.pace = sim_percent(&dice, 30) ? 30 * config.totem.hop : 3 * config.totem.token_timeout;
 	sim_clock_free(&dice);
 	world_init(&run.world, seed, &config, options->trace ? stdout : NULL);
 	begin(&run);
-	run_until(&run, run.steps * 2 * config.totem.token_timeout);
+	run_until(&run, run.steps * run.pace * 6 / 10);
 	heal(&run);
 	come_to_rest(&run);
 	oracle_finish(run.world.oracle);

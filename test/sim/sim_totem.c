@@ -435,3 +435,18 @@ bool totem_is_whole(const struct sim_totem *totem)
 	}
 	return true;
 }
+
+bool totem_is_idle(const struct sim_totem *totem)
+{
+	unsigned int i;
+
+	for (i = 0; i < totem->config.nodes; i++) {
+		const struct totem_node *node = &totem->nodes[i];
+
+		if (node->alive &&
+		    (node->ring == NULL || node->delivered < node->ring->end || !queue_is_idle(node))) {
+			return false;
+		}
+	}
+	return true;
+}

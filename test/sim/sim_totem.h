@@ -89,6 +89,7 @@ struct sim_totem_config {
 	bool chains;		    /* drop continuations of unknown chains */
 	uint64_t hop;		    /* ns, longest way of the token from node to node */
 	uint64_t token_timeout;	    /* ns */
+	unsigned int quick_reform;  /* percent of changes that are noticed at once, as a merge is */
 	unsigned int partial_merge; /* percent of ring formations that miss some of the nodes within reach */
 };
 
@@ -213,6 +214,8 @@ void totem_set_label(struct totem_node *node, unsigned int label);
 
 /* True: every node that runs is in one ring, its sync is over. */
 bool totem_is_whole(const struct sim_totem *totem);
+/* Nothing is on its way. */
+bool totem_is_idle(const struct sim_totem *totem);
 
 /* 0, or -1: no room. */
 int totem_mcast(struct totem_node *node, enum message_kind kind, unsigned int function,

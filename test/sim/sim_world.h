@@ -50,6 +50,7 @@ struct sim_world_config {
 	unsigned int slip; /* percent of looks at a switched-off request channel that still take a request */
 	unsigned int rogues;	 /* percent of clients that send garbage */
 	unsigned int slow;	 /* percent of clients that read slowly */
+	unsigned int burst;	 /* messages that a client sends at once, at most */
 	unsigned int large;	 /* percent of messages of up to 60 kB */
 	unsigned int fragmented; /* percent of messages in fragments */
 };
@@ -126,7 +127,7 @@ struct sim_client {
 
 void world_init(struct sim_world *world, uint64_t seed, const struct sim_world_config *config, FILE *trace);
 void world_free(struct sim_world *world);
-/* Engines idle, requests answered, events read. */
+/* Nothing in totem, engines idle, requests answered, events read. */
 bool world_is_quiet(const struct sim_world *world);
 /* What still waits, into the trace. */
 void world_dump(const struct sim_world *world);
