@@ -527,6 +527,28 @@ START_TEST(answers_that_make_no_sense)
 }
 END_TEST
 
+/* Longer than the library looks away at a time. */
+static bool be_slow(qb_ipcs_connection_t *conn, const struct ipc_request *request)
+{
+	(void)conn;
+	if (request->id == IPC_REQ_JOIN)
+		usleep(800000);
+	return false;
+}
+
+START_TEST(answer_comes_late)
+{
+	cpg_handle_t handle = start(be_slow, 0, 0);
+	struct cpg_name group = group_of();
+	unsigned int nodeid;
+
+	ck_assert_int_eq(cpg_join(handle, &group), CS_OK);
+	ck_assert_int_eq(cpg_local_get(handle, &nodeid), CS_OK);
+	ck_assert_uint_eq(nodeid, FAKE_NODEID);
+	stop(handle);
+}
+END_TEST
+
 /* Dies over the request: nobody may wait for its answer. */
 static bool die(qb_ipcs_connection_t *conn, const struct ipc_request *request)
 {
@@ -588,8 +610,9 @@ int main(void)
 	tcase_add_test(tcase, membership_of_a_stock_engine_that_lies);
 	tcase_add_test(tcase, iteration_goes_with_its_handle);
 	tcase_add_test(tcase, answers_that_make_no_sense);
+	tcase_add_test(tcase, answer_comes_late);
 	tcase_add_loop_test(tcase, engine_dies_over_a_request, 0, 2);
-	tcase_set_timeout(tcase, 120);
+	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

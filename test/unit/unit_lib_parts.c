@@ -170,7 +170,7 @@ START_TEST(assembly_drops_what_does_not_fit)
 {
 	ck_assert_ptr_null(add(1, IPC_FRAGMENT_CONTINUED, 4, "ab"));
 	ck_assert_ptr_null(add(1, IPC_FRAGMENT_LAST, 4, "cd"));
-	/* too long, too short, last although more is missing, another total */
+	/* too long, too short, last although more is missing, another total, too long and not the last */
 	ck_assert_ptr_null(add(1, IPC_FRAGMENT_FIRST, 4, "ab"));
 	ck_assert_ptr_null(add(1, IPC_FRAGMENT_LAST, 4, "cdef"));
 	ck_assert_ptr_null(add(1, IPC_FRAGMENT_FIRST, 4, "ab"));
@@ -180,6 +180,8 @@ START_TEST(assembly_drops_what_does_not_fit)
 	ck_assert_ptr_null(add(1, IPC_FRAGMENT_LAST, 4, ""));
 	ck_assert_ptr_null(add(1, IPC_FRAGMENT_FIRST, 4, "ab"));
 	ck_assert_ptr_null(add(1, IPC_FRAGMENT_LAST, 5, "cde"));
+	ck_assert_ptr_null(add(1, IPC_FRAGMENT_FIRST, 4, "ab"));
+	ck_assert_ptr_null(add(1, IPC_FRAGMENT_CONTINUED, 4, "cdef"));
 	ck_assert_ptr_null(assemblies);
 }
 END_TEST

@@ -312,7 +312,7 @@ int main(void)
 	tcase_add_loop_test(tcase, one_large_message_at_a_time, 0, 2);
 	tcase_add_test(tcase, fork_leaves_the_parent_alone);
 	tcase_add_test(tcase, finalized_child_does_not_keep_the_connection);
-	tcase_set_timeout(tcase, 120);
+	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
