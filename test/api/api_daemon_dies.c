@@ -98,6 +98,9 @@ int main(void)
 	EXPECT(CS_ERR_LIBRARY, cpg_finalize(watching.handle));
 	EXPECT(CS_ERR_LIBRARY, cpg_finalize(blocked.handle));
 	EXPECT(CS_ERR_BAD_HANDLE, cpg_finalize(watching.handle));
+	watching.closed = blocked.closed = true;
+	client_close(&watching);
+	client_close(&blocked);
 	CHECK_NUMBER(open_fds(), fds);
 	EXPECT_FAILURE(cpg_initialize(&handle, NULL));
 	return 0;
