@@ -126,7 +126,7 @@ struct engine_client {
 	bool behind;	       /* has more than client_queue waiting, until half of that is left */
 	bool evicted;	       /* gets nothing more; the connection is being closed */
 	bool complained;       /* about a bad request, once */
-	bool awaits_answer;    /* its message's last fragment waits in outgoing */
+	size_t awaited;	       /* answers: last fragments of its messages that wait in outgoing */
 	size_t queued;	       /* bytes in events */
 	uint64_t progress;     /* when it last took an event, or began to wait */
 	size_t iteration_count, iteration_bytes;

@@ -116,13 +116,15 @@ bool outgoing_send(struct engine *engine, const struct iovec *iov, unsigned int 
 	return true;
 }
 
-/* The last fragment is with totem. */
-static void partial_finish(struct partial *partial, struct engine_client *waiting)
+/* Answers the request that brought the last fragment, if its client is still there. */
+static void answer(struct outgoing *outgoing, cs_error_t error)
 {
-	partial->whole = true;
-	if (waiting) {
-		waiting->awaits_answer = false;
-		client_respond(waiting, IPC_RES_PARTIAL_SEND, CS_OK);
+	struct engine_client *client = outgoing->answer;
+
+	if (client) {
+		outgoing->answer = NULL;
+		client->awaited--;
+		client_respond(client, IPC_RES_PARTIAL_SEND, error);
 	}
 }
 
@@ -137,7 +139,8 @@ bool outgoing_send_fragment(struct engine_client *client, const struct iovec *io
 	if (hand_over_now(engine, iov, iov_len, size)) {
 		partial->handed = true;
 		if (last) {
-			partial_finish(partial, client);
+			partial->whole = true;
+			client_respond(client, IPC_RES_PARTIAL_SEND, CS_OK);
 		}
 		return true;
 	}
@@ -147,8 +150,10 @@ bool outgoing_send_fragment(struct engine_client *client, const struct iovec *io
 	}
 	partial->references++;
 	outgoing->partial = partial;
-	outgoing->answer = last ? client : NULL;
-	client->awaits_answer = last;
+	if (last) {
+		outgoing->answer = client;
+		client->awaited++;
+	}
 	outgoing_flush(engine);
 	return true;
 }
@@ -167,7 +172,8 @@ static bool flush_one(struct engine *engine, struct outgoing *outgoing)
 
 		partial->handed = true;
 		if (fragment->type == IPC_FRAGMENT_LAST) {
-			partial_finish(partial, outgoing->answer);
+			partial->whole = true;
+			answer(outgoing, CS_OK);
 		}
 	}
 	queue_remove(engine, outgoing);
@@ -222,10 +228,8 @@ void outgoing_interrupt(struct engine *engine)
 		struct outgoing *outgoing = qb_list_entry(at, struct outgoing, of_engine);
 
 		partial_interrupt(outgoing->partial);
-		if (outgoing->partial && outgoing->partial->interrupted && outgoing->answer) {
-			outgoing->answer->awaits_answer = false;
-			client_respond(outgoing->answer, IPC_RES_PARTIAL_SEND, CS_ERR_INTERRUPT);
-			outgoing->answer = NULL;
+		if (outgoing->partial && outgoing->partial->interrupted) {
+			answer(outgoing, CS_ERR_INTERRUPT);
 		}
 	}
 }
@@ -234,7 +238,7 @@ void outgoing_forget_client(struct engine_client *client)
 {
 	struct qb_list_head *at;
 
-	if (client->awaits_answer) {
+	if (client->awaited) {
 		qb_list_for_each(at, &client->engine->outgoing)
 		{
 			struct outgoing *outgoing = qb_list_entry(at, struct outgoing, of_engine);

@@ -294,6 +294,27 @@ START_TEST(death_while_the_answer_waits)
 }
 END_TEST
 
+/* No library does this: the next message before the last one was answered. */
+START_TEST(death_while_an_answer_and_a_next_message_wait)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *peer = peer_new(fixture, 10);
+
+	joined(fixture, peer, "group");
+	fixture->totem_full = true;
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_FIRST, 6, "abc"), CS_OK);
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_LAST, 6, "def"), 0);
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_FIRST, 6, "abc"), CS_OK);
+	peer_gone(fixture, peer);
+	fixture->totem_full = false;
+	deliver_own(fixture);
+	engine_token(fixture->engine);
+	deliver_own(fixture);
+	ck_assert(!engine_busy(fixture->engine));
+	fixture_free(fixture);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -308,6 +329,7 @@ int main(void)
 		a_message_that_waits_whole_survives,
 		death_in_the_middle_drops_what_waits,
 		death_while_the_answer_waits,
+		death_while_an_answer_and_a_next_message_wait,
 	};
 
 	return RUN_TESTS("engine: hand-over", tests);
