@@ -87,6 +87,7 @@ void client_leave_group(struct engine_client *client)
 {
 	struct group *group = client->group;
 
+	partial_abandon(client);
 	set_behind(client, false);
 	qb_list_del(&client->of_group);
 	client->group = NULL;

@@ -280,6 +280,8 @@ void outgoing_interrupt(struct engine *engine);
 void outgoing_forget_client(struct engine_client *client);
 void outgoing_destroy(struct engine *engine);
 void partial_release(struct partial *partial);
+/* The client's unfinished message will never be whole: what waits of it is dropped. */
+void partial_abandon(struct engine_client *client);
 
 /* ---- engine_sync.c ---- */
 /* `entries`: `count` times struct wire_joinlist_entry, not aligned. */

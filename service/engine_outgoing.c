@@ -64,6 +64,15 @@ void partial_release(struct partial *partial)
 	}
 }
 
+void partial_abandon(struct engine_client *client)
+{
+	if (client->partial) {
+		client->partial->interrupted = true;
+		partial_release(client->partial);
+		client->partial = NULL;
+	}
+}
+
 static struct outgoing *queue_add(struct engine *engine, const struct iovec *iov, unsigned int iov_len,
 				  size_t size)
 {
@@ -248,11 +257,7 @@ void outgoing_forget_client(struct engine_client *client)
 			}
 		}
 	}
-	if (client->partial) {
-		client->partial->interrupted = true; /* it will never be whole */
-		partial_release(client->partial);
-		client->partial = NULL;
-	}
+	partial_abandon(client);
 }
 
 void outgoing_destroy(struct engine *engine)

@@ -172,10 +172,7 @@ static cs_error_t partial_check(struct engine_client *client, const struct fragm
 		if (partial == NULL) {
 			return CS_ERR_NO_MEMORY;
 		}
-		if (client->partial) { /* given up by the client: what waits of it goes too */
-			client->partial->interrupted = true;
-			partial_release(client->partial);
-		}
+		partial_abandon(client);
 		partial->references = 1;
 		partial->msglen = fragment->msglen;
 		client->partial = partial;
@@ -213,15 +210,6 @@ static bool send_fragment(struct engine_client *client, const struct fragment *f
 				      fragment->type == IPC_FRAGMENT_LAST);
 }
 
-static void partial_drop(struct engine_client *client)
-{
-	if (client->partial) {
-		client->partial->interrupted = !client->partial->whole;
-		partial_release(client->partial);
-		client->partial = NULL;
-	}
-}
-
 static void request_partial_mcast(struct engine_client *client, const struct ipc_partial_mcast *request,
 				  size_t size)
 {
@@ -248,7 +236,7 @@ static void request_partial_mcast(struct engine_client *client, const struct ipc
 		client_complain(client, "fragment: its lengths or type do not fit");
 	}
 	if (error != CS_OK) {
-		partial_drop(client);
+		partial_abandon(client);
 		client_respond(client, IPC_RES_PARTIAL_SEND, error);
 	} else if (fragment.type == IPC_FRAGMENT_LAST) {
 		/* Answered when totem has it all. */

@@ -191,6 +191,22 @@ START_TEST(fragments_must_add_up)
 }
 END_TEST
 
+START_TEST(a_message_belongs_to_the_group_that_it_began_in)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *peer = peer_new(fixture, 10);
+
+	joined(fixture, peer, "group");
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_FIRST, 6, "abc"), CS_OK);
+	ck_assert_int_eq(request_leave(fixture, peer, "group"), CS_OK);
+	deliver_own(fixture);
+	joined(fixture, peer, "other");
+	ck_assert_int_eq(request_fragment(fixture, peer, IPC_FRAGMENT_LAST, 6, "def"), CS_ERR_INVALID_PARAM);
+	ck_assert_uint_eq(fixture->multicasts.count, 0);
+	fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(a_ring_change_in_the_middle_interrupts)
 {
 	struct fixture *fixture = fixture_new(NULL);
@@ -324,6 +340,7 @@ int main(void)
 		messages_and_leave_keep_their_order_over_a_sync,
 		fragments_travel_and_arrive,
 		fragments_must_add_up,
+		a_message_belongs_to_the_group_that_it_began_in,
 		a_ring_change_in_the_middle_interrupts,
 		a_last_fragment_that_waits_is_interrupted,
 		a_message_that_waits_whole_survives,
