@@ -84,7 +84,7 @@ static size_t collect(const struct oracle *oracle, struct window **windows)
 				continue;
 			}
 			*windows = sim_grow(*windows, &capacity, count + 1, sizeof(struct window));
-			(*windows)[count++] = (struct window){
+			(*windows)[count] = (struct window){
 				.ring = node->activations[activation].ring,
 				.path = path_from(node, activation),
 				.group = session->group,
@@ -95,6 +95,7 @@ static size_t collect(const struct oracle *oracle, struct window **windows)
 				.count = segment->count,
 				.start_view = segment->start_view,
 			};
+			count++;
 		}
 	}
 	return count;

@@ -4,6 +4,9 @@
 
 #include "oracle_internal.h"
 
+/* A list of an old library that has this many entries may be one of several. */
+#define SLICE_MIN 100u
+
 /* Where `address` is in the view, or would be. */
 static size_t view_position(const struct session *session, uint64_t address)
 {
@@ -149,7 +152,7 @@ static void check_entries(struct oracle *oracle, uint32_t at, const struct oracl
 /* An old library's lists are full: more of the same change may follow. */
 static bool is_slice(const struct session *session, size_t entries)
 {
-	return session->old && entries + 28 >= ORACLE_OLD_MEMBERS;
+	return session->old && entries >= SLICE_MIN;
 }
 
 static void check_members(struct oracle *oracle, uint32_t at, const struct oracle_view *view)
