@@ -38,7 +38,7 @@ struct engine_segment_name {
 struct engine_ops {
 	/*
 	 * Multicasts one stock-format message on totem. 0, or -1: no room now. The engine calls it only from
-	 * engine_request, engine_tick, engine_token and engine_sync_process.
+	 * engine_request, engine_client_gone, engine_tick, engine_token and engine_sync_process.
 	 */
 	int (*mcast)(void *context, const struct iovec *iov, unsigned int iov_len);
 
@@ -75,6 +75,8 @@ struct engine_ops {
 			      struct engine_segment_name *name);
 	void (*segment_unlink)(void *context, struct engine_segment *segment);
 	void (*segment_destroy)(void *context, struct engine_segment *segment);
+	/* Memory of segments is about to be touched, in whatever context: a client may have cut it short. */
+	void (*segment_arm)(void *context);
 	/* The client cut the segment short while we read it: what we read was zeros. */
 	bool (*segment_broken)(void *context, const struct engine_segment *segment);
 };
@@ -102,7 +104,10 @@ void engine_set_nodeid(struct engine *engine, uint32_t nodeid);
 /* `pid` is the connection's own (SO_PEERCRED). NULL: out of memory, refuse the connection. */
 struct engine_client *engine_client_new(struct engine *engine, void *conn, uint32_t pid);
 
-/* The connection is closed: leaves its group (PROCDOWN), frees everything. `client` is gone. */
+/*
+ * The connection is closed: leaves its group (PROCDOWN), frees everything. `client` is gone. Multicasts: not from
+ * where totem delivers.
+ */
 void engine_client_gone(struct engine *engine, struct engine_client *client);
 
 /* A request. `readable`: bytes that can safely be read at `message`, whatever its header claims. */

@@ -93,8 +93,15 @@ void segments_free(struct engine_client *client)
 
 /* ---- the control segment ---- */
 
-static struct segment_control *control_of(const struct client_segment *slot)
+/* For a store or two, at once. NULL: the client has none. */
+static struct segment_control *control_open(const struct engine_client *client)
 {
+	const struct client_segment *slot = client->control;
+
+	if (slot == NULL) {
+		return NULL;
+	}
+	client->engine->ops.segment_arm(client->engine->context);
 	return (struct segment_control *)((uint8_t *)slot->segment.base + SEGMENT_START);
 }
 
@@ -107,9 +114,10 @@ static void control_offer(struct engine_client *client, struct ipc_segment *offe
 	}
 	slot = segment_make(client, SEGMENT_CONTROL_SIZE, offer);
 	if (slot) {
-		struct segment_control *control = control_of(slot);
+		struct segment_control *control;
 
 		client->control = slot;
+		control = control_open(client);
 		control->magic = SEGMENT_CONTROL_MAGIC;
 		control->version = SEGMENT_CONTROL_VERSION;
 		atomic_store_explicit(&control->mcast_bytes_taken, client->mcast_taken, memory_order_release);
@@ -119,20 +127,21 @@ static void control_offer(struct engine_client *client, struct ipc_segment *offe
 
 void segment_mcast_taken(struct engine_client *client, size_t size)
 {
+	struct segment_control *control = control_open(client);
+
 	client->mcast_taken += size;
-	if (client->control) {
-		atomic_store_explicit(&control_of(client->control)->mcast_bytes_taken, client->mcast_taken,
-				      memory_order_release);
+	if (control) {
+		atomic_store_explicit(&control->mcast_bytes_taken, client->mcast_taken, memory_order_release);
 	}
 }
 
 void segment_receiver_behind(struct engine_client *client)
 {
+	struct segment_control *control = control_open(client);
 	uint32_t behind = client->group && client->group->behind;
 
-	if (client->control) {
-		atomic_store_explicit(&control_of(client->control)->receiver_behind, behind,
-				      memory_order_relaxed);
+	if (control) {
+		atomic_store_explicit(&control->receiver_behind, behind, memory_order_relaxed);
 	}
 }
 
@@ -283,6 +292,7 @@ static cs_error_t zcb_mcast(struct engine_client *client, const struct client_se
 		return CS_ERR_NOT_EXIST;
 	}
 	message = (const uint8_t *)slot->segment.base + offset;
+	engine->ops.segment_arm(engine->context);
 	touch(message, length);
 	if (engine->ops.segment_broken(engine->context, &slot->segment)) {
 		client_evict(client, "it cut its shared memory short");

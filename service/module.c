@@ -196,6 +196,13 @@ static void destroy_segment(void *context, struct engine_segment *segment)
 	segment_destroy(segment->handle);
 }
 
+/* libqb leaves SIGBUS blocked when it finds a ring of its own cut short. */
+static void arm_segments(void *context)
+{
+	(void)context;
+	segment_guard_arm();
+}
+
 static bool broken_segment(void *context, const struct engine_segment *segment)
 {
 	(void)context;
@@ -214,6 +221,7 @@ static const struct engine_ops ops = {
 	.segment_create = make_segment,
 	.segment_unlink = unlink_segment,
 	.segment_destroy = destroy_segment,
+	.segment_arm = arm_segments,
 	.segment_broken = broken_segment,
 };
 
@@ -330,13 +338,6 @@ static void lib_request(void *conn, const void *message)
 		       (size_t)qb_ipcs_connection_get_buffer_size(conn));
 }
 
-/* Reads and writes shared memory of the client's. */
-static void lib_request_guarded(void *conn, const void *message)
-{
-	segment_guard_arm();
-	lib_request(conn, message);
-}
-
 /* ---- totem ---- */
 
 #define EXEC_FUNCTION(number)                                                                                \
@@ -409,9 +410,9 @@ static void sync_abort(void)
 static struct corosync_lib_handler lib_handlers[IPC_REQ_COUNT] = {
 	[IPC_REQ_JOIN] = LIB_HANDLER(lib_request),
 	[IPC_REQ_LEAVE] = LIB_HANDLER(lib_request),
-	[IPC_REQ_MCAST] = LIB_HANDLER(lib_request_guarded),
+	[IPC_REQ_MCAST] = LIB_HANDLER(lib_request),
 	[IPC_REQ_MEMBERSHIP] = LIB_HANDLER(lib_request),
-	[IPC_REQ_LOCAL_GET] = LIB_HANDLER(lib_request_guarded),
+	[IPC_REQ_LOCAL_GET] = LIB_HANDLER(lib_request),
 	[IPC_REQ_ITERATION_INITIALIZE] = LIB_HANDLER(lib_request),
 	[IPC_REQ_ITERATION_NEXT] = LIB_HANDLER(lib_request),
 	[IPC_REQ_ITERATION_FINALIZE] = LIB_HANDLER(lib_request),
@@ -420,9 +421,9 @@ static struct corosync_lib_handler lib_handlers[IPC_REQ_COUNT] = {
 	[IPC_REQ_ZC_FREE] = LIB_HANDLER(lib_request),
 	[IPC_REQ_ZC_EXECUTE] = LIB_HANDLER(lib_request),
 	[IPC_REQ_PARTIAL_MCAST] = LIB_HANDLER(lib_request),
-	[IPC_REQ_SEGMENT_CREATE] = LIB_HANDLER(lib_request_guarded),
+	[IPC_REQ_SEGMENT_CREATE] = LIB_HANDLER(lib_request),
 	[IPC_REQ_SEGMENT_DESTROY] = LIB_HANDLER(lib_request),
-	[IPC_REQ_ZCB_MCAST] = LIB_HANDLER(lib_request_guarded),
+	[IPC_REQ_ZCB_MCAST] = LIB_HANDLER(lib_request),
 	[IPC_REQ_MEMBERSHIP_PAGE] = LIB_HANDLER(lib_request),
 };
 

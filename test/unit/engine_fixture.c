@@ -165,6 +165,11 @@ static void op_segment_destroy(void *context, struct engine_segment *segment)
 	free(segment->base);
 }
 
+static void op_segment_arm(void *context)
+{
+	((struct fixture *)context)->segments_armed++;
+}
+
 static bool op_segment_broken(void *context, const struct engine_segment *segment)
 {
 	(void)segment;
@@ -183,6 +188,7 @@ static const struct engine_ops fixture_ops = {
 	.segment_create = op_segment_create,
 	.segment_unlink = op_segment_unlink,
 	.segment_destroy = op_segment_destroy,
+	.segment_arm = op_segment_arm,
 	.segment_broken = op_segment_broken,
 };
 

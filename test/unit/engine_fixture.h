@@ -49,6 +49,7 @@ struct fixture {
 	size_t segments;    /* that exist */
 	void *last_segment; /* user data of the segment that was made last */
 	bool segment_cut;
+	size_t segments_armed; /* how often */
 	size_t log_lines;
 	int log_priority; /* of the last line */
 };

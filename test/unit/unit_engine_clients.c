@@ -121,10 +121,12 @@ START_TEST(senders_wait_for_who_is_behind)
 	hello_with(fixture, sender, IPC_FEATURE_SEGMENTS);
 	slow->room = 0;
 	ck_assert(!fixture_control(fixture)->receiver_behind);
+	fixture->segments_armed = 0;
 	for (i = 0; i < 12; i++) {
 		deliver_mcast(fixture, SELF, 20, "group", kilobyte());
 	}
 	ck_assert(fixture_control(fixture)->receiver_behind);
+	ck_assert_uint_eq(fixture->segments_armed, 1);
 	slow->room = 2;
 	tick_at(fixture, MS);
 	ck_assert(fixture_control(fixture)->receiver_behind); /* until half of it is left */

@@ -496,7 +496,9 @@ START_TEST(a_segment_cut_short_ends_its_client)
 	id = segment_new(fixture, peer, 4096);
 	joined(fixture, peer, "group");
 	fixture->segment_cut = true;
+	fixture->segments_armed = 0;
 	(void)zcb(fixture, peer, id, SEGMENT_START, 8);
+	ck_assert_uint_ne(fixture->segments_armed, 0);
 	ck_assert(peer->evicted);
 	fixture_free(fixture);
 }
@@ -509,8 +511,10 @@ START_TEST(taken_multicasts_are_counted)
 
 	hello(fixture, peer, NULL);
 	joined(fixture, peer, "group");
+	fixture->segments_armed = 0;
 	request_mcast(fixture, peer, "12345");
 	request_mcast(fixture, peer, "123");
+	ck_assert_uint_eq(fixture->segments_armed, 2);
 	ck_assert_uint_eq(fixture_control(fixture)->mcast_bytes_taken, 2 * sizeof(struct ipc_mcast) + 8);
 	fixture_free(fixture);
 }
