@@ -269,6 +269,8 @@ static void measure(unsigned int unrelated, struct cost *message, struct cost *j
 		client_join(clients[i], 0, false);
 	}
 	rest(&world, true, "all have joined");
+	client_send_fragmented(clients[0], 3000000);
+	rest(&world, true, "a message of 3 MB is sent");
 	begin = cost_now(&world);
 	for (i = 0; i < COST_MESSAGES; i++) {
 		client_send(clients[i % 3], 64);
