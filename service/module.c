@@ -111,7 +111,8 @@ static int send_event(void *context, void *conn, const struct iovec *iov, unsign
 		return -EMSGSIZE; /* it would wait for ever */
 	}
 	result = qb_ipcs_event_sendv(conn, iov, iov_len);
-	if (result == -EAGAIN || result == -ETIMEDOUT || result == -ENOBUFS) {
+	/* ENOBUFS is none of these: the event may lie in the ring, only its doorbell could not be sent. */
+	if (result == -EAGAIN || result == -ETIMEDOUT) {
 		return -EAGAIN;
 	}
 	return result < 0 ? (int)result : 0;
