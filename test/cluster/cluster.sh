@@ -129,7 +129,7 @@ cluster_init()
 		esac
 	done
 	cluster_can_run
-	CLUSTER_DIR=$(mktemp -d "${TMPDIR:-/tmp}/cpg-cluster.XXXXXX") || fail "no temporary directory"
+	CLUSTER_DIR=$(mktemp -d "${TMPDIR:-/tmp}/cpg-cluster-$$.XXXXXX") || fail "no temporary directory"
 	chmod 755 "$CLUSTER_DIR"
 	trap cluster_end EXIT
 	trap 'exit 130' INT
@@ -157,14 +157,18 @@ cluster_can_run()
 		skip "no mount namespaces on this machine (or a chroot into what is no mount point: mount --bind it onto itself)"
 }
 
-# Names of tests that were killed: their processes died with them, the names stay.
+# Names and files of tests that were killed: their processes died with them, these stay.
 cluster_forget_dead()
 {
-	local name pid
+	local name pid dir
 	for name in $(ip netns list 2>/dev/null | sed -n 's/^\(cpg[0-9]*-[a-z0-9]*\).*/\1/p'); do
 		pid=${name#cpg}
 		pid=${pid%%-*}
 		[[ -d /proc/$pid ]] || ip netns del "$name" 2>/dev/null
+	done
+	for dir in "${TMPDIR:-/tmp}"/cpg-cluster-*.*; do
+		pid=${dir##*/cpg-cluster-}
+		[[ -d /proc/${pid%%.*} ]] || rm -rf "$dir"
 	done
 }
 
@@ -245,7 +249,8 @@ cluster_end()
 	done
 	ip netns del "cpg$$-sw" 2>/dev/null
 	if [[ -n ${CPG_KEEP:-} ]]; then
-		echo "kept: $CLUSTER_DIR"
+		mv "$CLUSTER_DIR" "${CLUSTER_DIR/cpg-cluster/cpg-kept}"
+		echo "kept: ${CLUSTER_DIR/cpg-cluster/cpg-kept}"
 	else
 		rm -rf "$CLUSTER_DIR"
 	fi
