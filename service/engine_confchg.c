@@ -92,26 +92,35 @@ static void send_whole(struct change *change, struct engine_client *client)
 		   change->left_count, change->joined, change->joined_count);
 }
 
-/* The members that an old library sees next to these joined ones. */
+/*
+ * The members that an old library sees next to these joined ones: those, itself, and the first of the others. The
+ * work does not grow with the group.
+ */
 static size_t members_cut(const struct change *change, const struct engine_client *client,
 			  const struct ipc_address *joined, size_t joined_count,
 			  struct ipc_address cut[IPC_OLD_MEMBERS_MAX])
 {
 	const struct group *group = change->group;
-	uint32_t self = change->engine->nodeid;
-	size_t must = joined_count, count = 0, i;
+	const struct ipc_address self = {.nodeid = change->engine->nodeid, .pid = client->pid};
+	bool add_self = member_find(group, self.nodeid, self.pid) &&
+			!list_has(joined, joined_count, self.nodeid, self.pid);
+	size_t count = 0, i;
 
-	must += member_find(group, self, client->pid) && !list_has(joined, joined_count, self, client->pid);
+	for (i = 0; i < joined_count; i++) {
+		cut[count++] = (struct ipc_address){.nodeid = joined[i].nodeid, .pid = joined[i].pid};
+	}
+	if (add_self) {
+		cut[count++] = self;
+	}
 	for (i = 0; i < group->member_count && count < IPC_OLD_MEMBERS_MAX; i++) {
 		const struct ipc_address *member = &change->members[i];
-		bool needed = (member->nodeid == self && member->pid == client->pid) ||
-			      list_has(joined, joined_count, member->nodeid, member->pid);
 
-		if (needed || count + must < IPC_OLD_MEMBERS_MAX) {
+		if (address_compare(member, &self) != 0 &&
+		    !list_has(joined, joined_count, member->nodeid, member->pid)) {
 			cut[count++] = *member;
-			must -= needed;
 		}
 	}
+	qsort(cut, count, sizeof(*cut), address_compare);
 	return count;
 }
 
