@@ -7,7 +7,6 @@
  * once.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "engine_internal.h"
 
@@ -17,7 +16,6 @@ struct change {
 	struct group *group;
 	const struct ipc_address *joined, *left;
 	size_t joined_count, left_count;
-	struct ipc_confchg header;
 	struct ipc_address *members; /* all of them, made when first needed */
 	struct event *whole;	     /* the event of our libraries, if it had to be queued */
 };
@@ -58,31 +56,25 @@ static bool members_list(struct change *change)
 	return true;
 }
 
-static void header_fill(struct change *change, size_t members, size_t left, size_t joined)
-{
-	struct ipc_confchg *header = &change->header;
-	size_t size = sizeof(*header) + (members + left + joined) * sizeof(struct ipc_address);
-
-	memset(header, 0, sizeof(*header));
-	header->header = (struct ipc_response){.id = IPC_RES_CONFCHG, .size = (int32_t)size, .error = CS_OK};
-	name_write(&header->group, &change->group->name);
-	header->member_list_entries = (uint32_t)members;
-	header->left_list_entries = (uint32_t)left;
-	header->joined_list_entries = (uint32_t)joined;
-}
-
 static void send_lists(struct change *change, struct engine_client *client, struct event **shared,
 		       const struct ipc_address *members, size_t member_count, const struct ipc_address *left,
 		       size_t left_count, const struct ipc_address *joined, size_t joined_count)
 {
+	size_t size = (member_count + left_count + joined_count) * sizeof(struct ipc_address);
+	struct ipc_confchg header = {
+		.header = {.id = IPC_RES_CONFCHG, .size = (int32_t)(sizeof(header) + size), .error = CS_OK},
+		.member_list_entries = (uint32_t)member_count,
+		.left_list_entries = (uint32_t)left_count,
+		.joined_list_entries = (uint32_t)joined_count,
+	};
 	struct iovec iov[4] = {
-		{.iov_base = &change->header, .iov_len = sizeof(change->header)},
+		{.iov_base = &header, .iov_len = sizeof(header)},
 		{.iov_base = (void *)(uintptr_t)members, .iov_len = member_count * sizeof(*members)},
 		{.iov_base = (void *)(uintptr_t)left, .iov_len = left_count * sizeof(*left)},
 		{.iov_base = (void *)(uintptr_t)joined, .iov_len = joined_count * sizeof(*joined)},
 	};
 
-	header_fill(change, member_count, left_count, joined_count);
+	name_write(&header.group, &change->group->name);
 	client_event(client, shared, iov, 4);
 }
 

@@ -169,16 +169,18 @@ static int make_segment(void *context, void *conn, size_t user_size, struct engi
 	const struct connection *connection = module.api->ipc_private_data_get(conn);
 	struct segment *made;
 	int error = segment_create(&made, connection->uid, connection->gid, user_size);
+	size_t length;
 
 	(void)context;
 	if (error) {
 		return error;
 	}
-	if (strlen(segment_name(made)) >= name->capacity) {
+	length = strlen(segment_name(made));
+	if (length >= name->capacity) {
 		segment_destroy(made);
 		return -ENAMETOOLONG;
 	}
-	strcpy(name->name, segment_name(made));
+	memcpy(name->name, segment_name(made), length + 1);
 	name->data_size = SEGMENT_DATA_SIZE;
 	*segment = (struct engine_segment){
 		.base = segment_base(made), .size = segment_size(made), .handle = made};
