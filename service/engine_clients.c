@@ -19,6 +19,9 @@
 #define SLOW_DELAY_MIN (1000ull * 1000)	     /* ns */
 #define SLOW_DELAY_MAX (20ull * 1000 * 1000) /* ns */
 
+/* More than this between two tries does not count as stalling: we did not run, and maybe the clients neither. */
+#define SLOW_PAUSE (100ull * 1000 * 1000) /* ns */
+
 /* ---- being behind ---- */
 
 static void set_behind(struct engine_client *client, bool behind)
@@ -243,24 +246,12 @@ static struct engine_client *largest_queue(struct engine *engine)
 	return largest;
 }
 
-static bool is_stalled(const struct engine_client *client, uint64_t now)
+static void enforce_queue_total(struct engine *engine)
 {
-	const struct engine_config *config = &client->engine->config;
-
-	return client->queued > config->client_queue && now - client->progress > config->client_stall;
-}
-
-static void enforce_limits(struct engine_client *client)
-{
-	struct engine *engine = client->engine;
-
 	while (engine->queued > engine->config.queue_total) {
 		client_evict(largest_queue(engine),
 			     "it held the most when the queues of all clients together "
 			     "reached queue_total");
-	}
-	if (!client->evicted && is_stalled(client, engine->ops.now(engine->context))) {
-		client_evict(client, "its queue is over client_queue and it took nothing for client_stall");
 	}
 }
 
@@ -274,8 +265,11 @@ static void queue_add(struct engine_client *client, struct event *event)
 		client_evict(client, "out of memory for its events");
 		return;
 	}
+	if (qb_list_empty(&engine->slow)) {
+		engine->slow_tried = engine->ops.now(engine->context);
+	}
 	if (client->queued == 0) {
-		client->progress = engine->ops.now(engine->context);
+		client->stalled = 0;
 		qb_list_add_tail(&client->of_slow, &engine->slow);
 		engine->slow_delay = SLOW_DELAY_MIN;
 		engine->ops.wake(engine->context, engine->slow_delay);
@@ -286,7 +280,7 @@ static void queue_add(struct engine_client *client, struct event *event)
 	client->queued += event->size + sizeof(*queued);
 	engine->queued += event->size + sizeof(*queued);
 	update_behind(client);
-	enforce_limits(client);
+	enforce_queue_total(engine);
 }
 
 /* Sends one piece that fits the connection's buffer, or queues it. */
@@ -399,26 +393,46 @@ static bool client_flush(struct engine_client *client)
 	return progress;
 }
 
+/* It was tried in vain, and again `elapsed` ns after. */
+static void count_stall(struct engine_client *client, uint64_t elapsed)
+{
+	const struct engine_config *config = &client->engine->config;
+
+	client->stalled += elapsed;
+	if (client->queued > config->client_queue && client->stalled > config->client_stall) {
+		client_evict(client, "its queue is over client_queue and it took nothing for client_stall");
+	}
+}
+
+/* Since the last try. */
+static uint64_t slow_elapsed(struct engine *engine)
+{
+	uint64_t now = engine->ops.now(engine->context);
+	uint64_t elapsed = now - engine->slow_tried;
+
+	engine->slow_tried = now;
+	return elapsed < SLOW_PAUSE ? elapsed : SLOW_PAUSE;
+}
+
 void clients_flush(struct engine *engine)
 {
 	struct qb_list_head *at, *next;
-	uint64_t now;
+	uint64_t elapsed;
 	bool progress = false;
 
 	if (qb_list_empty(&engine->slow)) {
 		return;
 	}
-	now = engine->ops.now(engine->context);
+	elapsed = slow_elapsed(engine);
 	qb_list_for_each_safe(at, next, &engine->slow)
 	{
 		struct engine_client *client = qb_list_entry(at, struct engine_client, of_slow);
 
 		if (client_flush(client)) {
-			client->progress = now;
+			client->stalled = 0;
 			progress = true;
-		} else if (is_stalled(client, now)) {
-			client_evict(client,
-				     "its queue is over client_queue and it took nothing for client_stall");
+		} else {
+			count_stall(client, elapsed);
 		}
 	}
 	if (qb_list_empty(&engine->slow)) {

@@ -128,7 +128,7 @@ struct engine_client {
 	bool complained;       /* about a bad request, once */
 	size_t awaited;	       /* answers: last fragments of its messages that wait in outgoing */
 	size_t queued;	       /* bytes in events */
-	uint64_t progress;     /* when it last took an event, or began to wait */
+	uint64_t stalled;      /* ns that it was tried and took nothing */
 	size_t iteration_count, iteration_bytes;
 	uint64_t next_iteration;
 	uint64_t mcast_taken;
@@ -165,6 +165,7 @@ struct engine {
 	size_t client_count;
 	size_t queued;	     /* bytes in all clients' events */
 	uint64_t slow_delay; /* until the next try to send to slow clients, ns */
+	uint64_t slow_tried; /* when that was done last */
 
 	struct qb_list_head outgoing;
 	enum gate gate;

@@ -78,7 +78,7 @@ START_TEST(stalled_over_its_queue)
 		deliver_mcast(fixture, SELF, 20, "group", kilobyte());
 	}
 	tick_at(fixture, 99 * MS);
-	ck_assert(!stuck->evicted); /* a pause costs nothing */
+	ck_assert(!stuck->evicted);
 	tick_at(fixture, 2 * MS);
 	ck_assert(stuck->evicted);
 	ck_assert(!good->evicted);
@@ -106,6 +106,31 @@ START_TEST(progress_saves_it)
 		tick_at(fixture, 90 * MS);
 	}
 	ck_assert(!slow->evicted);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* Nobody ran meanwhile: neither could it read, nor did we try it. */
+START_TEST(a_pause_costs_no_member)
+{
+	struct fixture *fixture = fixture_new(&small);
+	struct peer *slow = peer_new(fixture, 10);
+	int i;
+
+	joined(fixture, slow, "group");
+	drop_all(&slow->events);
+	slow->room = 0;
+	for (i = 0; i < 20; i++) {
+		deliver_mcast(fixture, SELF, 10, "group", kilobyte());
+	}
+	fixture->now += 3600 * 1000 * MS;
+	deliver_mcast(fixture, SELF, 10, "group", kilobyte());
+	ck_assert(!slow->evicted);
+	tick_at(fixture, MS);
+	ck_assert(!slow->evicted);
+	slow->room = ROOM_ENDLESS;
+	tick_at(fixture, MS);
+	ck_assert_uint_eq(slow->events.count, 21);
 	fixture_free(fixture);
 }
 END_TEST
@@ -349,6 +374,7 @@ int main(void)
 		a_slow_client_gets_everything_in_order,
 		stalled_over_its_queue,
 		progress_saves_it,
+		a_pause_costs_no_member,
 		senders_wait_for_who_is_behind,
 		under_its_queue_it_may_stall,
 		the_largest_goes_when_memory_runs_out,
