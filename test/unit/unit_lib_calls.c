@@ -372,13 +372,9 @@ END_TEST
 /* A view that changes under the reader twice, and pages that lie. */
 static bool bad_pages(qb_ipcs_connection_t *conn, const struct ipc_request *request)
 {
-	struct {
-		struct ipc_membership_page_response page;
-		struct ipc_address list[2];
-	} answer = {
-		.page = {.header = {.id = IPC_RES_MEMBERSHIP_PAGE, .size = sizeof(answer), .error = CS_OK},
-			 .total = 4,
-			 .count = 2}};
+	uint8_t answer[sizeof(struct ipc_membership_page_response) +
+		       2 * sizeof(struct ipc_address)] IPC_ALIGNED = {0};
+	struct ipc_membership_page_response *page = (struct ipc_membership_page_response *)answer;
 	unsigned int value = atomic_load(&fake_shared->value);
 	unsigned int number = atomic_load(&fake_shared->requests[IPC_REQ_MEMBERSHIP_PAGE]);
 
@@ -392,31 +388,35 @@ static bool bad_pages(qb_ipcs_connection_t *conn, const struct ipc_request *requ
 	}
 	if (request->id != IPC_REQ_MEMBERSHIP_PAGE)
 		return false;
-	answer.list[0].pid = ((const struct ipc_membership_page *)request)->first;
-	answer.list[1].pid = answer.list[0].pid + 1;
+	page->header =
+		(struct ipc_response){.id = IPC_RES_MEMBERSHIP_PAGE, .size = sizeof(answer), .error = CS_OK};
+	page->total = 4;
+	page->count = 2;
+	page->list[0].pid = ((const struct ipc_membership_page *)request)->first;
+	page->list[1].pid = page->list[0].pid + 1;
 	switch (value) {
 	case 0: /* changes with each of the first requests */
-		answer.page.view = number < 6 ? number : 6;
+		page->view = number < 6 ? number : 6;
 		break;
 	case 1: /* changes always */
-		answer.page.view = number;
+		page->view = number;
 		break;
 	case 2: /* more than it sent */
-		answer.page.count = 3;
+		page->count = 3;
 		break;
 	case 3: /* more than there are */
-		answer.page.total = 1;
+		page->total = 1;
 		break;
 	case 4: /* never gets on */
-		answer.page.count = 0;
+		page->count = 0;
 		break;
 	case 5: /* too short */
-		fake_respond_raw(conn, &answer, sizeof(answer.page) - 1);
+		fake_respond_raw(conn, answer, sizeof(*page) - 1);
 		return true;
 	default:
 		return false;
 	}
-	fake_respond_raw(conn, &answer, sizeof(answer));
+	fake_respond_raw(conn, answer, sizeof(answer));
 	return true;
 }
 

@@ -490,18 +490,17 @@ END_TEST
 
 static bool send_totem_confchg(qb_ipcs_connection_t *conn, const struct ipc_request *request)
 {
-	struct {
-		struct ipc_totem_confchg head;
-		uint32_t more;
-	} __attribute__((packed)) event = {.head = {.header = {.id = IPC_RES_TOTEM_CONFCHG, .size = 52},
-						    .ring_id = {.nodeid = 1, .seq = 77},
-						    .member_list_entries = 2}};
+	struct ipc_totem_confchg head = {.header = {.id = IPC_RES_TOTEM_CONFCHG, .size = 52},
+					 .ring_id = {.nodeid = 1, .seq = 77},
+					 .member_list_entries = 2};
+	uint8_t event[52] IPC_ALIGNED;
 	uint32_t nodes[2] = {11, 12};
 
 	if (request->id != IPC_REQ_MCAST)
 		return false;
-	memcpy((char *)&event + 44, nodes, sizeof(nodes));
-	fake_event(conn, &event, 52);
+	memcpy(event, &head, 44);
+	memcpy(event + 44, nodes, sizeof(nodes));
+	fake_event(conn, event, sizeof(event));
 	return true;
 }
 
