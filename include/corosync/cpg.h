@@ -4,39 +4,48 @@
  * to them.
  *
  * GUARANTEES
- *   Within a group every member is told of the same messages and of the same changes of membership, in the
- * same order, its own messages included. That order, "agreed", comes from totem, corosync's group
- * communication. A message is delivered only to those that were members when it came up in the order, and
- * only if its sender was one too. Members that go through a change of membership together were told of the
- * same messages before it. cpg_mcast_joined() returning CS_OK means accepted, not delivered: the sender knows
- * that a message was delivered when it is delivered to itself. A message that was accepted is lost only with
- * the sender's process or node.
+ *   Order      Within a group every member is told of the same messages and of the same changes of
+ *              membership, in the same order, its own messages included. That order, "agreed", comes from
+ *              totem, corosync's group communication.
+ *   Views      A message is delivered only to those that were members when it came up in the order, and only
+ *              if its sender was one too. Members that go through a change of membership together were told
+ *              of the same messages before it.
+ *   Delivery   CS_OK from cpg_mcast_joined() means accepted, not delivered: the sender knows that a message
+ *              was delivered when it is delivered to itself. A message that was accepted is lost only with
+ *              the sender's process or node.
+ *   Limits     Engines speak the wire format of stock corosync. It can lose messages for nodes that come
+ *              together under load: see "Limits of this version" in cpg_overview(8).
  *
  * HANDLES
  *   A cpg_handle_t is one connection to corosync and a member of at most one group at a time. A process may
- * have any number of them. A handle number is never valid again after its end.
+ *   have any number of them. A handle number is never valid again after its end.
  *
  * THREADS
- *   All calls are safe from any thread. On one handle, calls that wait for an answer from corosync exclude
- * each other and cpg_mcast_joined(); cpg_dispatch() runs beside all of them. When two threads dispatch one
- * handle, each event goes to one of them and the order between their callbacks is lost. Inside a callback
- * every call is allowed, cpg_finalize() and cpg_dispatch() included. cpg_finalize() may be called while other
- * threads use the handle: they get CS_ERR_BAD_HANDLE or finish the call that they are in; a thread that
- * sleeps in cpg_dispatch() is woken.
+ *   All calls are safe from any thread.
+ *   - On one handle, calls that wait for an answer from corosync exclude each other and cpg_mcast_joined();
+ *     cpg_dispatch() runs beside all of them.
+ *   - When two threads dispatch one handle, each event goes to one of them and the order between their
+ *     callbacks is lost.
+ *   - Inside a callback every call is allowed, cpg_finalize() and cpg_dispatch() included.
+ *   - cpg_finalize() may be called while other threads use the handle: they get CS_ERR_BAD_HANDLE or finish
+ *     the call that they are in; a thread that sleeps in cpg_dispatch() is woken.
  *
  * FORK
- *   A child has no use for handles from before fork(): every call answers CS_ERR_BAD_HANDLE, and
- * cpg_finalize() (which answers CS_OK) frees the child's memory for it without any effect on the parent. A
- * child that neither finalizes nor calls exec keeps the parent's connection open: corosync sees the parent's
- * end only when the child is gone too. Handles that the child makes are like any other.
+ *   - A child has no use for handles from before fork(): every call answers CS_ERR_BAD_HANDLE, and
+ *     cpg_finalize() (which answers CS_OK) frees the child's memory for it without any effect on the parent.
+ *   - A child that neither finalizes nor calls exec keeps the parent's connection open: corosync sees the
+ *     parent's end only when the child is gone too.
+ *   - Handles that the child makes are like any other.
  *
  * ERRORS
  *   Each call lists what it returns besides CS_OK. These three can come from any call that needs corosync,
- * and mean: CS_ERR_BAD_HANDLE   no such handle (never made, finalized, made before a fork, or of the other
- * kind). Looked at first. CS_ERR_LIBRARY      corosync is not there any more, or what it says makes no sense.
- * Finalize the handle, initialise a new one and join again. CS_ERR_TRY_AGAIN    corosync can't take the
- * request now: it is forming a new membership, or its queues are full. Nothing was done. Repeat the call
- * after a pause of some milliseconds.
+ *   and are listed again only where they mean more:
+ *   CS_ERR_BAD_HANDLE  no such handle: never made, finalized, made before a fork, or of the other kind.
+ *                      Looked at first, also by the calls that do not need corosync.
+ *   CS_ERR_LIBRARY     corosync is not there any more, it disconnected this client, or what it says makes no
+ *                      sense. Finalize the handle, initialise a new one and join again.
+ *   CS_ERR_TRY_AGAIN   corosync can't take the request now: it is forming a new membership, or its queues are
+ *                      full. Nothing was done. Repeat the call after a pause of some milliseconds.
  */
 #ifndef COROSYNC_CPG_H_DEFINED
 #define COROSYNC_CPG_H_DEFINED
@@ -106,8 +115,7 @@ struct cpg_name {
 	char value[CPG_MAX_NAME_LENGTH];
 };
 
-/* Size for arrays of members that is always safe with a stock engine, and never enough with larger groups of
- * ours. */
+/* Entries in the arrays of stock libraries, and of programs written for those. Groups of ours have no limit. */
 #define CPG_MEMBERS_MAX 128
 
 struct cpg_iteration_description_t {
@@ -123,17 +131,20 @@ struct cpg_ring_id {
 };
 
 /*
- * A message was delivered. `msg` holds `msg_len` bytes (0 and up; not limited to the atomic size), aligned to
- * 8 bytes; it is the callback's to change until it returns, and gone after that.
+ * A message was delivered.
+ *   nodeid, pid  its sender, which may be this process
+ *   msg          `msg_len` bytes, aligned to 8; the callback's to change until it returns, gone after that
+ *   msg_len      bytes, 0 and up; not limited to the atomic size
  */
 typedef void (*cpg_deliver_fn_t)(cpg_handle_t handle, const struct cpg_name *group_name, uint32_t nodeid,
 				 uint32_t pid, void *msg, size_t msg_len);
 
 /*
- * The membership of the group changed. member_list is the new one, this process among it unless it left;
- * those in joined_list are in it, those in left_list are not. joined_list and left_list are never both
- * filled. The arrays are gone when the callback returns. There may be any number of entries: a group on our
- * engine has no limit.
+ * The membership of the group changed. joined_list and left_list are never both filled. The arrays are gone
+ * when the callback returns. There may be any number of entries: a group on our engine has no limit.
+ *   member_list  who is a member from here on, this process among them unless it left
+ *   left_list    who left just now: not in member_list; `reason` says why
+ *   joined_list  who joined just now: in member_list too; `reason` says why
  */
 typedef void (*cpg_confchg_fn_t)(cpg_handle_t handle, const struct cpg_name *group_name,
 				 const struct cpg_address *member_list, size_t member_list_entries,
@@ -142,6 +153,7 @@ typedef void (*cpg_confchg_fn_t)(cpg_handle_t handle, const struct cpg_name *gro
 
 /*
  * The nodes of the ring changed. Comes after the configuration changes that this caused in the group.
+ *   member_list  ids of the nodes
  */
 typedef void (*cpg_totem_confchg_fn_t)(cpg_handle_t handle, struct cpg_ring_id ring_id,
 				       uint32_t member_list_entries, const uint32_t *member_list);
@@ -172,10 +184,12 @@ typedef struct {
  * Connects to corosync. Does not wait for a membership that is being formed.
  *   handle     out: the new handle
  *   callbacks  copied; NULL: none
+ *
  * CS_ERR_INVALID_PARAM  handle is NULL
  * CS_ERR_LIBRARY        corosync does not run, or has not got that far
  * CS_ERR_ACCESS         this user may not (corosync's uidgid)
- * CS_ERR_NO_MEMORY      here
+ * CS_ERR_NO_MEMORY      here or in corosync
+ * CS_ERR_NO_SPACE       /dev/shm is full
  * CS_ERR_TRY_AGAIN      corosync has no resources for another connection now
  */
 cs_error_t cpg_initialize(cpg_handle_t *handle, cpg_callbacks_t *callbacks);
@@ -185,8 +199,9 @@ cs_error_t cpg_initialize(cpg_handle_t *handle, cpg_callbacks_t *callbacks);
  *   model       CPG_MODEL_V1
  *   model_data  a cpg_model_v1_data_t, copied; its own `model` is not looked at; NULL: no callbacks, no flags
  *   context     kept for cpg_context_get()
+ *
  * Errors as cpg_initialize(), and
- * CS_ERR_INVALID_PARAM  another model, or a flag that does not exist
+ * CS_ERR_INVALID_PARAM  also: another model, or a flag that does not exist
  */
 cs_error_t cpg_model_initialize(cpg_handle_t *handle, cpg_model_t model, cpg_model_data_t *model_data,
 				void *context);
@@ -194,77 +209,111 @@ cs_error_t cpg_model_initialize(cpg_handle_t *handle, cpg_model_t model, cpg_mod
 /*
  * Ends the handle, and what was made with it: iterations, zcb buffers, the descriptor. If it was a member the
  * others see it leave (CPG_REASON_PROCDOWN, or only CPG_REASON_LEAVE when cpg_leave() came first). Events
- * that were not dispatched are dropped. What was accepted from it is still multicast. The handle is gone
- * whatever the result is, unless that is CS_ERR_BAD_HANDLE. CS_ERR_LIBRARY, CS_ERR_TRY_AGAIN  corosync could
- * not be told; it sees the connection end
+ * that were not dispatched are dropped. What was accepted from it is still multicast.
+ *
+ * The handle is gone whatever the result is, unless that is CS_ERR_BAD_HANDLE.
+ *
+ * CS_ERR_LIBRARY    corosync is gone already
+ * CS_ERR_TRY_AGAIN  corosync could not be told; it sees the connection end
  */
 cs_error_t cpg_finalize(cpg_handle_t handle);
 
 /*
  * A descriptor for poll(2): readable while at least one event waits to be dispatched, and when corosync went
  * away. Do nothing else with it. It is a connected unix socket and stays the same until cpg_finalize(), which
- * closes it. CS_ERR_INVALID_PARAM  fd is NULL
+ * closes it. SO_PEERCRED tells corosync's pid, but not with `qb_ipc_type: socket`: libqb's sockets have no
+ * such peer, with any library and engine.
+ *   fd  out: the descriptor
+ *
+ * CS_ERR_INVALID_PARAM  fd is NULL
  */
 cs_error_t cpg_fd_get(cpg_handle_t handle, int *fd);
 
 /*
- * Largest message, in bytes, that is sent as one: 1 MiB - 1024. See cpg_mcast_joined() for larger ones.
+ * Largest message that is sent as one. See cpg_mcast_joined() for larger ones.
+ *   size  out: bytes, 1 MiB - 1024 = 1047552
+ *
  * CS_ERR_INVALID_PARAM  size is NULL
  */
 cs_error_t cpg_max_atomic_msgsize_get(cpg_handle_t handle, uint32_t *size);
 
 /*
  * A pointer of the caller's that belongs to the handle; NULL at first, or what cpg_model_initialize() was
- * given. CS_ERR_INVALID_PARAM  context is NULL (cpg_context_get)
+ * given.
+ *
+ * CS_ERR_INVALID_PARAM  context is NULL (cpg_context_get)
  */
 cs_error_t cpg_context_get(cpg_handle_t handle, void **context);
 cs_error_t cpg_context_set(cpg_handle_t handle, void *context);
 
 /*
  * Takes events and calls back for them, in this thread. One event is one callback or, of a message that is
- * larger than the atomic size or a list that is very long, one piece without a callback. CS_DISPATCH_ONE one
- * event; waits until there is one CS_DISPATCH_ALL              those that are there; CS_OK also if none is
+ * larger than the atomic size or a list that is very long, one piece without a callback. Signals do not end
+ * the waiting.
+ *   CS_DISPATCH_ONE              one event; waits until there is one
+ *   CS_DISPATCH_ALL              those that are there; CS_OK also if none is
  *   CS_DISPATCH_BLOCKING         waits for events until the handle ends or an error comes
  *   CS_DISPATCH_ONE_NONBLOCKING  one event; CS_ERR_TRY_AGAIN if none is there, or another thread is taking it
- * Signals do not end the waiting.
+ *
  * CS_ERR_BAD_HANDLE     also: the handle was finalized meanwhile, in a callback or by another thread. That is
- * how CS_DISPATCH_BLOCKING ends. CS_ERR_INVALID_PARAM  none of these four CS_ERR_LIBRARY        also: an
- * event made no sense. The handle delivers nothing any more. CS_ERR_NO_MEMORY      an event was lost for want
- * of memory. The handle delivers nothing any more. CS_ERR_TRY_AGAIN      only with
- * CS_DISPATCH_ONE_NONBLOCKING
+ *                       how CS_DISPATCH_BLOCKING ends.
+ * CS_ERR_INVALID_PARAM  none of these four
+ * CS_ERR_LIBRARY        also: an event made no sense, or one was lost before. The handle delivers nothing any
+ *                       more.
+ * CS_ERR_NO_MEMORY      for an event. If it was lost by that, calls answer CS_ERR_LIBRARY from then on.
+ * CS_ERR_TRY_AGAIN      only with CS_DISPATCH_ONE_NONBLOCKING
  */
 cs_error_t cpg_dispatch(cpg_handle_t handle, cs_dispatch_flags_t dispatch_types);
 
 /*
  * Joins a group, which exists from its first member to its last. CS_OK: on its way; the handle is a member
  * when its configuration change was dispatched, and may multicast at once. Waits while an earlier leave is
- * still on its way, and while corosync forms a membership. CS_ERR_INVALID_PARAM  group is NULL; or corosync
- * finds that the request does not come from this process CS_ERR_NAME_TOO_LONG  group->length is larger than
- * CPG_MAX_NAME_LENGTH CS_ERR_EXIST          the handle is in a group, or another handle of this process is in
- * this one CS_ERR_TRY_AGAIN      also: an earlier leave of this process from this group was not delivered yet
+ * still on its way, and while corosync forms a membership.
+ *   group  copied
+ *
+ * CS_ERR_INVALID_PARAM  group is NULL; or corosync finds that the request does not come from this process
+ * CS_ERR_NAME_TOO_LONG  group->length is larger than CPG_MAX_NAME_LENGTH
+ * CS_ERR_EXIST          the handle is in a group, or another handle of this process is in this one
+ * CS_ERR_TRY_AGAIN      also: an earlier leave of this process from this group was not delivered yet
  * CS_ERR_BUSY           the handle was finalized by another thread while this call waited
+ * CS_ERR_NO_MEMORY      in corosync
  */
 cs_error_t cpg_join(cpg_handle_t handle, const struct cpg_name *group);
 
 /*
  * Leaves the group. CS_OK: on its way; messages are delivered until its configuration change is. Waits while
- * the join is still on its way, and while corosync forms a membership. CS_ERR_INVALID_PARAM  group is NULL
+ * the join is still on its way, and while corosync forms a membership.
+ *   group  the one that the handle is in
+ *
+ * CS_ERR_INVALID_PARAM  group is NULL
  * CS_ERR_NAME_TOO_LONG  group->length is larger than CPG_MAX_NAME_LENGTH
- * CS_ERR_NOT_EXIST      the handle is in no group, or is leaving it already
+ * CS_ERR_NOT_EXIST      the handle is in no group or in another one, or is leaving it already
  * CS_ERR_BUSY           the handle was finalized by another thread while this call waited
+ * CS_ERR_NO_MEMORY      in corosync
  */
 cs_error_t cpg_leave(cpg_handle_t handle, const struct cpg_name *group);
 
 /*
- * Multicasts the concatenation of `iov_len` pieces (any number; iovec may be NULL if it is 0) to the group.
- * The memory is the caller's again on return. Does not wait, except behind a call of another thread on this
- * handle. A message larger than the atomic size goes in fragments. Each of them is answered by corosync, so
- * this waits; and all are delivered as one message or none is. While one such message is under way on a
- * handle another one is refused. guarantee  see cpg_guarantee_t CS_ERR_INVALID_PARAM  iovec or an iov_base is
- * NULL where there should be bytes CS_ERR_NOT_EXIST      the handle is in no group: it did not join, or it
- * left CS_ERR_TRY_AGAIN      nothing was sent. cpg_flow_control_state_get() tells when it is worth trying
+ * Multicasts the concatenation of `iov_len` pieces to the group. The memory is the caller's again on return.
+ * Does not wait, except behind a call of another thread on this handle.
+ *   guarantee  see cpg_guarantee_t
+ *   iovec      may be NULL if iov_len is 0
+ *   iov_len    any number of pieces, empty ones too
+ *
+ * A message larger than the atomic size goes in fragments. Each of them is answered by corosync, so this
+ * waits; and all are delivered as one message or none is. While one such message is under way on a handle
+ * another one is refused.
+ *
+ * With our engine a message is refused also while a member of the group on this node has more than
+ * client_queue (corosync_cpg(8)) waiting, and then until half of that is left: a receiver that is behind
+ * slows its senders. That member may be the caller: dispatch before trying again. Senders on other nodes are
+ * not slowed so far.
+ *
+ * CS_ERR_INVALID_PARAM  iovec or an iov_base is NULL where there should be bytes
+ * CS_ERR_NOT_EXIST      the handle is in no group: it did not join, or it left
+ * CS_ERR_TRY_AGAIN      nothing was sent. cpg_flow_control_state_get() tells when it is worth trying
  * CS_ERR_TOO_BIG        4 GiB and more
- * CS_ERR_NO_MEMORY      to gather more than 31 pieces, or for fragments
+ * CS_ERR_NO_MEMORY      to gather more than 31 pieces; for fragments, here or in corosync
  * CS_ERR_INTERRUPT      large messages: the ring changed in the middle. Nobody gets it; send it again
  */
 cs_error_t cpg_mcast_joined(cpg_handle_t handle, cpg_guarantee_t guarantee, const struct iovec *iovec,
@@ -272,51 +321,77 @@ cs_error_t cpg_mcast_joined(cpg_handle_t handle, cpg_guarantee_t guarantee, cons
 
 /*
  * The members of any group as this node knows them now, which need not be what was dispatched last. A group
- * that does not exist has none. `reason` is 0. member_list          array of the caller's member_list_entries
- * in: entries that member_list has room for. Stock libraries never looked at this, and many programs leave it
- * unset: 0 and less mean CPG_MEMBERS_MAX. out: members in the group CS_ERR_INVALID_PARAM  a pointer is NULL
+ * that does not exist has none. `reason` is 0.
+ *   groupName            any group
+ *   member_list          array of the caller's
+ *   member_list_entries  in: entries that member_list has room for. Stock libraries never looked at this, and
+ *                        many programs leave it unset: 0 and less mean CPG_MEMBERS_MAX.
+ *                        out: members in the group, also when there was no room for all; unchanged after other
+ *                        errors
+ *
+ * CS_ERR_INVALID_PARAM  a pointer is NULL
  * CS_ERR_NAME_TOO_LONG  groupName->length is larger than CPG_MAX_NAME_LENGTH
- * CS_ERR_NO_SPACE       the group has more: the array is full, *member_list_entries says how large it has to
- * be CS_ERR_NO_MEMORY      here CS_ERR_TRY_AGAIN      also: the group changed faster than it could be read
+ * CS_ERR_NO_SPACE       the group has more: the array holds the first ones, *member_list_entries says how large
+ *                       it has to be
+ * CS_ERR_NO_MEMORY      here or in corosync
+ * CS_ERR_TRY_AGAIN      also: the group changed faster than it could be read
  */
 cs_error_t cpg_membership_get(cpg_handle_t handle, struct cpg_name *groupName,
 			      struct cpg_address *member_list, int *member_list_entries);
 
 /*
  * This node's id.
+ *   local_nodeid  out
+ *
  * CS_ERR_INVALID_PARAM  local_nodeid is NULL
  */
 cs_error_t cpg_local_get(cpg_handle_t handle, unsigned int *local_nodeid);
 
 /*
- * Whether cpg_mcast_joined() would answer CS_ERR_TRY_AGAIN at this moment, if the handle were in a group.
+ * Whether cpg_mcast_joined() would answer CS_ERR_TRY_AGAIN at this moment, if the handle were in a group, a
+ * receiver on this node that is behind included.
+ *   flow_control_enabled  out
+ *
  * Does not wait with our engine. With a stock engine, after a refusal for want of room, it asks corosync a
- * question whose answer shows that there is room again, and waits for it. CS_ERR_INVALID_PARAM
- * flow_control_enabled is NULL
+ * question whose answer shows that there is room again, and waits for it.
+ *
+ * CS_ERR_INVALID_PARAM  flow_control_enabled is NULL
  */
 cs_error_t cpg_flow_control_state_get(cpg_handle_t handle, cpg_flow_control_state_t *flow_control_enabled);
 
 /*
- * A buffer of `size` bytes (0 to the atomic size), on a cache line of its own, for cpg_zcb_mcast_joined().
- * With our engine it lies in memory that is shared with corosync, so what is written to it need not be copied
- * to get there; elsewhere, or when there is no more of that, in the heap. Its content is undefined. It lives
- * until cpg_zcb_free() or cpg_finalize(). CS_ERR_INVALID_PARAM  buffer is NULL CS_ERR_TOO_BIG        larger
- * than the atomic size CS_ERR_NO_MEMORY      none
+ * A buffer for cpg_zcb_mcast_joined(). With our engine it lies in memory that is shared with corosync, on
+ * cache lines of its own, so what is written to it need not be copied to get there; elsewhere, or when there
+ * is no more of that, in the heap. Its content is undefined. It lives until cpg_zcb_free() or cpg_finalize().
+ *   size    bytes, 0 to the atomic size
+ *   buffer  out
+ *
+ * CS_ERR_INVALID_PARAM  buffer is NULL
+ * CS_ERR_TOO_BIG        larger than the atomic size
+ * CS_ERR_NO_MEMORY      none
  */
 cs_error_t cpg_zcb_alloc(cpg_handle_t handle, size_t size, void **buffer);
 
 /*
  * Gives a buffer back, in any order.
+ *   buffer  what cpg_zcb_alloc() gave
+ *
  * CS_ERR_INVALID_PARAM  not the start of a buffer of this handle, or freed already
  */
 cs_error_t cpg_zcb_free(cpg_handle_t handle, void *buffer);
 
 /*
- * Multicasts `msg_len` bytes at `msg`, which is a buffer from cpg_zcb_alloc() or lies inside one. On return
- * the buffer is the caller's again, to fill and send as often as wanted. CS_ERR_INVALID_PARAM  these bytes
- * are not all inside one buffer of this handle CS_ERR_TOO_BIG        msg_len is larger than the atomic size
+ * Multicasts `msg_len` bytes at `msg`, as cpg_mcast_joined() does. On return the buffer is the caller's
+ * again, to fill and send as often as wanted. From shared memory, this waits until corosync took them.
+ *   guarantee  see cpg_guarantee_t
+ *   msg        a buffer from cpg_zcb_alloc(), or bytes inside one
+ *   msg_len    bytes, 0 to the atomic size
+ *
+ * CS_ERR_INVALID_PARAM  these bytes are not all inside one buffer of this handle
+ * CS_ERR_TOO_BIG        msg_len is larger than the atomic size
  * CS_ERR_NOT_EXIST      the handle is in no group
  * CS_ERR_TRY_AGAIN      nothing was sent
+ * CS_ERR_NO_MEMORY      in corosync
  */
 cs_error_t cpg_zcb_mcast_joined(cpg_handle_t handle, cpg_guarantee_t guarantee, void *msg, size_t msg_len);
 
@@ -324,9 +399,12 @@ cs_error_t cpg_zcb_mcast_joined(cpg_handle_t handle, cpg_guarantee_t guarantee, 
  * Starts going through groups or members, as this node knows them at this moment.
  *   group                 the group for CPG_ITERATION_ONE_GROUP, NULL for the others
  *   cpg_iteration_handle  out: to be finalized; ends with `handle` at the latest
- * CS_ERR_INVALID_PARAM  no such type, a group where there should be none or the reverse, cpg_iteration_handle
- * is NULL CS_ERR_NAME_TOO_LONG  group->length is larger than CPG_MAX_NAME_LENGTH CS_ERR_NO_MEMORY      here
- * or in corosync
+ *
+ * CS_ERR_INVALID_PARAM  no such type, a group where there should be none or the reverse, or
+ *                       cpg_iteration_handle is NULL
+ * CS_ERR_NAME_TOO_LONG  group->length is larger than CPG_MAX_NAME_LENGTH
+ * CS_ERR_NO_RESOURCES   the handle has 64 iterations, or several that hold more than 64 MiB in our engine
+ * CS_ERR_NO_MEMORY      here or in corosync
  */
 cs_error_t cpg_iteration_initialize(cpg_handle_t handle, cpg_iteration_type_t iteration_type,
 				    const struct cpg_name *group,
@@ -334,6 +412,8 @@ cs_error_t cpg_iteration_initialize(cpg_handle_t handle, cpg_iteration_type_t it
 
 /*
  * The next one.
+ *   description  out
+ *
  * CS_ERR_INVALID_PARAM  description is NULL
  * CS_ERR_NO_SECTIONS    there are no more
  * CS_ERR_BAD_HANDLE     also: the cpg_handle_t was finalized
@@ -342,7 +422,8 @@ cs_error_t cpg_iteration_next(cpg_iteration_handle_t handle, struct cpg_iteratio
 
 /*
  * Ends the iteration. The handle is gone whatever the result is.
- * CS_ERR_BAD_HANDLE     also: the cpg_handle_t was finalized
+ *
+ * CS_ERR_BAD_HANDLE  also: the cpg_handle_t was finalized
  */
 cs_error_t cpg_iteration_finalize(cpg_iteration_handle_t handle);
 
