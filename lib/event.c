@@ -116,8 +116,10 @@ static cs_error_t event_take(struct instance *instance, struct event *event)
 	return event_classify(instance, event);
 }
 
-/* libqb trusts the size that an event states on its socket transport: the buffer must be as large as events
- * get. */
+/*
+ * libqb trusts the size that an event states on its socket transport: the buffer must be as large as events
+ * get.
+ */
 static uint8_t *buffer_take(struct instance *instance)
 {
 	uint8_t *buffer = instance->spare;

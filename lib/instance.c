@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* cpg_initialize, cpg_model_initialize, cpg_finalize, cpg_fd_get, cpg_context_get/set, cpg_local_get, sizes.
+/*
+ * cpg_initialize, cpg_model_initialize, cpg_finalize, cpg_fd_get, cpg_context_get/set, cpg_local_get, sizes.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -116,10 +116,9 @@ struct instance {
 	bool settling;		   /* a large request was answered just now */
 	uint64_t mcast_bytes_sent; /* header.size of every MCAST request, added up */
 	uint64_t mcasts_sent;
-	uint64_t
-		mcast_ends[MCASTS_MAX]; /* mcast_bytes_sent behind each of the last ones; by number, modulo */
-	bool refused;			/* libqb had no room for a MCAST ... */
-	uint64_t refused_taken;		/* ... when the engine had taken this much */
+	uint64_t mcast_ends[MCASTS_MAX]; /* mcast_bytes_sent behind the last ones, by number modulo this */
+	bool refused;			 /* libqb had no room for a MCAST ... */
+	uint64_t refused_taken;		 /* ... when the engine had taken this much */
 
 	pthread_mutex_t fragments_lock; /* one fragmented message at a time */
 
@@ -251,8 +250,10 @@ bool buffer_grow(uint8_t **data, size_t *capacity, size_t needed, size_t total);
 
 /* ---- gather.c: iovecs ---- */
 
-/* Bytes in all. CS_ERR_INVALID_PARAM: a NULL where bytes should be, CS_ERR_TOO_BIG: no message can be so
- * long. */
+/*
+ * Bytes in all. CS_ERR_INVALID_PARAM: a NULL where bytes should be, CS_ERR_TOO_BIG: no message can be so
+ * long.
+ */
 cs_error_t gather_size(const struct iovec *iov, unsigned int iov_len, size_t *size);
 
 /* Copies `length` bytes from `offset` on to `destination`. */
@@ -268,11 +269,11 @@ cs_error_t mcast_send(struct instance *instance, cpg_guarantee_t guarantee, cons
 
 struct zcb_segment {
 	struct segment segment;
-	size_t live;	  /* buffers handed out */
-	uint32_t units;	  /* cache lines that it is divided into */
-	uint32_t rover;	  /* where the last search ended */
-	uint32_t *extent; /* of each unit: length of the extent that begins there * 2 + used; 0: none begins
-			     there */
+	size_t live;	/* buffers handed out */
+	uint32_t units; /* cache lines that it is divided into */
+	uint32_t rover; /* where the last search ended */
+	/* Of each unit: length of the extent that begins there * 2 + used; 0: none begins there. */
+	uint32_t *extent;
 };
 
 #define ZCB_NO_ROOM SIZE_MAX

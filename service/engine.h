@@ -45,8 +45,10 @@ struct engine_ops {
 	/* Answers `conn`'s request. A response that can't be sent is the client's loss: no result. */
 	void (*respond)(void *context, void *conn, const struct iovec *iov, unsigned int iov_len);
 
-	/* Sends an event to `conn`. 0, -EAGAIN: its buffer is full; any other negative: the connection is
-	 * broken. */
+	/*
+	 * Sends an event to `conn`. 0, -EAGAIN: its buffer is full; any other negative: the connection is
+	 * broken.
+	 */
 	int (*event)(void *context, void *conn, const struct iovec *iov, unsigned int iov_len);
 
 	/*
@@ -57,7 +59,8 @@ struct engine_ops {
 	/* Monotonic time, nanoseconds. */
 	uint64_t (*now)(void *context);
 
-	/* Asks for engine_tick() after at most `delay` nanoseconds. Asking again while one is due is allowed.
+	/*
+	 * Asks for engine_tick() after at most `delay` nanoseconds. Asking again while one is due is allowed.
 	 */
 	void (*wake)(void *context, uint64_t delay);
 
@@ -126,8 +129,10 @@ void engine_message(struct engine *engine, unsigned int function, const void *me
 /* Converts a message of the other byte order in place. */
 void engine_convert(unsigned int function, void *message);
 
-/* A transitional configuration: `left` are the nodes that did not come along. Regular ones bring nothing but
- * sync_init. */
+/*
+ * A transitional configuration: `left` are the nodes that did not come along. Regular ones bring nothing but
+ * sync_init.
+ */
 void engine_transitional(struct engine *engine, const uint32_t *left, size_t left_count);
 void engine_sync_init(struct engine *engine, const uint32_t *trans, size_t trans_count,
 		      const uint32_t *members, size_t member_count, const struct memb_ring_id *ring_id);

@@ -172,7 +172,8 @@ void client_evict(struct engine_client *client, const char *why)
 	client->evicted = true;
 	engine->stats.evicted++;
 	queue_clear(client);
-	/* Its group learns of it when the connection is closed: this may be in the middle of a walk over it.
+	/*
+	 * Its group learns of it when the connection is closed: this may be in the middle of a walk over it.
 	 */
 	engine->ops.evict(engine->context, client->conn);
 }

@@ -86,8 +86,10 @@ struct queued_event {
 	struct event *event;
 };
 
-/* A message in fragments on its way out. Owned by its client (while it adds fragments) and its queued
- * fragments. */
+/*
+ * A message in fragments on its way out. Owned by its client (while it adds fragments) and its queued
+ * fragments.
+ */
 struct partial {
 	unsigned int references;
 	bool handed;	  /* totem has at least one of its fragments */
@@ -266,7 +268,8 @@ void segment_mcast_taken(struct engine_client *client, size_t size);
 /* ---- engine_outgoing.c: hand-over to totem ---- */
 /* Multicasts now or later, in order. False: out of memory, nothing happened. */
 bool outgoing_send(struct engine *engine, const struct iovec *iov, unsigned int iov_len);
-/* The same for a fragment; the client's request is answered when its message was handed over or interrupted.
+/*
+ * The same for a fragment; the client's request is answered when its message was handed over or interrupted.
  */
 bool outgoing_send_fragment(struct engine_client *client, const struct iovec *iov, unsigned int iov_len,
 			    bool last);

@@ -39,7 +39,8 @@ _Noreturn void loader_fail(int code, const char *format, ...) __attribute__((for
 /* The same line, and the process goes on. */
 void loader_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Loads the module, configures it, and takes its engine. Doesn't return when it can't. `conf` names the file.
+/*
+ * Loads the module, configures it, and takes its engine. Doesn't return when it can't. `conf` names the file.
  */
 void loader_module_load(const char *conf, const struct service_option *options, size_t count);
 

@@ -8,7 +8,8 @@
 #include <stddef.h>
 #include <string.h>
 
-/* One argument with options in it, argv[index]. Returns the index of the last argument it used, or -1: usage.
+/*
+ * One argument with options in it, argv[index]. Returns the index of the last argument it used, or -1: usage.
  */
 static int parse_options(char *const argv[], int index, struct loader_args *args)
 {

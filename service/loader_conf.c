@@ -114,7 +114,8 @@ static void section_end(struct parser *parser)
 		section_finish(parser);
 }
 
-/* Of keys that come twice the last one counts, as in the executive's map; the options all go to the module.
+/*
+ * Of keys that come twice the last one counts, as in the executive's map; the options all go to the module.
  */
 static void key_value(struct parser *parser, const char *key, const char *value)
 {
@@ -176,8 +177,10 @@ void loader_conf_parse(char *text, size_t size, const char *name, struct loader_
 		parse_line(&parser, text);
 		text = newline + 1;
 	}
-	/* A section that nothing closes: the executive will refuse the file, but not before we say what we
-	 * saw. */
+	/*
+	 * A section that nothing closes: the executive will refuse the file, but not before we say what we
+	 * saw.
+	 */
 	if (parser.in_service)
 		section_finish(&parser);
 }

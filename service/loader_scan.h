@@ -43,7 +43,8 @@ size_t image_find_service(const struct image *image, uint16_t id, struct corosyn
  */
 const char *image_find_path(const struct image *image, const char *suffix);
 
-/* Copies `size` bytes over `target`, through the write protection of RELRO memory. 0, or -1 with errno set.
+/*
+ * Copies `size` bytes over `target`, through the write protection of RELRO memory. 0, or -1 with errno set.
  */
 int image_patch(const struct image *image, void *target, const void *source, size_t size);
 

@@ -96,8 +96,10 @@ void *qb_ipcs_create(const char *name, int32_t service_id, int type, struct ipcs
 	return create_service_server(create, name, type, handlers);
 }
 
-/* The module calls this too, when it changes its mind about the rate: its own rate_limit() hears of that as
- * well. */
+/*
+ * The module calls this too, when it changes its mind about the rate: its own rate_limit() hears of that as
+ * well.
+ */
 void qb_ipcs_request_rate_limit(void *server, int rate)
 {
 	rate_limit_fn rate_limit =

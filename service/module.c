@@ -398,8 +398,10 @@ static void sync_activate(void)
 
 static void sync_abort(void)
 {
-	/* May come twice or not at all: the next transitional configuration and sync_init do what there is to
-	 * do. */
+	/*
+	 * May come twice or not at all: the next transitional configuration and sync_init do what there is to
+	 * do.
+	 */
 }
 
 /* ---- tables ---- */
@@ -494,7 +496,8 @@ static int rate_limit(int rate)
 	if (!module.setting_rate) {
 		module.rate = rate;
 		if (module.syncing && !is_off(rate)) {
-			/* The executive opens the channel again only when all services are through with sync.
+			/*
+			 * The executive opens the channel again only when all services are through with sync.
 			 */
 			module.syncing = false;
 			engine_sync_over(module.engine);

@@ -19,7 +19,8 @@
 
 struct segment;
 
-/* The ring of a segment is never used: the smallest there is. Part of what the client passes to qb_rb_open.
+/*
+ * The ring of a segment is never used: the smallest there is. Part of what the client passes to qb_rb_open.
  */
 #define SEGMENT_DATA_SIZE 1024u
 

@@ -115,7 +115,7 @@ struct cpg_name {
 	char value[CPG_MAX_NAME_LENGTH];
 };
 
-/* Entries in the arrays of stock libraries, and of programs written for those. Groups of ours have no limit. */
+/* Entries in the arrays of stock libraries, and of programs for those. Groups of ours have no limit. */
 #define CPG_MEMBERS_MAX 128
 
 struct cpg_iteration_description_t {
@@ -326,13 +326,13 @@ cs_error_t cpg_mcast_joined(cpg_handle_t handle, cpg_guarantee_t guarantee, cons
  *   member_list          array of the caller's
  *   member_list_entries  in: entries that member_list has room for. Stock libraries never looked at this, and
  *                        many programs leave it unset: 0 and less mean CPG_MEMBERS_MAX.
- *                        out: members in the group, also when there was no room for all; unchanged after other
- *                        errors
+ *                        out: members in the group, also when there was no room for all of them; unchanged
+ *                        after other errors
  *
  * CS_ERR_INVALID_PARAM  a pointer is NULL
  * CS_ERR_NAME_TOO_LONG  groupName->length is larger than CPG_MAX_NAME_LENGTH
- * CS_ERR_NO_SPACE       the group has more: the array holds the first ones, *member_list_entries says how large
- *                       it has to be
+ * CS_ERR_NO_SPACE       the group has more: the array holds the first ones, *member_list_entries says how
+ *                       large it has to be
  * CS_ERR_NO_MEMORY      here or in corosync
  * CS_ERR_TRY_AGAIN      also: the group changed faster than it could be read
  */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the api_ tests share. Each is a plain program that runs inside a one-node ring; run-api boots that
- *ring, once with stock's engine and once with ours, and runs the same binary with stock's library and with
- *ours.
+ * What the api_ tests share. Each is a plain program that runs inside a one-node ring; run-api boots that ring,
+ * once with stock's engine and once with ours, and runs the same binary with stock's library and with ours.
  *
  * A test tells what it saw as text, one line for each event, and compares that with what it should have seen:
  *
@@ -12,7 +11,7 @@
  *	ring 1                                 totem_confchg
  *
  * Processes appear by name: "self", the names that peers were started with, or their number when they have
- *none.
+ * none.
  */
 #ifndef API_H
 #define API_H

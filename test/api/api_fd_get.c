@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* cpg_fd_get: a connected unix socket to the daemon, readable exactly while there is something to dispatch.
+/*
+ * cpg_fd_get: a connected unix socket to the daemon, readable exactly while there is something to dispatch.
  */
 #define _GNU_SOURCE
 #include "api.h"

@@ -16,8 +16,10 @@ static cpg_flow_control_state_t state_of(const struct api_client *client)
 	return state;
 }
 
-/* Sends without dispatching until a send is refused; the state must have said so then, and say otherwise in
- * the end. */
+/*
+ * Sends without dispatching until a send is refused; the state must have said so then, and say otherwise in
+ * the end.
+ */
 static void truth(struct api_client *client)
 {
 	size_t length = 100000;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* cpg_zcb_alloc: sizes, alignment, many at a time. Stock's library has none of it from an engine that refuses
- * its zcb. */
+/*
+ * cpg_zcb_alloc: sizes, alignment, many at a time. Stock's library hands buffers out of its own memory even when
+ * the engine refuses its zcb: it says so only when one is sent.
+ */
 #include "api.h"
 
 #include <stdint.h>

@@ -120,8 +120,10 @@ static void outside_of_the_buffer(struct api_client *client)
 	free(own);
 }
 
-/* What stock's library calls zcb our engine refuses, as newer stock engines do; the library says so only
- * here. */
+/*
+ * What stock's library calls zcb our engine refuses, as newer stock engines do; the library says so only
+ * here.
+ */
 static void refused(struct api_client *client)
 {
 	void *buffer;

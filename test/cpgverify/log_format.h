@@ -9,24 +9,25 @@
  *	 8  check of the body, u32
  *	12  body
  *
- * A process that is killed leaves the start of a record, or zeroes, at the end: that is no error. It has no
- *END record then, which is how it is told from one that ended by itself.
+ * A process that is killed leaves the start of a record, or zeroes, at the end: that is no error. It has no END
+ * record then, which is how it is told from one that ended by itself.
  *
  * With --reconnect a log holds several sessions. Each begins with START and has an incarnation and pid of its
- *own.
+ * own.
  *
  *	START	 version u32, nodeid u32, pid u32, incarnation u64, time u64 (ns since 1970), group name
- *	JOINED	 -			cpg_join returned CS_OK
+ *	JOINED	 -: cpg_join returned CS_OK
  *	VIEW	 members u32, left u32, joined u32, then these addresses: nodeid, pid, reason, u32 each
  *	RING	 nodeid u32, seq u64, then the nodes, u32 each
- *	SENDER	 ref u32, nodeid u32, pid u32, incarnation u64	introduces what DELIVER calls ref, counted
- *from 0 DELIVER	 ref u32, seq u64, digest u32, size u32 CORRUPT	 nodeid u32, pid u32, size u32
- *a message that is not what a sender built SENT	 seq u64, digest u32, size u32	cpg_mcast_joined
- *returned CS_OK UNSURE	 seq u64, digest u32, size u32	it returned an error after which the message may yet
- *be delivered ERROR	 call u32, code u32		an unexpected answer of the library RETRY	 count
- *u64			CS_ERR_TRY_AGAIN so far in this session DEAD	 code u32
- *the daemon went away; last record of the session
- *	END	 state u32			LOG_END_*; last record of the session
+ *	SENDER	 ref u32, nodeid u32, pid u32, incarnation u64: introduces what DELIVER calls ref, from 0 on
+ *	DELIVER	 ref u32, seq u64, digest u32, size u32
+ *	CORRUPT	 nodeid u32, pid u32, size u32: a message that is not what a sender built
+ *	SENT	 seq u64, digest u32, size u32: cpg_mcast_joined returned CS_OK
+ *	UNSURE	 seq u64, digest u32, size u32: it returned an error after which the message may yet be delivered
+ *	ERROR	 call u32, code u32: an unexpected answer of the library
+ *	RETRY	 count u64: CS_ERR_TRY_AGAIN so far in this session
+ *	DEAD	 code u32: the daemon went away; last record of the session
+ *	END	 state u32, LOG_END_*; last record of the session
  */
 #ifndef CPGVERIFY_LOG_FORMAT_H
 #define CPGVERIFY_LOG_FORMAT_H

@@ -27,7 +27,8 @@ struct message {
 	uint32_t digest; /* the first four bytes of the SHA-256, for the log */
 };
 
-/* Writes header and payload into buffer (MESSAGE_HEADER + message->payload bytes) and sets message->digest.
+/*
+ * Writes header and payload into buffer (MESSAGE_HEADER + message->payload bytes) and sets message->digest.
  */
 void message_build(uint8_t *buffer, struct message *message);
 

@@ -27,7 +27,8 @@
 
 #define PAGE_MESSAGES 64u
 
-/* An event: two bits of kind, and the number of the message, or the index into the session's views or rings.
+/*
+ * An event: two bits of kind, and the number of the message, or the index into the session's views or rings.
  */
 #define EVENT_INDEX 0x3fffffffu
 #define EVENT_KIND 0xc0000000u

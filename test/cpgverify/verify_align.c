@@ -216,7 +216,8 @@ static bool sweep_joined(struct align *align, uint32_t *waiting, size_t *count, 
 	return kept < before;
 }
 
-/* Those who joined in the ring: at their join in a row, or, when nobody else can have seen it, in a new row.
+/*
+ * Those who joined in the ring: at their join in a row, or, when nobody else can have seen it, in a new row.
  */
 static void place_joined(struct align *align, uint32_t head, uint32_t *waiting)
 {

@@ -287,8 +287,10 @@ static void take_corrupt(struct history *history, struct session *session, const
 		   session->pid, record->size, record->nodeid, record->pid);
 }
 
-/* Until it closes its connection a process may hear of the group that it left; that is no part of its
- * history. */
+/*
+ * Until it closes its connection a process may hear of the group that it left; that is no part of its
+ * history.
+ */
 static bool after_leave(const struct session *session, enum log_type type)
 {
 	return session->gone && (type == LOG_VIEW || type == LOG_RING || type == LOG_DELIVER);

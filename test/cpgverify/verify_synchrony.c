@@ -77,8 +77,10 @@ static bool equal(const struct compare *compare, const struct segment *left, con
 	}
 }
 
-/* The first message of the sender that the session delivered in this passage has a later number, or there is
- * none. */
+/*
+ * The first message of the sender that the session delivered in this passage has a later number, or there is
+ * none.
+ */
 static bool began_later(const struct compare *compare, const struct segment *segment, uint32_t message)
 {
 	const struct history *history = compare->history;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Something that looks like an executive to the loader: it has service tables and starts a service from one
- * as corosync does. Compiled several times: TABLE_CONST    the table is in memory that is read-only after
- * relocation TABLE_TWICE    there are two of them TABLE_HIDDEN   the one that is used is not the one that
- * looks like a table
+ * as corosync does. Compiled several times:
+ *   TABLE_CONST   the table is in memory that is read-only after relocation
+ *   TABLE_TWICE   there are two of them
+ *   TABLE_HIDDEN  the one that is used is not the one that looks like a table
  */
 #include <errno.h>
 #include <stdio.h>

@@ -9,7 +9,7 @@
 
 /*
  * Histories are written as words. A process is a digit; it is on the node of that number and has pid 100 +
- *digit.
+ * digit.
  *
  *	=123+3      view of 1, 2 and 3, into which 3 joined; +3u: by NODEUP
  *	=12-3l      3 left: l LEAVE, n NODEDOWN, p PROCDOWN

@@ -3,20 +3,23 @@
  * The calls one by one: arguments, what goes to the engine, and answers that are not what they should be.
  *
  * Seen with stock's library on stock's engine, and kept unless the last column says otherwise:
- *   cpg_initialize(NULL, ...), any out pointer NULL, group NULL   crash              INVALID_PARAM
- *   membership_get with a list or count of NULL                   INVALID_PARAM
- *   iteration_next(NULL), iteration_initialize(NULL)              INVALID_PARAM
- *   iteration of an unknown type, ONE_GROUP without a group, ALL with one   INVALID_PARAM
- *   model_initialize: model 0 or 2, unknown flags                 INVALID_PARAM; without data OK
- *   names longer than 128                                         NAME_TOO_LONG
- *   mcast before join and after leave                             OK, lost           NOT_EXIST
- *   mcast of nothing, of a guarantee that does not exist          OK
- *   join and leave while the other one is on its way              waits
- *   zcb: alloc of 0 OK, of 1 MiB and more OK; such a message OK and lost             TOO_BIG
- *   zcb_free(NULL)                                                crash              INVALID_PARAM
- *   iteration after its handle was finalized                      BAD_HANDLE
- *   the engine died: LIBRARY from everything that asks it; fd_get and flow_control_state_get stay OK;
- *   finalize LIBRARY, then BAD_HANDLE
+ *   cpg_initialize(NULL, ...), any out pointer NULL, group NULL       crash               INVALID_PARAM
+ *   membership_get with a list or count of NULL                       INVALID_PARAM
+ *   iteration_next(NULL), iteration_initialize(NULL)                  INVALID_PARAM
+ *   iteration: unknown type, ONE_GROUP without a group, ALL with one  INVALID_PARAM
+ *   model_initialize: model 0 or 2, unknown flags                     INVALID_PARAM
+ *   model_initialize without data                                     OK
+ *   names longer than 128                                             NAME_TOO_LONG
+ *   mcast before join and after leave                                 OK, lost            NOT_EXIST
+ *   mcast of nothing, of a guarantee that does not exist              OK
+ *   join and leave while the other one is on its way                  waits
+ *   zcb: alloc of 0                                                   OK
+ *   zcb: alloc of 1 MiB and more; such a message                      OK; OK, lost        TOO_BIG
+ *   zcb_free(NULL)                                                    crash               INVALID_PARAM
+ *   iteration after its handle was finalized                          BAD_HANDLE
+ *   the engine died: everything that asks it                          LIBRARY
+ *   the engine died: fd_get, flow_control_state_get                   OK
+ *   the engine died: finalize once, twice                             LIBRARY, BAD_HANDLE
  */
 #include <check.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Parts of the library that need no engine: handles, pieces of messages, fragments, the division of segments.
+/*
+ * Parts of the library that need no engine: handles, pieces of messages, fragments, the division of segments.
  */
 #include <check.h>
 #include <stdlib.h>

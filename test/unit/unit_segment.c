@@ -120,8 +120,10 @@ static int child_status(pid_t pid)
 			      status_);                                                                      \
 	} while (0)
 
-/* A /dev/shm for this process and its children alone, of `pages` pages (0: no limit). False: not allowed
- * here. */
+/*
+ * A /dev/shm for this process and its children alone, of `pages` pages (0: no limit). False: not allowed
+ * here.
+ */
 static bool private_shm(unsigned int pages)
 {
 	char options[64];
