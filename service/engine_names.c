@@ -6,11 +6,13 @@
 
 bool name_read(struct name *name, const struct ipc_name *from)
 {
-	if (from->length > IPC_NAME_MAX) {
+	uint32_t length = *(const volatile uint32_t *)&from->length;
+
+	if (length > IPC_NAME_MAX) {
 		return false;
 	}
-	name->length = from->length;
-	memcpy(name->value, from->value, from->length);
+	name->length = length;
+	memcpy(name->value, from->value, length);
 	return true;
 }
 
