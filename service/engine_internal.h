@@ -195,7 +195,7 @@ void engine_log(struct engine *engine, int priority, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* ---- engine_names.c: names and addresses ---- */
-/* False: the length is out of range. Reads `from` once, it may change meanwhile. */
+/* False: the length is out of range. `from` is a copy of our own: no client changes it meanwhile. */
 bool name_read(struct name *name, const struct ipc_name *from);
 bool name_equal(const struct name *a, const struct name *b);
 int name_compare(const struct name *a, const struct name *b);
