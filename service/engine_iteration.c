@@ -110,7 +110,7 @@ void request_iteration_initialize(struct engine_client *client,
 		.header = {.id = IPC_RES_ITERATION_INITIALIZE, .size = sizeof(response)},
 	};
 	struct iovec iov = {.iov_base = &response, .iov_len = sizeof(response)};
-	uint32_t type = *(const volatile uint32_t *)&request->iteration_type;
+	uint32_t type = request->iteration_type;
 	struct name name = {0};
 
 	if (type < ITERATION_NAME_ONLY || type > ITERATION_ALL ||
@@ -145,8 +145,7 @@ void request_iteration_next(struct engine_client *client, const struct ipc_itera
 		.header = {.id = IPC_RES_ITERATION_NEXT, .size = sizeof(response), .error = CS_OK},
 	};
 	struct iovec iov = {.iov_base = &response, .iov_len = sizeof(response)};
-	struct iteration *iteration =
-		iteration_find(client, *(const volatile uint64_t *)&request->iteration_handle);
+	struct iteration *iteration = iteration_find(client, request->iteration_handle);
 
 	if (iteration == NULL) {
 		response.header.error = CS_ERR_BAD_HANDLE;
@@ -168,8 +167,7 @@ static void iteration_free(struct engine_client *client, struct iteration *itera
 
 void request_iteration_finalize(struct engine_client *client, const struct ipc_iteration *request)
 {
-	struct iteration *iteration =
-		iteration_find(client, *(const volatile uint64_t *)&request->iteration_handle);
+	struct iteration *iteration = iteration_find(client, request->iteration_handle);
 
 	if (iteration) {
 		iteration_free(client, iteration);

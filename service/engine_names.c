@@ -6,13 +6,11 @@
 
 bool name_read(struct name *name, const struct ipc_name *from)
 {
-	uint32_t length = *(const volatile uint32_t *)&from->length;
-
-	if (length > IPC_NAME_MAX) {
+	if (from->length > IPC_NAME_MAX) {
 		return false;
 	}
-	name->length = length;
-	memcpy(name->value, from->value, length);
+	name->length = from->length;
+	memcpy(name->value, from->value, from->length);
 	return true;
 }
 

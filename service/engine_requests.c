@@ -3,15 +3,14 @@
  * What clients ask. One table says for each request how long it must be, which response answers it and
  * who handles it; whatever does not fit is refused before any handler sees it.
  *
- * A request lies in memory that its client can still write: every field is read once.
+ * A request lies in memory that its client can still write, aligned to 4 bytes: its fixed part is copied once, and
+ * only the copy is looked at. The payload behind it is copied once too, by whoever takes it.
  */
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
 #include "engine_internal.h"
-
-#define READ_ONCE(field) (*(const volatile __typeof__(field) *)&(field))
 
 /* The largest multicast, stock's header included, with room for what totem puts around it. */
 #define WIRE_MESSAGE_MAX (TOTEM_MESSAGE_SIZE_MAX - 256u)
@@ -75,13 +74,13 @@ static void request_join(struct engine_client *client, const struct ipc_join *re
 	if (!name_read(&name, &request->group)) {
 		error = CS_ERR_NAME_TOO_LONG;
 		client_complain(client, "join: the group's name is too long");
-	} else if (READ_ONCE(request->pid) != client->pid) {
+	} else if (request->pid != client->pid) {
 		error = CS_ERR_INVALID_PARAM;
 		client_complain(client, "join: the process id is not its own");
 	} else if (refusal[client->state] != CS_OK) {
 		error = refusal[client->state];
 	} else {
-		error = join_group(client, &name, READ_ONCE(request->flags));
+		error = join_group(client, &name, request->flags);
 	}
 	client_respond(client, IPC_RES_JOIN, error);
 }
@@ -112,7 +111,7 @@ static void request_leave(struct engine_client *client, const struct ipc_leave *
 	if (!name_read(&name, &request->group)) {
 		error = CS_ERR_NAME_TOO_LONG;
 		client_complain(client, "leave: the group's name is too long");
-	} else if (READ_ONCE(request->pid) != client->pid) {
+	} else if (request->pid != client->pid) {
 		error = CS_ERR_INVALID_PARAM;
 		client_complain(client, "leave: the process id is not its own");
 	} else if (refusal[client->state] != CS_OK) {
@@ -141,9 +140,10 @@ static bool may_send(const struct engine_client *client)
 	return client->state == CLIENT_JOIN_STARTED || client->state == CLIENT_JOINED;
 }
 
-static void request_mcast(struct engine_client *client, const struct ipc_mcast *request, size_t size)
+static void request_mcast(struct engine_client *client, const struct ipc_mcast *request, const void *payload,
+			  size_t size)
 {
-	uint32_t length = READ_ONCE(request->msglen);
+	uint32_t length = request->msglen;
 
 	segment_mcast_taken(client, size);
 	if (length > size - sizeof(*request) || length > WIRE_MESSAGE_MAX - sizeof(struct wire_mcast)) {
@@ -152,7 +152,7 @@ static void request_mcast(struct engine_client *client, const struct ipc_mcast *
 		client_evict(client, "it sent a multicast that is longer than its request");
 		return;
 	}
-	if (may_send(client) && !outgoing_mcast(client, request->message, length)) {
+	if (may_send(client) && !outgoing_mcast(client, payload, length)) {
 		client_evict(client, "out of memory for its messages");
 	}
 }
@@ -211,12 +211,12 @@ static bool send_fragment(struct engine_client *client, const struct fragment *f
 }
 
 static void request_partial_mcast(struct engine_client *client, const struct ipc_partial_mcast *request,
-				  size_t size)
+				  const void *payload, size_t size)
 {
 	struct fragment fragment = {
-		.msglen = READ_ONCE(request->msglen),
-		.fraglen = READ_ONCE(request->fraglen),
-		.type = READ_ONCE(request->type),
+		.msglen = request->msglen,
+		.fraglen = request->fraglen,
+		.type = request->type,
 	};
 	cs_error_t error;
 
@@ -229,7 +229,7 @@ static void request_partial_mcast(struct engine_client *client, const struct ipc
 	} else {
 		error = partial_check(client, &fragment);
 	}
-	if (error == CS_OK && !send_fragment(client, &fragment, request->message)) {
+	if (error == CS_OK && !send_fragment(client, &fragment, payload)) {
 		error = CS_ERR_NO_MEMORY;
 	}
 	if (error == CS_ERR_INVALID_PARAM) {
@@ -311,7 +311,7 @@ static void request_membership_page(struct engine_client *client, const struct i
 		client_respond(client, IPC_RES_MEMBERSHIP_PAGE, CS_ERR_INVALID_PARAM);
 		return;
 	}
-	respond_page(client, group_find(client->engine, &name), READ_ONCE(request->first));
+	respond_page(client, group_find(client->engine, &name), request->first);
 }
 
 /* ---- dispatch ---- */
@@ -334,24 +334,42 @@ static void request_zc_execute(struct engine_client *client, const void *request
 	client_respond(client, IPC_RES_ZC_EXECUTE, CS_ERR_NOT_SUPPORTED);
 }
 
-/* Adapters: the table's handlers get (client, request, size). */
+/* The fixed part of a request. The largest is HELLO's or a join's. */
+union request_head {
+	struct ipc_request header;
+	struct ipc_join join;
+	struct ipc_hello hello;
+	uint8_t bytes[sizeof(struct ipc_join)];
+};
+
+/* Adapters: the table's handlers get (client, request, payload, size), and a payload is what lies behind the type. */
 #define HANDLER(name, type)                                                                                  \
-	static void handle_##name(struct engine_client *client, const void *request, size_t size)            \
+	static void handle_##name(struct engine_client *client, const void *request, const uint8_t *message, \
+				  size_t size)                                                               \
 	{                                                                                                    \
+		(void)message;                                                                               \
 		(void)size;                                                                                  \
 		request_##name(client, (const type *)request);                                               \
 	}
-#define SIZED_HANDLER(name, type)                                                                            \
-	static void handle_##name(struct engine_client *client, const void *request, size_t size)            \
+#define PAYLOAD_HANDLER(name, type)                                                                          \
+	static void handle_##name(struct engine_client *client, const void *request, const uint8_t *message, \
+				  size_t size)                                                               \
 	{                                                                                                    \
-		request_##name(client, (const type *)request, size);                                         \
+		static_assert(sizeof(type) <= sizeof(union request_head), #name);                            \
+		request_##name(client, (const type *)request, message + sizeof(type), size);                 \
 	}
+
+static void handle_local_get(struct engine_client *client, const void *request, const uint8_t *message,
+			     size_t size)
+{
+	(void)message;
+	request_local_get(client, (const struct ipc_hello *)request, size);
+}
 
 HANDLER(join, struct ipc_join)
 HANDLER(leave, struct ipc_leave)
-SIZED_HANDLER(mcast, struct ipc_mcast)
+PAYLOAD_HANDLER(mcast, struct ipc_mcast)
 HANDLER(membership, struct ipc_membership)
-SIZED_HANDLER(local_get, struct ipc_hello)
 HANDLER(iteration_initialize, struct ipc_iteration_initialize)
 HANDLER(iteration_next, struct ipc_iteration)
 HANDLER(iteration_finalize, struct ipc_iteration)
@@ -359,14 +377,15 @@ HANDLER(finalize, void)
 HANDLER(zc_alloc, void)
 HANDLER(zc_free, void)
 HANDLER(zc_execute, void)
-SIZED_HANDLER(partial_mcast, struct ipc_partial_mcast)
+PAYLOAD_HANDLER(partial_mcast, struct ipc_partial_mcast)
 HANDLER(segment_create, struct ipc_segment_create)
 HANDLER(segment_destroy, struct ipc_segment_destroy)
 HANDLER(zcb_mcast, struct ipc_zcb_mcast)
 HANDLER(membership_page, struct ipc_membership_page)
 
 struct request_kind {
-	void (*handle)(struct engine_client *client, const void *request, size_t size);
+	void (*handle)(struct engine_client *client, const void *request, const uint8_t *message,
+		       size_t size);
 	size_t size; /* at least */
 	int response;
 };
@@ -411,8 +430,9 @@ static void refuse(struct engine_client *client, int32_t id, int response)
 
 void engine_request(struct engine *engine, struct engine_client *client, const void *message, size_t readable)
 {
-	const struct ipc_request *header = message;
-	int32_t id, size;
+	union request_head head = {0};
+	const struct ipc_request *header = &head.header;
+	size_t size;
 
 	if (client->evicted) {
 		return;
@@ -421,14 +441,18 @@ void engine_request(struct engine *engine, struct engine_client *client, const v
 		refuse(client, -1, 0);
 		return;
 	}
-	id = READ_ONCE(header->id);
-	size = READ_ONCE(header->size);
-	if (id < 0 || id >= IPC_REQ_COUNT) {
-		refuse(client, id, 0);
-	} else if (size < 0 || (size_t)size < kinds[id].size || (size_t)size > readable) {
-		refuse(client, id, kinds[id].response);
+	memcpy(&head, message, sizeof(*header));
+	size = header->size < 0 ? 0 : (size_t)header->size;
+	if (header->id < 0 || header->id >= IPC_REQ_COUNT) {
+		refuse(client, header->id, 0);
+	} else if (size < kinds[header->id].size || size > readable) {
+		refuse(client, header->id, kinds[header->id].response);
 	} else {
-		kinds[id].handle(client, message, (size_t)size);
+		size_t fixed = size < sizeof(head) ? size : sizeof(head);
+
+		memcpy(head.bytes + sizeof(*header), (const uint8_t *)message + sizeof(*header),
+		       fixed - sizeof(*header));
+		kinds[header->id].handle(client, &head, message, size);
 	}
 	outgoing_flush(engine);
 }

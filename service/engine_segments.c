@@ -10,8 +10,6 @@
 
 #include "engine_internal.h"
 
-#define READ_ONCE(field) (*(const volatile __typeof__(field) *)&(field))
-
 #define PAGE_STEP 4096u /* no page is smaller */
 
 #define MESSAGE_MAX (1024u * 1024u - 1024u) /* cpg_max_atomic_msgsize */
@@ -192,21 +190,21 @@ static void hello(struct engine_client *client, const struct ipc_hello *request)
 		.version = IPC_HELLO_VERSION,
 	};
 	struct iovec iov = {.iov_base = &response, .iov_len = sizeof(response)};
-	uint32_t version = READ_ONCE(request->version);
+	uint32_t version = request->version;
 	cs_error_t error = CS_OK;
 
-	switch (version ? READ_ONCE(request->step) : 0) {
+	switch (version ? request->step : 0) {
 	case IPC_HELLO_START:
-		client->features = granted_features(client, READ_ONCE(request->features));
+		client->features = granted_features(client, request->features);
 		if (client->features & IPC_FEATURE_SEGMENTS) {
 			control_offer(client, &response.control);
 		}
 		break;
 	case IPC_HELLO_ATTACHED:
-		error = hello_segment_done(client, READ_ONCE(request->segment_id), true);
+		error = hello_segment_done(client, request->segment_id, true);
 		break;
 	case IPC_HELLO_REFUSED:
-		error = hello_segment_done(client, READ_ONCE(request->segment_id), false);
+		error = hello_segment_done(client, request->segment_id, false);
 		break;
 	default:
 		error = CS_ERR_INVALID_PARAM;
@@ -222,7 +220,7 @@ static void hello(struct engine_client *client, const struct ipc_hello *request)
 
 void request_local_get(struct engine_client *client, const struct ipc_hello *request, size_t size)
 {
-	if (size >= sizeof(*request) && READ_ONCE(request->magic) == IPC_HELLO_MAGIC) {
+	if (size >= sizeof(*request) && request->magic == IPC_HELLO_MAGIC) {
 		hello(client, request);
 	} else {
 		local_get(client);
@@ -237,7 +235,7 @@ void request_segment_create(struct engine_client *client, const struct ipc_segme
 		.header = {.id = IPC_RES_SEGMENT_CREATE, .size = sizeof(response), .error = CS_OK},
 	};
 	struct iovec iov = {.iov_base = &response, .iov_len = sizeof(response)};
-	uint64_t size = READ_ONCE(request->user_size);
+	uint64_t size = request->user_size;
 
 	if (!(client->features & IPC_FEATURE_SEGMENTS) || size <= SEGMENT_START || size > SEGMENT_POOL_MAX) {
 		client_complain(client, "segment: not agreed on, or its size is out of range");
@@ -250,7 +248,7 @@ void request_segment_create(struct engine_client *client, const struct ipc_segme
 
 void request_segment_destroy(struct engine_client *client, const struct ipc_segment_destroy *request)
 {
-	struct client_segment *slot = segment_find(client, READ_ONCE(request->segment_id));
+	struct client_segment *slot = segment_find(client, request->segment_id);
 	cs_error_t error = CS_OK;
 
 	if (slot == NULL || slot == client->control) {
@@ -303,8 +301,8 @@ static cs_error_t zcb_mcast(struct engine_client *client, const struct client_se
 
 void request_zcb_mcast(struct engine_client *client, const struct ipc_zcb_mcast *request)
 {
-	struct client_segment *slot = segment_find(client, READ_ONCE(request->segment_id));
-	cs_error_t error = zcb_mcast(client, slot, READ_ONCE(request->offset), READ_ONCE(request->length));
+	struct client_segment *slot = segment_find(client, request->segment_id);
+	cs_error_t error = zcb_mcast(client, slot, request->offset, request->length);
 
 	client_respond(client, IPC_RES_ZCB_MCAST, error);
 }
