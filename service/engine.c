@@ -61,12 +61,15 @@ void engine_token(struct engine *engine)
 void engine_tick(struct engine *engine)
 {
 	outgoing_flush(engine);
+	if (engine->untold) {
+		departing_tell(engine);
+	}
 	clients_flush(engine);
 }
 
 bool engine_busy(const struct engine *engine)
 {
-	return !qb_list_empty(&engine->outgoing) || engine->inflight != 0;
+	return !qb_list_empty(&engine->outgoing) || engine->inflight != 0 || engine->untold != 0;
 }
 
 void engine_log(struct engine *engine, int priority, const char *format, ...)

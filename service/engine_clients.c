@@ -22,6 +22,8 @@
 /* More than this between two tries does not count as stalling: we did not run, and maybe the clients neither. */
 #define SLOW_PAUSE (100ull * 1000 * 1000) /* ns */
 
+#define DEPARTING_DELAY (100ull * 1000 * 1000) /* ns, until there may be memory again */
+
 /* ---- being behind ---- */
 
 static void set_behind(struct engine_client *client, bool behind)
@@ -77,13 +79,22 @@ struct engine_client *engine_client_new(struct engine *engine, void *conn, uint3
 	return client;
 }
 
-void client_join_group(struct engine_client *client, struct group *group)
+bool client_join_group(struct engine_client *client, struct group *group)
 {
+	struct departing *departing = calloc(1, sizeof(*departing));
+
+	if (departing == NULL || !outgoing_procjoin(client->engine, group, client->pid)) {
+		free(departing);
+		return false;
+	}
+	departing->pid = client->pid;
+	client->departing = departing;
 	client->group = group;
 	client->state = CLIENT_JOIN_STARTED;
 	qb_list_add_tail(&client->of_group, &group->clients);
 	update_behind(client);
 	segment_receiver_behind(client);
+	return true;
 }
 
 void client_leave_group(struct engine_client *client)
@@ -93,6 +104,8 @@ void client_leave_group(struct engine_client *client)
 	partial_abandon(client);
 	set_behind(client, false);
 	qb_list_del(&client->of_group);
+	free(client->departing);
+	client->departing = NULL;
 	client->group = NULL;
 	client->state = CLIENT_UNJOINED;
 	client->wants_totem_conf = false;
@@ -100,33 +113,53 @@ void client_leave_group(struct engine_client *client)
 	group_release(client->engine, group);
 }
 
-/* Remembers that the process is still leaving, once nobody else does. */
-static void departing_add(struct engine_client *client)
+/* Tells everybody of a death, later when there is no memory now. */
+static void departing_try(struct engine *engine, const struct group *group, struct departing *departing)
 {
-	struct departing *departing = malloc(sizeof(*departing));
+	bool told = outgoing_procleave(engine, group, departing->pid, REASON_PROCDOWN);
 
-	if (departing == NULL) {
-		return; /* a join before the leave is delivered is then not refused, merely odd */
+	if (departing->untold) {
+		engine->untold--;
 	}
-	departing->pid = client->pid;
-	qb_list_add_tail(&departing->of_group, &client->group->departing);
+	departing->untold = !told;
+	if (!told) {
+		engine->untold++;
+		engine->ops.wake(engine->context, DEPARTING_DELAY);
+	}
 }
 
 /* The client goes without having left: everybody hears PROCDOWN, once, behind all that it sent. */
 void client_depart(struct engine_client *client)
 {
-	struct engine *engine = client->engine;
+	struct departing *departing = client->departing;
+	struct group *group = client->group;
 
-	if (client->group == NULL) {
+	if (group == NULL) {
 		return;
 	}
-	if (client->state != CLIENT_LEAVE_STARTED &&
-	    !outgoing_procleave(engine, client->group, client->pid, REASON_PROCDOWN)) {
-		engine_log(engine, LOG_CRIT,
-			   "out of memory: process %u stays listed until the next ring change", client->pid);
+	client->departing = NULL;
+	qb_list_add_tail(&departing->of_group, &group->departing);
+	if (client->state != CLIENT_LEAVE_STARTED) {
+		departing_try(client->engine, group, departing);
 	}
-	departing_add(client);
 	client_leave_group(client);
+}
+
+void departing_tell(struct engine *engine)
+{
+	const struct group *group;
+	struct qb_list_head *at;
+
+	for (group = group_first(engine); engine->untold && group; group = group_next(engine, group)) {
+		qb_list_for_each(at, &group->departing)
+		{
+			struct departing *departing = qb_list_entry(at, struct departing, of_group);
+
+			if (departing->untold) {
+				departing_try(engine, group, departing);
+			}
+		}
+	}
 }
 
 static void queue_clear(struct engine_client *client)

@@ -66,10 +66,14 @@ struct group {
 	struct qb_list_head departing; /* local processes whose leave or death is not delivered yet */
 };
 
-/* A local process that leaves a group without a client to remember it. */
+/*
+ * A local process that leaves a group without a client to remember it. Made when it joins: a death must not fail for
+ * want of memory.
+ */
 struct departing {
 	struct qb_list_head of_group;
 	uint32_t pid;
+	bool untold; /* there was no memory for its PROCLEAVE: tried again */
 };
 
 enum client_state { CLIENT_UNJOINED, CLIENT_JOIN_STARTED, CLIENT_JOINED, CLIENT_LEAVE_STARTED };
@@ -119,7 +123,8 @@ struct engine_client {
 	struct qb_list_head iterations;
 	struct engine *engine;
 	void *conn;
-	struct group *group; /* NULL exactly when CLIENT_UNJOINED */
+	struct group *group;	     /* NULL exactly when CLIENT_UNJOINED */
+	struct departing *departing; /* when group: what remembers its departure */
 	struct partial *partial;
 	enum client_state state;
 	uint32_t pid;
@@ -170,6 +175,7 @@ struct engine {
 	uint64_t slow_tried; /* when that was done last */
 
 	struct qb_list_head outgoing;
+	size_t untold; /* deaths */
 	enum gate gate;
 	size_t backlog;	 /* bytes in outgoing */
 	size_t inflight; /* bytes handed to totem that have not come back, sync's not counted */
@@ -241,9 +247,12 @@ void client_event(struct engine_client *client, struct event **shared, const str
 void event_release(struct event *event);
 void client_evict(struct engine_client *client, const char *why);
 void clients_flush(struct engine *engine);
-void client_join_group(struct engine_client *client, struct group *group);
+/* Multicasts the join. False: out of memory, nothing happened. */
+bool client_join_group(struct engine_client *client, struct group *group);
 void client_leave_group(struct engine_client *client);
 void client_depart(struct engine_client *client);
+/* Deaths that there was no memory to tell of. */
+void departing_tell(struct engine *engine);
 void client_respond(struct engine_client *client, int id, cs_error_t error);
 void client_complain(struct engine_client *client, const char *what);
 

@@ -48,14 +48,13 @@ static cs_error_t join_group(struct engine_client *client, const struct name *na
 		return CS_ERR_NO_MEMORY;
 	}
 	error = check_duplicate(group, client->pid);
-	if (error == CS_OK && !outgoing_procjoin(client->engine, group, client->pid)) {
+	if (error == CS_OK && !client_join_group(client, group)) {
 		error = CS_ERR_NO_MEMORY;
 	}
 	if (error != CS_OK) {
 		group_release(client->engine, group);
 		return error;
 	}
-	client_join_group(client, group);
 	client->wants_totem_conf = flags & IPC_JOIN_INITIAL_TOTEM_CONF;
 	return CS_OK;
 }

@@ -181,6 +181,32 @@ START_TEST(all_allocations_fail_from_one_on)
 }
 END_TEST
 
+/* A death that nobody hears of would leave a member behind for good. */
+START_TEST(a_death_is_told_when_memory_is_back)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *one = peer_new(fixture, 10), *two = peer_new(fixture, 20);
+
+	joined(fixture, one, "group");
+	joined(fixture, two, "group");
+	drop_all(&one->events);
+	fixture->totem_full = true;
+	fail_after(0, true);
+	peer_gone(fixture, two);
+	engine_tick(fixture->engine);
+	fail_no_more();
+	fixture->totem_full = false;
+	ck_assert_uint_ne(fixture->wake_at, 0);
+	engine_tick(fixture->engine);
+	deliver_own(fixture);
+	ck_assert_str_eq(next_confchg(one), "1:10 -1:20p");
+	two = peer_new(fixture, 20);
+	joined(fixture, two, "group"); /* and nothing keeps it from coming back */
+	ck_assert_str_eq(next_confchg(one), "1:10 1:20 +1:20j");
+	fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(no_engine_and_no_client)
 {
 	struct fixture *fixture = fixture_new(NULL);
@@ -201,7 +227,7 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {each_allocation_fails_once, all_allocations_fail_from_one_on,
-				      no_engine_and_no_client};
+				      a_death_is_told_when_memory_is_back, no_engine_and_no_client};
 
 	return RUN_TESTS("engine: out of memory", tests);
 }
