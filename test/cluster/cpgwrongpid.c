@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
-#include "include/cpg_ipc.h"
+#include "cpg_ipc.h"
 
 #define ANSWER_MS 10000
 

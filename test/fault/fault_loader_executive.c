@@ -12,7 +12,7 @@
 
 #include <qb/qbipcs.h>
 
-#include "include/service_abi.h"
+#include "service_abi.h"
 
 #define OTHER_ID 3
 #define ALLOWED_UID 1000

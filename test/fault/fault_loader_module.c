@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "include/cpg_ipc.h"
-#include "include/loader_abi.h"
+#include "cpg_ipc.h"
+#include "loader_abi.h"
 
 #define LIB_COUNT 13
 #define NOT_SUPPORTED 20 /* CS_ERR_NOT_SUPPORTED */

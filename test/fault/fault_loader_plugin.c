@@ -4,7 +4,7 @@
 
 #include <qb/qbipcs.h>
 
-#include "include/service_abi.h"
+#include "service_abi.h"
 
 int plugin_run(void);
 

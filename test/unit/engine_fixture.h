@@ -11,9 +11,9 @@
 #include <check.h>
 #include <corosync/corotypes.h>
 
-#include "include/cpg_ipc.h"
-#include "include/cpg_segment.h"
-#include "include/cpg_wire.h"
+#include "cpg_ipc.h"
+#include "cpg_segment.h"
+#include "cpg_wire.h"
 #include "service/engine.h"
 
 #define SELF 1u /* nodeid of the engine under test */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "include/cpg_segment.h"
+#include "cpg_segment.h"
 #include "test/unit/engine_fixture.h"
 
 /* As request(), with a header of our own and so many readable bytes. */
