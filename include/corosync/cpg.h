@@ -223,8 +223,8 @@ cs_error_t cpg_finalize(cpg_handle_t handle);
  * away. Do nothing else with it. It is a connected unix socket and stays the same until cpg_finalize(), which
  * closes it. SO_PEERCRED tells corosync's pid.
  *
- * With `qb_ipc_type: socket`, and any library and engine, libqb's sockets know no such peer: SO_PEERCRED tells no
- * pid, and that corosync went away only calls show, by CS_ERR_LIBRARY.
+ * With `qb_ipc_type: socket`, and any library and engine, libqb's sockets know no such peer: SO_PEERCRED tells
+ * no pid, and that corosync went away only calls show, by CS_ERR_LIBRARY.
  *   fd  out: the descriptor
  *
  * CS_ERR_INVALID_PARAM  fd is NULL
