@@ -72,7 +72,7 @@ struct engine_ops {
 
 	/*
 	 * Shared memory for `conn`, readable and writable by its user; 0 or a negative errno. NULL ops: no
-	 * segments here. publish_done: the client has mapped it (or never will): its name goes away.
+	 * segments here. segment_unlink: the client has mapped it (or never will): its name goes away.
 	 */
 	int (*segment_create)(void *context, void *conn, size_t user_size, struct engine_segment *segment,
 			      struct engine_segment_name *name);
