@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Network, token, delivery: see sim_totem.h. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +57,7 @@ void totem_free(struct sim_totem *totem)
 
 struct packet *ring_packet(const struct ring *ring, size_t position)
 {
+	assert(ring->capacity != 0);
 	return ring->log[position % ring->capacity];
 }
 

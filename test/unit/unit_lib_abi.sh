@@ -44,7 +44,10 @@ symbols "$ours" >"$work/ours.symbols"
 same symbols
 
 for library in stock ours; do
-	eval "file=\$$library"
+	case $library in
+	stock) file=$stock ;;
+	*) file=$ours ;;
+	esac
 	readelf -d "$file" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p' >"$work/$library.soname"
 	basename "$(readlink -f "$file")" >"$work/$library.version"
 done

@@ -592,6 +592,13 @@ START_TEST(engine_dies_over_a_request)
 }
 END_TEST
 
+/* Each test begins with nothing seen, whether it has a process of its own or not. */
+static void forget(void)
+{
+	delivered = delivered_length = 0;
+	delivered_sum = 0;
+}
+
 int main(void)
 {
 	Suite *suite = suite_create("lib_calls");
@@ -599,6 +606,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_add_checked_fixture(tcase, forget, NULL);
 	fake_private_shm();
 	tcase_add_test(tcase, no_engine);
 	tcase_add_test(tcase, arguments);

@@ -538,6 +538,16 @@ START_TEST(callbacks_may_be_missing)
 }
 END_TEST
 
+/* Each test begins with nothing seen, whether it has a process of its own or not. */
+static void forget(void)
+{
+	delivered = confchgs = totem_confchgs = 0;
+	last_length = last_members = last_left = last_joined = 0;
+	last_sum = 0;
+	last_pid = 0;
+	finalize_in_callback = false;
+}
+
 int main(void)
 {
 	Suite *suite = suite_create("lib_events");
@@ -545,6 +555,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_add_checked_fixture(tcase, forget, NULL);
 	fake_private_shm();
 	tcase_add_test(tcase, matrix_when_nothing_is_there);
 	tcase_add_test(tcase, readable_while_anything_is_left);

@@ -368,6 +368,13 @@ START_TEST(nothing_stays_mapped)
 }
 END_TEST
 
+/* Each test begins with nothing seen, whether it has a process of its own or not. */
+static void forget(void)
+{
+	delivered = delivered_length = 0;
+	delivered_byte = 0;
+}
+
 int main(void)
 {
 	Suite *suite = suite_create("lib_memory");
@@ -375,6 +382,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_add_checked_fixture(tcase, forget, NULL);
 	fake_private_shm();
 	tcase_add_test(tcase, control_segment_loses_its_name);
 	tcase_add_loop_test(tcase, control_segment_that_can_not_be_used, 0, 5);

@@ -277,6 +277,13 @@ START_TEST(pool_never_overlaps)
 }
 END_TEST
 
+/* Each test begins with nothing seen, whether it has a process of its own or not. */
+static void forget(void)
+{
+	destroyed = 0;
+	assemblies = NULL;
+}
+
 int main(void)
 {
 	Suite *suite = suite_create("lib_parts");
@@ -284,6 +291,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_add_checked_fixture(tcase, forget, NULL);
 	tcase_add_test(tcase, handle_lives_until_last_reference);
 	tcase_add_test(tcase, handle_of_another_kind_or_time_is_bad);
 	tcase_add_test(tcase, handles_are_many);

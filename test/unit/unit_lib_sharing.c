@@ -221,7 +221,9 @@ static bool child(cpg_handle_t handle, cpg_iteration_handle_t iteration, void *b
 		return false;
 	if (cpg_iteration_next(iteration, &description) != CS_ERR_BAD_HANDLE)
 		return false;
-	if (cpg_finalize(handle) != CS_OK || cpg_finalize(handle) != CS_ERR_BAD_HANDLE)
+	if (cpg_finalize(handle) != CS_OK)
+		return false;
+	if (cpg_finalize(handle) != CS_ERR_BAD_HANDLE)
 		return false;
 	if (cpg_iteration_finalize(iteration) != CS_ERR_BAD_HANDLE)
 		return false;
@@ -299,6 +301,14 @@ START_TEST(finalized_child_does_not_keep_the_connection)
 }
 END_TEST
 
+/* Each test begins with nothing seen, whether it has a process of its own or not. */
+static void forget(void)
+{
+	delivered = wrong = 0;
+	memset(expected, 0, sizeof(expected));
+	shared_handle = 0;
+}
+
 int main(void)
 {
 	Suite *suite = suite_create("lib_sharing");
@@ -306,6 +316,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_add_checked_fixture(tcase, forget, NULL);
 	fake_private_shm();
 	tcase_add_test(tcase, senders_askers_and_a_dispatcher);
 	tcase_add_test(tcase, finalize_under_their_hands);
