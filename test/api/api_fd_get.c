@@ -19,10 +19,10 @@ static void bad_handle(void)
 /* Pacemaker asks the socket who is at its other end. */
 static void peer_is_the_daemon(struct api_client *client)
 {
-	struct ucred peer;
+	struct ucred peer = {.pid = -1};
 	socklen_t size = sizeof(peer);
-	struct sockaddr_storage address;
-	int fd, other;
+	struct sockaddr_storage address = {0};
+	int fd = -1, other = -2;
 
 	EXPECT(CS_OK, cpg_fd_get(client->handle, &fd));
 	EXPECT(CS_OK, cpg_fd_get(client->handle, &other));
