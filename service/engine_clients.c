@@ -194,21 +194,39 @@ void engine_client_gone(struct engine *engine, struct engine_client *client)
 	free(client);
 }
 
-void client_evict(struct engine_client *client, const char *why)
+static void disconnect(struct engine_client *client, int priority, const char *why)
 {
 	struct engine *engine = client->engine;
 
-	if (client->evicted) {
-		return;
-	}
-	engine_log(engine, LOG_ERR, "disconnecting process %u: %s", client->pid, why);
+	engine_log(engine, priority, "disconnecting process %u: %s", client->pid, why);
 	client->evicted = true;
-	engine->stats.evicted++;
 	queue_clear(client);
-	/*
-	 * Its group learns of it when the connection is closed: this may be in the middle of a walk over it.
-	 */
+	/* Its group learns of it when the connection is closed: this may be in the middle of a walk over it. */
 	engine->ops.evict(engine->context, client->conn);
+}
+
+void client_evict(struct engine_client *client, const char *why)
+{
+	if (!client->evicted) {
+		client->engine->stats.evicted++;
+		disconnect(client, LOG_ERR, why);
+	}
+}
+
+/* An event could not be sent. Most clients end without a word: that is nobody's fault. */
+static void connection_failed(struct engine_client *client, int error)
+{
+	switch (error) {
+	case -EPIPE:
+	case -ECONNRESET:
+	case -ENOTCONN:
+	case -ESHUTDOWN:
+		disconnect(client, LOG_DEBUG, "its end of the connection is closed");
+		break;
+	default:
+		client_evict(client, "its connection is broken");
+		break;
+	}
 }
 
 /* ---- answers ---- */
@@ -333,7 +351,7 @@ static void send_piece(struct engine_client *client, struct event **shared, cons
 			return;
 		}
 		if (result != -EAGAIN) {
-			client_evict(client, "its connection is broken");
+			connection_failed(client, result);
 			return;
 		}
 	}
@@ -410,7 +428,7 @@ static bool client_flush(struct engine_client *client)
 			break;
 		}
 		if (result != 0) {
-			client_evict(client, "its connection is broken");
+			connection_failed(client, result);
 			return true;
 		}
 		progress = true;

@@ -187,6 +187,7 @@ struct engine {
 	struct memb_ring_id ring_id;
 	uint32_t sync_number; /* counts sync_init */
 	size_t sync_inflight; /* bytes of DOWNLIST and JOINLIST that have not come back */
+	bool in_sync;	      /* from sync_init to activation */
 	bool downlist_sent;
 	struct wire_joinlist_entry *own_joinlist; /* what this sync says, from the first sync_process on */
 	size_t own_joinlist_count, own_joinlist_sent;

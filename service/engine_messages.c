@@ -244,7 +244,9 @@ static bool receive_joinlist(struct engine *engine, const uint8_t *message, size
 	if (size < head || (size - head) % entry != 0) {
 		return false;
 	}
-	if (node) {
+	if (!engine->in_sync) {
+		engine->stats.bad_messages++; /* nobody says joinlists now, and nothing would clear it */
+	} else if (node) {
 		sync_joinlist(engine, node, message + head, (size - head) / entry);
 	}
 	return true;

@@ -125,11 +125,16 @@ static void control_offer(struct engine_client *client, struct ipc_segment *offe
 
 void segment_mcast_taken(struct engine_client *client, size_t size)
 {
+	const struct engine *engine = client->engine;
 	struct segment_control *control = control_open(client);
 
 	client->mcast_taken += size;
-	if (control) {
-		atomic_store_explicit(&control->mcast_bytes_taken, client->mcast_taken, memory_order_release);
+	if (control == NULL) {
+		return;
+	}
+	atomic_store_explicit(&control->mcast_bytes_taken, client->mcast_taken, memory_order_release);
+	if (engine->ops.segment_broken(engine->context, &client->control->segment)) {
+		client_evict(client, "it cut its shared memory short");
 	}
 }
 

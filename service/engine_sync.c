@@ -107,6 +107,7 @@ void engine_sync_init(struct engine *engine, const uint32_t *trans, size_t trans
 		sync_joinlist_clear(engine->nodes[i]);
 	}
 	engine->sync_number++;
+	engine->in_sync = true;
 	engine->downlist_sent = false;
 	engine->own_joinlist_taken = false;
 }
@@ -448,6 +449,7 @@ void engine_sync_activate(struct engine *engine)
 	}
 	nodes_tidy(engine);
 	sync_destroy(engine);
+	engine->in_sync = false;
 	qb_list_for_each(at, &engine->clients)
 	{
 		confchg_totem(engine, qb_list_entry(at, struct engine_client, of_engine));

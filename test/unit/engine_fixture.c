@@ -94,8 +94,8 @@ static int op_event(void *context, void *conn, const struct iovec *iov, unsigned
 	struct peer *peer = conn;
 
 	(void)context;
-	if (peer->broken) {
-		return -EPIPE;
+	if (peer->error) {
+		return peer->error;
 	}
 	if (peer->room == 0) {
 		return -EAGAIN;

@@ -36,7 +36,8 @@ struct peer {
 	uint32_t pid;
 	struct packets responses, events;
 	size_t room; /* events that its buffer still takes */
-	bool broken, evicted;
+	int error;   /* what sending an event gives, 0: it works */
+	bool evicted;
 };
 
 struct fixture {

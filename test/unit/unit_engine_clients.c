@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Clients that read slowly or not at all, groups larger than old libraries' arrays. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "test/unit/engine_fixture.h"
 
@@ -208,16 +210,37 @@ START_TEST(the_largest_goes_when_memory_runs_out)
 }
 END_TEST
 
+START_TEST(a_closed_connection_is_nobodys_fault)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *peer = peer_new(fixture, 10);
+	struct engine_stats stats;
+
+	joined(fixture, peer, "group");
+	peer->error = -EPIPE;
+	deliver_mcast(fixture, SELF, 10, "group", "hello");
+	ck_assert(peer->evicted);
+	ck_assert_int_eq(fixture->log_priority, LOG_DEBUG);
+	engine_stats(fixture->engine, &stats);
+	ck_assert_uint_eq(stats.evicted, 0);
+	ck_assert_int_eq(request_leave(fixture, peer, "group"), 0); /* nobody listens any more */
+	fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(a_broken_connection_is_closed)
 {
 	struct fixture *fixture = fixture_new(NULL);
 	struct peer *peer = peer_new(fixture, 10);
+	struct engine_stats stats;
 
 	joined(fixture, peer, "group");
-	peer->broken = true;
+	peer->error = -EMSGSIZE;
 	deliver_mcast(fixture, SELF, 10, "group", "hello");
 	ck_assert(peer->evicted);
-	ck_assert_int_eq(request_leave(fixture, peer, "group"), 0); /* nobody listens any more */
+	ck_assert_int_eq(fixture->log_priority, LOG_ERR);
+	engine_stats(fixture->engine, &stats);
+	ck_assert_uint_eq(stats.evicted, 1);
 	fixture_free(fixture);
 }
 END_TEST
@@ -378,6 +401,7 @@ int main(void)
 		senders_wait_for_who_is_behind,
 		under_its_queue_it_may_stall,
 		the_largest_goes_when_memory_runs_out,
+		a_closed_connection_is_nobodys_fault,
 		a_broken_connection_is_closed,
 		waiting_events_share_memory,
 		old_libraries_get_what_fits,

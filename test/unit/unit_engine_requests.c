@@ -504,6 +504,20 @@ START_TEST(a_segment_cut_short_ends_its_client)
 }
 END_TEST
 
+START_TEST(a_control_segment_cut_short_ends_its_client)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *peer = peer_new(fixture, 10);
+
+	hello(fixture, peer, NULL);
+	joined(fixture, peer, "group");
+	fixture->segment_cut = true;
+	request_mcast(fixture, peer, "hello");
+	ck_assert(peer->evicted);
+	fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(taken_multicasts_are_counted)
 {
 	struct fixture *fixture = fixture_new(NULL);
@@ -540,6 +554,7 @@ int main(void)
 		zcb_messages_lie_inside_their_segment,
 		segments_are_bounded_and_given_back,
 		a_segment_cut_short_ends_its_client,
+		a_control_segment_cut_short_ends_its_client,
 		taken_multicasts_are_counted,
 	};
 

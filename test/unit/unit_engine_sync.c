@@ -151,6 +151,19 @@ START_TEST(joinlists_add_up)
 }
 END_TEST
 
+START_TEST(joinlists_outside_of_sync_are_dropped)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct engine_stats stats;
+
+	deliver_joinlist(fixture, 2, two_processes, 2);
+	engine_stats(fixture->engine, &stats);
+	ck_assert_uint_eq(stats.bad_messages, 1);
+	ck_assert_uint_eq(stats.members, 0);
+	fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(named_no_longer)
 {
 	struct fixture *fixture = fixture_new(NULL);
@@ -310,6 +323,7 @@ int main(void)
 		ghost_member,
 		stale_joinlist,
 		joinlists_add_up,
+		joinlists_outside_of_sync_are_dropped,
 		named_no_longer,
 		own_processes_never_leave,
 		nothing_is_sent_during_sync,
