@@ -44,8 +44,7 @@ static void set_behind(struct engine_client *client, bool behind)
 	if (before == (group->behind != 0)) {
 		return;
 	}
-	qb_list_for_each(at, &group->clients)
-	{
+	qb_list_for_each (at, &group->clients) {
 		segment_receiver_behind(qb_list_entry(at, struct engine_client, of_group));
 	}
 }
@@ -151,8 +150,7 @@ void departing_tell(struct engine *engine)
 	struct qb_list_head *at;
 
 	for (group = group_first(engine); engine->untold && group; group = group_next(engine, group)) {
-		qb_list_for_each(at, &group->departing)
-		{
+		qb_list_for_each (at, &group->departing) {
 			struct departing *departing = qb_list_entry(at, struct departing, of_group);
 
 			if (departing->untold) {
@@ -166,8 +164,7 @@ static void queue_clear(struct engine_client *client)
 {
 	struct qb_list_head *at, *next;
 
-	qb_list_for_each_safe(at, next, &client->events)
-	{
+	qb_list_for_each_safe (at, next, &client->events) {
 		struct queued_event *queued = qb_list_entry(at, struct queued_event, of_client);
 
 		event_release(queued->event);
@@ -287,8 +284,7 @@ static struct engine_client *largest_queue(struct engine *engine)
 	struct engine_client *largest = NULL;
 	struct qb_list_head *at;
 
-	qb_list_for_each(at, &engine->slow)
-	{
+	qb_list_for_each (at, &engine->slow) {
 		struct engine_client *client = qb_list_entry(at, struct engine_client, of_slow);
 
 		if (largest == NULL || client->queued > largest->queued) {
@@ -476,8 +472,7 @@ void clients_flush(struct engine *engine)
 		return;
 	}
 	elapsed = slow_elapsed(engine);
-	qb_list_for_each_safe(at, next, &engine->slow)
-	{
+	qb_list_for_each_safe (at, next, &engine->slow) {
 		struct engine_client *client = qb_list_entry(at, struct engine_client, of_slow);
 
 		if (client_flush(client)) {

@@ -169,8 +169,7 @@ void confchg_joined(struct engine *engine, struct group *group, const struct ipc
 	struct change change = {.engine = engine, .group = group, .joined = joined, .joined_count = count};
 	struct qb_list_head *at;
 
-	qb_list_for_each(at, &group->clients)
-	{
+	qb_list_for_each (at, &group->clients) {
 		struct engine_client *client = qb_list_entry(at, struct engine_client, of_group);
 
 		if (client->state == CLIENT_JOIN_STARTED &&
@@ -189,8 +188,7 @@ void confchg_left(struct engine *engine, struct group *group, const struct ipc_a
 	struct change change = {.engine = engine, .group = group, .left = left, .left_count = count};
 	struct qb_list_head *at;
 
-	qb_list_for_each(at, &group->clients)
-	{
+	qb_list_for_each (at, &group->clients) {
 		struct engine_client *client = qb_list_entry(at, struct engine_client, of_group);
 
 		if (client->state != CLIENT_JOIN_STARTED) {

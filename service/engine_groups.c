@@ -147,8 +147,7 @@ void groups_destroy(struct engine *engine)
 			struct group *group = engine->buckets[i];
 
 			engine->buckets[i] = group->next_in_bucket;
-			qb_list_for_each_safe(at, next, &group->departing)
-			{
+			qb_list_for_each_safe (at, next, &group->departing) {
 				departing_free(qb_list_entry(at, struct departing, of_group));
 			}
 			group_free(group);
@@ -255,8 +254,7 @@ void nodes_destroy(struct engine *engine)
 	size_t i;
 
 	for (i = 0; i < engine->node_count; i++) {
-		qb_list_for_each_safe(at, next, &engine->nodes[i]->members)
-		{
+		qb_list_for_each_safe (at, next, &engine->nodes[i]->members) {
 			free(qb_list_entry(at, struct member, of_node));
 		}
 		node_free(engine->nodes[i]);

@@ -128,8 +128,7 @@ static struct iteration *iteration_find(struct engine_client *client, uint64_t h
 {
 	struct qb_list_head *at;
 
-	qb_list_for_each(at, &client->iterations)
-	{
+	qb_list_for_each (at, &client->iterations) {
 		struct iteration *iteration = qb_list_entry(at, struct iteration, of_client);
 
 		if (iteration->handle == handle) {

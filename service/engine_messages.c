@@ -52,8 +52,7 @@ static void leave_is_delivered(struct group *group, uint32_t pid)
 {
 	struct qb_list_head *at, *next;
 
-	qb_list_for_each_safe(at, next, &group->departing)
-	{
+	qb_list_for_each_safe (at, next, &group->departing) {
 		struct departing *departing = qb_list_entry(at, struct departing, of_group);
 
 		if (departing->pid == pid) {
@@ -61,8 +60,7 @@ static void leave_is_delivered(struct group *group, uint32_t pid)
 			return;
 		}
 	}
-	qb_list_for_each_safe(at, next, &group->clients)
-	{
+	qb_list_for_each_safe (at, next, &group->clients) {
 		struct engine_client *client = qb_list_entry(at, struct engine_client, of_group);
 
 		if (client->pid == pid && client->state == CLIENT_LEAVE_STARTED) {
@@ -104,8 +102,7 @@ static void deliver_to_clients(struct engine *engine, const struct group *group,
 	struct event *shared = NULL;
 	struct qb_list_head *at;
 
-	qb_list_for_each(at, &group->clients)
-	{
+	qb_list_for_each (at, &group->clients) {
 		struct engine_client *client = qb_list_entry(at, struct engine_client, of_group);
 
 		if (client->state != CLIENT_JOIN_STARTED) {

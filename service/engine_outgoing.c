@@ -228,12 +228,10 @@ void outgoing_interrupt(struct engine *engine)
 {
 	struct qb_list_head *at;
 
-	qb_list_for_each(at, &engine->clients)
-	{
+	qb_list_for_each (at, &engine->clients) {
 		partial_interrupt(qb_list_entry(at, struct engine_client, of_engine)->partial);
 	}
-	qb_list_for_each(at, &engine->outgoing)
-	{
+	qb_list_for_each (at, &engine->outgoing) {
 		struct outgoing *outgoing = qb_list_entry(at, struct outgoing, of_engine);
 
 		partial_interrupt(outgoing->partial);
@@ -248,8 +246,7 @@ void outgoing_forget_client(struct engine_client *client)
 	struct qb_list_head *at;
 
 	if (client->awaited) {
-		qb_list_for_each(at, &client->engine->outgoing)
-		{
+		qb_list_for_each (at, &client->engine->outgoing) {
 			struct outgoing *outgoing = qb_list_entry(at, struct outgoing, of_engine);
 
 			if (outgoing->answer == client) {

@@ -22,16 +22,14 @@ static cs_error_t check_duplicate(const struct group *group, uint32_t pid)
 {
 	struct qb_list_head *at;
 
-	qb_list_for_each(at, &group->clients)
-	{
+	qb_list_for_each (at, &group->clients) {
 		const struct engine_client *other = qb_list_entry(at, struct engine_client, of_group);
 
 		if (other->pid == pid) {
 			return other->state == CLIENT_LEAVE_STARTED ? CS_ERR_TRY_AGAIN : CS_ERR_EXIST;
 		}
 	}
-	qb_list_for_each(at, &group->departing)
-	{
+	qb_list_for_each (at, &group->departing) {
 		if (qb_list_entry(at, struct departing, of_group)->pid == pid) {
 			return CS_ERR_TRY_AGAIN;
 		}

@@ -154,8 +154,7 @@ static bool take_own_joinlist(struct engine *engine)
 	engine->own_joinlist_count = 0;
 	engine->own_joinlist_sent = 0;
 	if (self) {
-		qb_list_for_each(at, &self->members)
-		{
+		qb_list_for_each (at, &self->members) {
 			count++;
 		}
 	}
@@ -164,8 +163,7 @@ static bool take_own_joinlist(struct engine *engine)
 		if (engine->own_joinlist == NULL) {
 			return false;
 		}
-		qb_list_for_each(at, &self->members)
-		{
+		qb_list_for_each (at, &self->members) {
 			const struct member *member = qb_list_entry(at, struct member, of_node);
 			struct wire_joinlist_entry *entry =
 				&engine->own_joinlist[engine->own_joinlist_count++];
@@ -354,8 +352,7 @@ static void nodes_down(struct engine *engine)
 			continue;
 		}
 		node->lost = false;
-		qb_list_for_each(at, &node->members)
-		{
+		qb_list_for_each (at, &node->members) {
 			step_leave(&step, qb_list_entry(at, struct member, of_node), REASON_NODEDOWN);
 		}
 	}
@@ -424,8 +421,7 @@ static void processes_down(struct engine *engine)
 		if (node->nodeid == engine->nodeid) {
 			continue;
 		}
-		qb_list_for_each(at, &node->members)
-		{
+		qb_list_for_each (at, &node->members) {
 			struct member *member = qb_list_entry(at, struct member, of_node);
 
 			if (member->seen != engine->sync_number) {
@@ -450,8 +446,7 @@ void engine_sync_activate(struct engine *engine)
 	nodes_tidy(engine);
 	sync_destroy(engine);
 	engine->in_sync = false;
-	qb_list_for_each(at, &engine->clients)
-	{
+	qb_list_for_each (at, &engine->clients) {
 		confchg_totem(engine, qb_list_entry(at, struct engine_client, of_engine));
 	}
 }
