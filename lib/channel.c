@@ -20,6 +20,11 @@
 #define SETTLE_ROUNDS 50u
 #define SETTLE_PAUSE_NS 200000
 
+cs_error_t channel_refusal(struct instance *instance)
+{
+	return qb_ipcc_is_connected(instance->ipc) ? CS_ERR_TRY_AGAIN : CS_ERR_LIBRARY;
+}
+
 static ssize_t request_send(struct instance *instance, enum channel_kind kind, const struct iovec *iov,
 			    unsigned int iov_len)
 {
@@ -33,6 +38,9 @@ static ssize_t request_send(struct instance *instance, enum channel_kind kind, c
 	       round++ < SETTLE_ROUNDS)
 		nanosleep(&pause, NULL);
 	instance->settling = false;
+	/* A full channel and a switch that is off outlive the engine, and libqb looks at them first. */
+	if (result == -EAGAIN && !qb_ipcc_is_connected(instance->ipc))
+		return -ENOTCONN;
 	return result;
 }
 
@@ -182,7 +190,7 @@ static cs_error_t mcast_locked(struct instance *instance, const struct iovec *io
 	ssize_t result;
 
 	if (window_closed(instance))
-		return CS_ERR_TRY_AGAIN;
+		return channel_refusal(instance);
 	result = request_send(instance, CHANNEL_MCAST, iov, iov_len);
 	if (result < 0) {
 		if (result == -EAGAIN)
@@ -238,7 +246,7 @@ bool channel_congested(struct instance *instance)
 	bool congested;
 
 	pthread_mutex_lock(&instance->channel_lock);
-	congested = congested_locked(instance);
+	congested = congested_locked(instance) && qb_ipcc_is_connected(instance->ipc);
 	pthread_mutex_unlock(&instance->channel_lock);
 	return congested;
 }

@@ -181,6 +181,9 @@ bool channel_congested(struct instance *instance);
 /* A member of the group on this node has too much unread: sends are refused until it catches up or is gone. */
 bool channel_receiver_behind(const struct instance *instance);
 
+/* What a sender that can't send now is told: to try again, unless the engine is gone. */
+cs_error_t channel_refusal(struct instance *instance);
+
 /* Waits a little before a request is repeated: longer with each round. False: the handle was finalized. */
 bool channel_pause(struct instance *instance, unsigned int round);
 

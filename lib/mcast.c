@@ -106,7 +106,7 @@ static cs_error_t send_in_fragments(struct instance *instance, cpg_guarantee_t g
 	cs_error_t error;
 
 	if (channel_receiver_behind(instance))
-		return CS_ERR_TRY_AGAIN;
+		return channel_refusal(instance);
 	request = calloc(1, sizeof(*request) + ATOMIC_MESSAGE_MAX);
 	if (!request)
 		return CS_ERR_NO_MEMORY;

@@ -252,7 +252,7 @@ static cs_error_t send_from_segment(struct instance *instance, cpg_guarantee_t g
 	size_t received;
 
 	if (channel_receiver_behind(instance))
-		return CS_ERR_TRY_AGAIN;
+		return channel_refusal(instance);
 	return channel_call(instance, CHANNEL_MCAST, &iov, 1, &response, sizeof(response), sizeof(response),
 			    &received);
 }

@@ -177,6 +177,51 @@ START_TEST(a_receiver_that_is_behind_holds_up_all_sends)
 }
 END_TEST
 
+/* Why sends are refused when the engine dies. */
+enum cause { WINDOW_CLOSED, RECEIVER_BEHIND, SWITCHED_OFF, CHANNEL_FULL, CAUSES };
+
+static void get_refused(cpg_handle_t handle, enum cause cause)
+{
+	unsigned int nodeid;
+	cs_error_t error;
+
+	if (cause == RECEIVER_BEHIND) {
+		atomic_store(&engine.shared->behind, true);
+		ck_assert_int_eq(cpg_local_get(handle, &nodeid), CS_OK);
+	} else if (cause == SWITCHED_OFF) {
+		atomic_store(&engine.shared->rate, QB_IPCS_RATE_OFF);
+		fake_wait_until(atomic_load(&engine.shared->rate_set) == QB_IPCS_RATE_OFF);
+	} else {
+		atomic_store(&engine.shared->sleepy, true);
+	}
+	while ((error = send_bytes(handle, 200000)) == CS_OK)
+		;
+	ck_assert_int_eq(error, CS_ERR_TRY_AGAIN);
+	ck_assert(cause == CHANNEL_FULL || congested(handle));
+}
+
+/* Who tries again as it was told must hear that there is nobody any more. */
+START_TEST(engine_dies_while_sends_are_refused)
+{
+	enum cause cause = (enum cause)(_i % CAUSES);
+	struct fake_options options = {.features = cause == CHANNEL_FULL ? 0 : BOTH,
+				       .type = _i < CAUSES ? QB_IPC_SHM : QB_IPC_SOCKET};
+	cpg_handle_t handle = start_with(&options);
+	unsigned int nodeid;
+	void *buffer;
+
+	ck_assert_int_eq(cpg_zcb_alloc(handle, 100, &buffer), CS_OK);
+	get_refused(handle, cause);
+	fake_engine_kill(&engine);
+	ck_assert_int_eq(send_bytes(handle, 1), CS_ERR_LIBRARY);
+	ck_assert_int_eq(send_bytes(handle, ATOMIC_MESSAGE_MAX + 1), CS_ERR_LIBRARY);
+	ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, buffer, 100), CS_ERR_LIBRARY);
+	ck_assert_int_eq(cpg_local_get(handle, &nodeid), CS_ERR_LIBRARY);
+	ck_assert(!congested(handle)); /* to send is worth it: the answer says what is wrong */
+	ck_assert_int_eq(cpg_finalize(handle), CS_ERR_LIBRARY);
+}
+END_TEST
+
 /* Whatever the state says must be what a send then gets: with the largest of messages, too. */
 START_TEST(state_is_true_at_every_size)
 {
@@ -388,6 +433,7 @@ int main(void)
 	tcase_add_loop_test(tcase, control_segment_that_can_not_be_used, 0, 5);
 	tcase_add_test(tcase, window_closes_and_opens);
 	tcase_add_test(tcase, a_receiver_that_is_behind_holds_up_all_sends);
+	tcase_add_loop_test(tcase, engine_dies_while_sends_are_refused, 0, 2 * CAUSES);
 	tcase_add_loop_test(tcase, state_is_true_at_every_size, 0, 7);
 	tcase_add_loop_test(tcase, state_shows_that_the_engine_switched_off, 0, 8);
 	tcase_add_test(tcase, state_recovers_without_a_control_segment);
