@@ -176,6 +176,8 @@ START_TEST(delivery_needs_no_alignment)
 	struct engine_stats stats;
 	unsigned int function;
 
+	transitional(fixture, (const uint32_t[]){0});
+	sync_begin(fixture, (const uint32_t[]){SELF, 0}, (const uint32_t[]){SELF, 2, 0});
 	for (function = 0; function < WIRE_FUNCTION_COUNT; function++) {
 		struct vector vector = {.other = false};
 		uint8_t odd[MESSAGE_MAX + 1];
