@@ -132,7 +132,7 @@ static cs_error_t receive_locked(struct instance *instance, bool wait, struct ev
 {
 	ssize_t result;
 
-	if (instance->broken)
+	if (atomic_load(&instance->broken))
 		return CS_ERR_LIBRARY;
 	event->buffer = buffer_take(instance);
 	if (!event->buffer)
@@ -143,6 +143,8 @@ static cs_error_t receive_locked(struct instance *instance, bool wait, struct ev
 	} while (result == -EINTR || (wait && (result == -EAGAIN || result == -ETIMEDOUT)));
 	if (result < 0)
 		return qb_to_cs_error((int)result);
+	if (atomic_load(&instance->broken))
+		return CS_ERR_LIBRARY;
 	event->data = event->buffer;
 	event->size = (size_t)result;
 	return event_take(instance, event);
@@ -166,16 +168,14 @@ cs_error_t event_receive(struct instance *instance, bool wait, struct event *eve
 		return CS_ERR_TRY_AGAIN;
 	error = receive_locked(instance, wait, event);
 	if (error != CS_OK && error != CS_ERR_TRY_AGAIN && event->data)
-		instance->broken = true;
+		atomic_store(&instance->broken, true);
 	pthread_mutex_unlock(&instance->event_lock);
 	return error;
 }
 
 void event_lost(struct instance *instance)
 {
-	pthread_mutex_lock(&instance->event_lock);
-	instance->broken = true;
-	pthread_mutex_unlock(&instance->event_lock);
+	atomic_store(&instance->broken, true);
 }
 
 void event_release(struct instance *instance, struct event *event)
@@ -183,13 +183,13 @@ void event_release(struct instance *instance, struct event *event)
 	assembly_free(event->assembly);
 	if (event->data != event->buffer)
 		free(event->data);
-	if (!event->buffer)
-		return;
-	pthread_mutex_lock(&instance->event_lock);
-	if (!instance->spare) {
-		instance->spare = event->buffer;
-		event->buffer = NULL;
+	/* Who holds the lock may wait for the next event, however long that takes, and has a buffer. */
+	if (event->buffer && event_lock(instance, false)) {
+		if (!instance->spare) {
+			instance->spare = event->buffer;
+			event->buffer = NULL;
+		}
+		pthread_mutex_unlock(&instance->event_lock);
 	}
-	pthread_mutex_unlock(&instance->event_lock);
 	free(event->buffer);
 }

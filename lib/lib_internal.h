@@ -126,7 +126,7 @@ struct instance {
 	pthread_mutex_t event_lock;
 	atomic_uint waiting; /* threads blocked in the event channel, or about to */
 	uint8_t *spare;	     /* a receive buffer that nobody uses now */
-	bool broken;	     /* an event made no sense or was lost: nothing that follows can be trusted */
+	atomic_bool broken;  /* an event made no sense or was lost: nothing that follows can be trusted */
 	struct event_parts parts;
 	struct assembly *assemblies;
 

@@ -27,6 +27,7 @@ static size_t last_length, last_members, last_left, last_joined;
 static uint64_t last_sum;
 static uint32_t last_pid;
 static bool finalize_in_callback;
+static void (*call_in_callback)(cpg_handle_t handle);
 
 static void on_deliver(cpg_handle_t handle, const struct cpg_name *group, uint32_t nodeid, uint32_t pid,
 		       void *msg, size_t length)
@@ -44,6 +45,8 @@ static void on_deliver(cpg_handle_t handle, const struct cpg_name *group, uint32
 		bytes[i] = 0; /* the message is ours */
 	}
 	delivered++;
+	if (call_in_callback)
+		call_in_callback(handle);
 	if (finalize_in_callback)
 		ck_assert_int_eq(cpg_finalize(handle), CS_OK);
 }
@@ -206,6 +209,52 @@ START_TEST(finalize_wakes_who_waits)
 	ck_assert_int_eq(cpg_finalize(handle), CS_OK);
 	pthread_join(sleeper.thread, NULL);
 	ck_assert_int_eq(sleeper.result, CS_ERR_BAD_HANDLE);
+	fake_engine_stop(&engine);
+}
+END_TEST
+
+static struct sleeper other;
+
+static bool lock_is_held(pthread_mutex_t *lock)
+{
+	if (pthread_mutex_trylock(lock) != 0)
+		return true;
+	pthread_mutex_unlock(lock);
+	return false;
+}
+
+/* Another thread waits for the next event when this returns. */
+static void start_other(cpg_handle_t handle)
+{
+	struct instance *instance = instance_get(handle);
+
+	call_in_callback = NULL;
+	other = (struct sleeper){.handle = handle, .flags = CS_DISPATCH_ONE};
+	ck_assert_int_eq(pthread_create(&other.thread, NULL, sleep_in_dispatch, &other), 0);
+	fake_wait_until(atomic_load(&instance->waiting) && lock_is_held(&instance->event_lock));
+	instance_put(instance);
+}
+
+/* Who is through with its event does not wait for the next one because somebody else does. */
+START_TEST(dispatch_ends_beside_one_that_waits)
+{
+	static const cs_dispatch_flags_t flags[] = {CS_DISPATCH_ONE, CS_DISPATCH_ALL,
+						    CS_DISPATCH_ONE_NONBLOCKING};
+	cpg_handle_t handle = start(NULL, 0);
+
+	join(handle);
+	ck_assert_int_eq(cpg_dispatch(handle, CS_DISPATCH_ONE), CS_OK);
+	poke(handle, 'x');
+	ck_assert(readable(handle, 10000));
+	call_in_callback = start_other;
+	ck_assert_int_eq(cpg_dispatch(handle, flags[_i]), CS_OK);
+	ck_assert_uint_eq(delivered, 1);
+	ck_assert_int_eq(pthread_tryjoin_np(other.thread, NULL), EBUSY);
+	poke(handle, 'y');
+	pthread_join(other.thread, NULL);
+	ck_assert_int_eq(other.result, CS_OK);
+	ck_assert_uint_eq(delivered, 2);
+	cpg_finalize(handle);
 	fake_engine_stop(&engine);
 }
 END_TEST
@@ -546,6 +595,7 @@ static void forget(void)
 	last_sum = 0;
 	last_pid = 0;
 	finalize_in_callback = false;
+	call_in_callback = NULL;
 }
 
 int main(void)
@@ -561,6 +611,7 @@ int main(void)
 	tcase_add_test(tcase, readable_while_anything_is_left);
 	tcase_add_test(tcase, waiting_ends_with_an_event_and_not_with_a_signal);
 	tcase_add_loop_test(tcase, finalize_wakes_who_waits, 0, 2);
+	tcase_add_loop_test(tcase, dispatch_ends_beside_one_that_waits, 0, 3);
 	tcase_add_loop_test(tcase, finalize_in_a_callback, 0, 4);
 	tcase_add_test(tcase, engine_dies_while_we_wait);
 	tcase_add_loop_test(tcase, nonsense_ends_the_deliveries, 'a', 's' + 1);
