@@ -189,6 +189,8 @@ static cs_error_t mcast_locked(struct instance *instance, const struct iovec *io
 {
 	ssize_t result;
 
+	if (!instance->joined)
+		return CS_ERR_NOT_EXIST;
 	if (window_closed(instance))
 		return channel_refusal(instance);
 	result = request_send(instance, CHANNEL_MCAST, iov, iov_len);
@@ -212,6 +214,16 @@ cs_error_t channel_mcast(struct instance *instance, const struct iovec *iov, uns
 	error = mcast_locked(instance, iov, iov_len, size);
 	pthread_mutex_unlock(&instance->channel_lock);
 	return error;
+}
+
+bool channel_joined(struct instance *instance)
+{
+	bool joined;
+
+	pthread_mutex_lock(&instance->channel_lock);
+	joined = instance->joined;
+	pthread_mutex_unlock(&instance->channel_lock);
+	return joined;
 }
 
 /*

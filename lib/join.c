@@ -3,16 +3,36 @@
 #include "lib_internal.h"
 
 /*
+ * Notes the outcome before the channel is free again: a thread that heard of the join in its callback may send at
+ * once, and nobody's message may follow a leave.
+ */
+static cs_error_t tell(struct instance *instance, const void *request, size_t size, bool joins)
+{
+	struct iovec iov = {.iov_base = (void *)request, .iov_len = size};
+	struct ipc_response response;
+	size_t received;
+	cs_error_t error;
+
+	pthread_mutex_lock(&instance->channel_lock);
+	error = channel_call_locked(instance, CHANNEL_PLAIN, &iov, 1, &response, sizeof(response),
+				    sizeof(response), &received);
+	if (error == CS_OK)
+		instance->joined = joins;
+	pthread_mutex_unlock(&instance->channel_lock);
+	return error;
+}
+
+/*
  * BUSY means that an earlier join or leave of this instance is still on its way round the ring: it comes back
  * whatever the caller does, so it is waited for here, as callers are used to.
  */
-static cs_error_t tell_when_idle(struct instance *instance, const void *request, size_t size)
+static cs_error_t tell_when_idle(struct instance *instance, const void *request, size_t size, bool joins)
 {
 	unsigned int round = 0;
 	cs_error_t error;
 
 	do {
-		error = channel_tell(instance, request, size);
+		error = tell(instance, request, size, joins);
 	} while (error == CS_ERR_BUSY && channel_pause(instance, round++));
 	return error;
 }
@@ -29,10 +49,7 @@ static cs_error_t join(struct instance *instance, const struct cpg_name *group)
 	request.pid = (uint32_t)instance->pid;
 	if (instance->model.flags & CPG_MODEL_V1_DELIVER_INITIAL_TOTEM_CONF)
 		request.flags = IPC_JOIN_INITIAL_TOTEM_CONF;
-	error = tell_when_idle(instance, &request, sizeof(request));
-	if (error == CS_OK)
-		atomic_store(&instance->joined, true);
-	return error;
+	return tell_when_idle(instance, &request, sizeof(request), true);
 }
 
 static cs_error_t leave(struct instance *instance, const struct cpg_name *group)
@@ -43,10 +60,7 @@ static cs_error_t leave(struct instance *instance, const struct cpg_name *group)
 	if (error != CS_OK)
 		return error;
 	request.pid = (uint32_t)instance->pid;
-	error = tell_when_idle(instance, &request, sizeof(request));
-	if (error == CS_OK)
-		atomic_store(&instance->joined, false);
-	return error;
+	return tell_when_idle(instance, &request, sizeof(request), false);
 }
 
 CPG_PUBLIC cs_error_t cpg_join(cpg_handle_t handle, const struct cpg_name *group)

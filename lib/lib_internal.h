@@ -105,12 +105,12 @@ struct instance {
 	_Atomic(void *) context;
 	atomic_bool finalized;
 	atomic_uint nodeid; /* known once the engine was greeted */
-	atomic_bool joined; /* our last successful request was a join */
 
 	/* Request and response channel. */
 	pthread_mutex_t channel_lock;
 	uint8_t *response; /* buffer_size bytes */
 	bool greeted;	   /* the engine has said what it is */
+	bool joined;	   /* the last successful request of the two was a join, not a leave */
 	uint64_t features; /* what it granted */
 	struct segment control;
 	bool settling;		   /* a large request was answered just now */
@@ -172,7 +172,10 @@ cs_error_t channel_ask(struct instance *instance, const void *request, size_t si
 /* The same with an answer that is only a header. */
 cs_error_t channel_tell(struct instance *instance, const void *request, size_t size);
 
-/* Sends a MCAST request of `size` bytes in all: fire and forget. */
+/* Whether the handle may multicast. Waits for a join that another thread is in the middle of. */
+bool channel_joined(struct instance *instance);
+
+/* Sends a MCAST request of `size` bytes in all: fire and forget. CS_ERR_NOT_EXIST: the handle is in no group. */
 cs_error_t channel_mcast(struct instance *instance, const struct iovec *iov, unsigned int iov_len,
 			 size_t size);
 

@@ -131,11 +131,11 @@ cs_error_t mcast_send(struct instance *instance, cpg_guarantee_t guarantee, cons
 
 	if (error != CS_OK)
 		return error;
-	if (!atomic_load(&instance->joined))
+	if (size <= ATOMIC_MESSAGE_MAX)
+		return send_whole(instance, guarantee, iov, iov_len, size);
+	if (!channel_joined(instance))
 		return CS_ERR_NOT_EXIST;
-	if (size > ATOMIC_MESSAGE_MAX)
-		return send_in_fragments(instance, guarantee, iov, iov_len, size);
-	return send_whole(instance, guarantee, iov, iov_len, size);
+	return send_in_fragments(instance, guarantee, iov, iov_len, size);
 }
 
 CPG_PUBLIC cs_error_t cpg_mcast_joined(cpg_handle_t handle, cpg_guarantee_t guarantee,

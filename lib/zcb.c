@@ -273,7 +273,7 @@ static cs_error_t zcb_mcast(struct instance *instance, cpg_guarantee_t guarantee
 	pthread_mutex_unlock(&instance->pool.lock);
 	if (!buffer)
 		return CS_ERR_INVALID_PARAM;
-	if (!atomic_load(&instance->joined))
+	if (!channel_joined(instance))
 		return CS_ERR_NOT_EXIST;
 	if (segment.ring)
 		return send_from_segment(instance, guarantee, &segment, message, length);

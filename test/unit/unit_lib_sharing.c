@@ -199,6 +199,68 @@ START_TEST(one_large_message_at_a_time)
 }
 END_TEST
 
+/* What a member is told when it sends from inside the callback that made it one. */
+static atomic_int answers_in_callback[2];
+
+static void send_at_once(cpg_handle_t handle, const struct cpg_name *group, const struct cpg_address *members,
+			 size_t member_count, const struct cpg_address *left, size_t left_count,
+			 const struct cpg_address *joined, size_t joined_count)
+{
+	static uint8_t message[ATOMIC_MESSAGE_MAX + 9];
+	struct iovec small = {message, 8}, large = {message, sizeof(message)};
+
+	(void)group;
+	(void)members;
+	(void)member_count;
+	(void)left;
+	(void)left_count;
+	(void)joined;
+	(void)joined_count;
+	atomic_store(&answers_in_callback[0], (int)cpg_mcast_joined(handle, CPG_TYPE_AGREED, &small, 1));
+	atomic_store(&answers_in_callback[1], (int)cpg_mcast_joined(handle, CPG_TYPE_AGREED, &large, 1));
+}
+
+/* The dispatching thread has the configuration change before the joining one has the answer. */
+static bool answer_join_late(qb_ipcs_connection_t *conn, const struct ipc_request *request)
+{
+	if (request->id != IPC_REQ_JOIN)
+		return false;
+	fake_confchg(conn, 1, 0, 1, ((const struct ipc_join *)request)->pid);
+	usleep(200000);
+	fake_respond(conn, IPC_RES_JOIN, CS_OK);
+	return true;
+}
+
+static void *dispatch_one(void *data)
+{
+	cs_error_t *result = data;
+
+	*result = cpg_dispatch(shared_handle, CS_DISPATCH_ONE);
+	return NULL;
+}
+
+START_TEST(send_in_the_callback_of_the_join)
+{
+	cpg_callbacks_t callbacks = {.cpg_confchg_fn = send_at_once};
+	struct fake_options options = {.features = IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_SEGMENTS,
+				       .hook = answer_join_late};
+	struct cpg_name group = fake_name("group");
+	cs_error_t result;
+	pthread_t thread;
+
+	fake_engine_start(&engine, &options);
+	ck_assert_int_eq(cpg_initialize(&shared_handle, &callbacks), CS_OK);
+	ck_assert_int_eq(pthread_create(&thread, NULL, dispatch_one, &result), 0);
+	ck_assert_int_eq(cpg_join(shared_handle, &group), CS_OK);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(result, CS_OK);
+	ck_assert_int_eq(atomic_load(&answers_in_callback[0]), CS_OK);
+	ck_assert_int_eq(atomic_load(&answers_in_callback[1]), CS_OK);
+	ck_assert_int_eq(cpg_finalize(shared_handle), CS_OK);
+	fake_engine_stop(&engine);
+}
+END_TEST
+
 /* In the child. */
 static bool child(cpg_handle_t handle, cpg_iteration_handle_t iteration, void *buffer)
 {
@@ -321,6 +383,7 @@ int main(void)
 	tcase_add_test(tcase, senders_askers_and_a_dispatcher);
 	tcase_add_test(tcase, finalize_under_their_hands);
 	tcase_add_loop_test(tcase, one_large_message_at_a_time, 0, 2);
+	tcase_add_test(tcase, send_in_the_callback_of_the_join);
 	tcase_add_test(tcase, fork_leaves_the_parent_alone);
 	tcase_add_test(tcase, finalized_child_does_not_keep_the_connection);
 	tcase_set_timeout(tcase, 60);
