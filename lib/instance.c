@@ -66,16 +66,9 @@ static void instance_free_memory(struct instance *instance)
 	free(instance);
 }
 
-/*
- * A forked child's copy. Its connection is the parent's as well: closing our copy of the descriptor is all
- * that does not reach over to the parent. libqb's own memory and the mappings stay until exec or exit.
- */
+/* A forked child's copy. libqb's own memory and the mappings stay until exec or exit. */
 static void instance_abandon(struct instance *instance)
 {
-	int fd;
-
-	if (qb_ipcc_fd_get(instance->ipc, &fd) == 0)
-		close(fd);
 	zcb_pool_abandon(&instance->pool);
 	instance_free_memory(instance);
 }
@@ -192,6 +185,20 @@ static cs_error_t instance_finalize(struct instance *instance)
 	return error;
 }
 
+/*
+ * In a forked child. The connection is the parent's as well: closing our copy of the descriptor is all that does
+ * not reach over to the parent. Not left to the last reference: threads that the child has not got may hold some.
+ */
+static cs_error_t instance_let_go(struct instance *instance)
+{
+	int fd;
+
+	atomic_store(&instance->finalized, true);
+	if (qb_ipcc_fd_get(instance->ipc, &fd) == 0)
+		close(fd);
+	return CS_OK;
+}
+
 CPG_PUBLIC cs_error_t cpg_finalize(cpg_handle_t handle)
 {
 	struct handle_object *object = handle_get(handle, HANDLE_INSTANCE);
@@ -201,7 +208,7 @@ CPG_PUBLIC cs_error_t cpg_finalize(cpg_handle_t handle)
 	if (!instance)
 		return CS_ERR_BAD_HANDLE;
 	if (handle_remove(handle, object))
-		error = instance->pid == getpid() ? instance_finalize(instance) : CS_OK;
+		error = instance->pid == getpid() ? instance_finalize(instance) : instance_let_go(instance);
 	/* Iterations keep the connection: who forgot to end one would never get rid of it. */
 	handle_remove_owned(object);
 	instance_put(instance);
