@@ -177,9 +177,10 @@ struct engine {
 	struct qb_list_head outgoing;
 	size_t untold; /* deaths */
 	enum gate gate;
-	size_t backlog;	 /* bytes in outgoing */
-	size_t inflight; /* bytes handed to totem that have not come back, sync's not counted */
-	bool holding;	 /* request channel held off because of the backlog */
+	size_t backlog;	  /* bytes in outgoing */
+	size_t inflight;  /* bytes handed to totem that have not come back, sync's not counted */
+	bool flush_asked; /* of the timer, and not yet done */
+	bool holding;	  /* request channel held off because of the backlog */
 
 	/* ring and sync */
 	uint32_t *ring; /* members of the ring, sorted */

@@ -191,6 +191,7 @@ static bool flush_one(struct engine *engine, struct outgoing *outgoing)
 
 void outgoing_flush(struct engine *engine)
 {
+	engine->flush_asked = false;
 	while (!qb_list_empty(&engine->outgoing)) {
 		struct outgoing *outgoing =
 			qb_list_first_entry(&engine->outgoing, struct outgoing, of_engine);
@@ -209,12 +210,31 @@ void outgoing_flush(struct engine *engine)
 	hold_or_resume(engine);
 }
 
+/*
+ * This is no context to send in, and a ring in which nothing is on its way brings no token: without a timer what
+ * waits would wait for RETRY_DELAY.
+ */
+static void flush_soon(struct engine *engine)
+{
+	const struct outgoing *first;
+
+	if (engine->flush_asked || qb_list_empty(&engine->outgoing)) {
+		return;
+	}
+	first = qb_list_first_entry(&engine->outgoing, struct outgoing, of_engine);
+	if (window_allows(engine, first->size)) {
+		engine->flush_asked = true;
+		engine->ops.wake(engine->context, 0);
+	}
+}
+
 void outgoing_returned(struct engine *engine, unsigned int function, size_t size)
 {
 	size_t *inflight = function == WIRE_DOWNLIST || function == WIRE_JOINLIST ? &engine->sync_inflight
 										  : &engine->inflight;
 
 	*inflight -= size < *inflight ? size : *inflight;
+	flush_soon(engine);
 }
 
 static void partial_interrupt(struct partial *partial)

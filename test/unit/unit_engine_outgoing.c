@@ -96,6 +96,33 @@ START_TEST(totem_never_holds_more_than_the_window)
 }
 END_TEST
 
+START_TEST(what_waits_for_the_window_goes_as_soon_as_it_opens)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *peer = peer_new(fixture, 10);
+	char *text = text_of(1000 * 1000);
+	struct packet *packet;
+	int i;
+
+	joined(fixture, peer, "group");
+	for (i = 0; i < 3; i++) {
+		request_mcast(fixture, peer, text);
+	}
+	ck_assert_uint_eq(fixture->multicasts.count, 2);
+	fixture->now += 1000;
+	fixture->wake_at = 0;
+	packet = take(&fixture->multicasts);
+	engine_message(fixture->engine, WIRE_MCAST, packet->data, SELF);
+	free(packet);
+	ck_assert_uint_eq(fixture->multicasts.count, 1); /* not from there */
+	ck_assert_uint_eq(fixture->wake_at, fixture->now);
+	engine_tick(fixture->engine);
+	ck_assert_uint_eq(fixture->multicasts.count, 2);
+	free(text);
+	fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(no_room_in_totem_loses_nothing)
 {
 	struct fixture *fixture = fixture_new(NULL);
@@ -336,6 +363,7 @@ int main(void)
 	const TTest *const tests[] = {
 		a_lone_message_goes_out_at_once,
 		totem_never_holds_more_than_the_window,
+		what_waits_for_the_window_goes_as_soon_as_it_opens,
 		no_room_in_totem_loses_nothing,
 		messages_and_leave_keep_their_order_over_a_sync,
 		fragments_travel_and_arrive,
