@@ -38,8 +38,14 @@ bool hello_attach(struct instance *instance, struct segment *segment, const stru
 	bool attached = segment_attach(segment, offer);
 	struct ipc_hello report = hello_request(attached ? IPC_HELLO_ATTACHED : IPC_HELLO_REFUSED, offer->id);
 	struct ipc_hello_response response;
+	unsigned int round = 0;
+	cs_error_t error;
 
-	if (hello_ask(instance, &report, &response) != CS_OK) {
+	/* The engine keeps the segment and its name until it hears this: no reason to give up. */
+	do {
+		error = hello_ask(instance, &report, &response);
+	} while (error == CS_ERR_TRY_AGAIN && channel_pause(instance, round++));
+	if (error != CS_OK) {
 		segment_detach(segment);
 		return false;
 	}

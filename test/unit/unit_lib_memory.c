@@ -83,6 +83,39 @@ START_TEST(control_segment_loses_its_name)
 }
 END_TEST
 
+/* The first reports do not get through: a membership is being formed. */
+static bool report_refused(qb_ipcs_connection_t *conn, const struct ipc_request *request)
+{
+	const struct ipc_hello *hello = (const struct ipc_hello *)request;
+
+	if (request->id != IPC_REQ_LOCAL_GET || request->size != sizeof(*hello) ||
+	    hello->step != IPC_HELLO_ATTACHED || atomic_fetch_add(&fake_shared->value, 1) >= 3)
+		return false;
+	fake_respond(conn, IPC_RES_LOCAL_GET, CS_ERR_TRY_AGAIN);
+	return true;
+}
+
+/* The engine must hear what became of a segment: it keeps it, and its name, until then. */
+START_TEST(segments_are_reported_in_the_end)
+{
+	struct fake_options options = {.features = BOTH, .hook = report_refused};
+	cpg_handle_t handle = start_with(&options);
+	void *buffer;
+
+	ck_assert_uint_eq(atomic_load(&engine.shared->named), 0);
+	atomic_store(&engine.shared->value, 0);
+	ck_assert_int_eq(cpg_zcb_alloc(handle, 100, &buffer), CS_OK);
+	ck_assert_uint_eq(atomic_load(&engine.shared->named), 0);
+	ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, buffer, 100), CS_OK);
+	ck_assert_uint_eq(seen(IPC_REQ_ZCB_MCAST), 1);
+	atomic_store(&engine.shared->sleepy, true);
+	while (!congested(handle)) /* the control segment is in use */
+		ck_assert_int_eq(send_bytes(handle, 2000), CS_OK);
+	atomic_store(&engine.shared->sleepy, false);
+	stop(handle);
+}
+END_TEST
+
 /* An engine that offers what is not there, or not what it should be, is used without it. */
 static bool bad_hello(qb_ipcs_connection_t *conn, const struct ipc_request *request)
 {
@@ -430,6 +463,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, forget, NULL);
 	fake_private_shm();
 	tcase_add_test(tcase, control_segment_loses_its_name);
+	tcase_add_test(tcase, segments_are_reported_in_the_end);
 	tcase_add_loop_test(tcase, control_segment_that_can_not_be_used, 0, 5);
 	tcase_add_test(tcase, window_closes_and_opens);
 	tcase_add_test(tcase, a_receiver_that_is_behind_holds_up_all_sends);
