@@ -350,12 +350,16 @@ static struct api_client *fence_client(void)
 void client_fence(struct api_client *client)
 {
 	struct api_client *fence = fence_client();
+	uint64_t deadline = api_deadline();
 	unsigned int nodeid;
 
 	if (!client->closed) /* its own requests are behind us now */
 		EXPECT_IN_TIME(CS_OK, cpg_local_get(client->handle, &nodeid));
 	client_send_text(fence, "fence");
-	client_dispatch_until(fence, 1);
+	while (fence->messages == 0 && api_now_ms() < deadline) { /* a new ring may show before it */
+		if (client_readable(fence, 100))
+			dispatch_all(fence);
+	}
 	CHECK_NUMBER(fence->messages, 1);
 }
 

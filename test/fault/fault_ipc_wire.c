@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #define ANSWER_MS 5000
+#define HANGUP_MS 20
 
 bool wire_try_open(struct wire *wire, size_t buffer_size)
 {
@@ -42,6 +43,21 @@ bool wire_tell(struct wire *wire, const void *request, size_t size)
 	return result == (ssize_t)size;
 }
 
+/*
+ * libqb looks for a hangup only when a wait is over, and a datagram socket does not end it: over sockets each of the
+ * waits would last to its end although the daemon has long thrown the client out. Hence short ones.
+ */
+static ssize_t receive_answer(struct wire *wire)
+{
+	uint64_t deadline = api_now_ms() + ANSWER_MS;
+	ssize_t result;
+
+	do
+		result = qb_ipcc_recv(wire->ipc, wire->answer, sizeof(wire->answer), HANGUP_MS);
+	while ((result == -ETIMEDOUT || result == -EAGAIN) && api_now_ms() < deadline);
+	return result;
+}
+
 int wire_ask(struct wire *wire, const void *request, size_t size)
 {
 	struct ipc_response header;
@@ -49,7 +65,7 @@ int wire_ask(struct wire *wire, const void *request, size_t size)
 
 	if (!wire_tell(wire, request, size))
 		return qb_ipcc_is_connected(wire->ipc) ? WIRE_REFUSED : WIRE_GONE;
-	result = qb_ipcc_recv(wire->ipc, wire->answer, sizeof(wire->answer), ANSWER_MS);
+	result = receive_answer(wire);
 	if (result < (ssize_t)sizeof(header)) {
 		CHECK(result != -ETIMEDOUT && result != -EAGAIN); /* neither answered nor thrown out */
 		return WIRE_GONE;
