@@ -216,6 +216,7 @@ static void connection_failed(struct engine_client *client, int error)
 	switch (error) {
 	case -EPIPE:
 	case -ECONNRESET:
+	case -ECONNREFUSED: /* libqb's sockets: of a killed client */
 	case -ENOTCONN:
 	case -ESHUTDOWN:
 		disconnect(client, LOG_DEBUG, "its end of the connection is closed");

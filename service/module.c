@@ -7,6 +7,7 @@
  * Everything runs in the executive's main thread.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
@@ -37,7 +38,8 @@ struct connection {
 	void *conn;
 	uid_t uid;
 	gid_t gid;
-	bool evicting;
+	uint32_t pid;
+	bool evicting; /* nothing is sent to it any more, nor taken from it */
 	struct qb_list_head of_evicting;
 };
 
@@ -91,12 +93,6 @@ static int multicast(void *context, const struct iovec *iov, unsigned int iov_le
 	return module.api->totem_mcast(iov, iov_len, agreed) == 0 ? 0 : -1;
 }
 
-static void respond(void *context, void *conn, const struct iovec *iov, unsigned int iov_len)
-{
-	(void)context;
-	(void)module.api->ipc_response_iov_send(conn, iov, iov_len);
-}
-
 static int send_event(void *context, void *conn, const struct iovec *iov, unsigned int iov_len)
 {
 	size_t size = 0;
@@ -104,6 +100,9 @@ static int send_event(void *context, void *conn, const struct iovec *iov, unsign
 	ssize_t result;
 
 	(void)context;
+	if (((const struct connection *)module.api->ipc_private_data_get(conn))->evicting) {
+		return -ENOTCONN;
+	}
 	for (i = 0; i < iov_len; i++) {
 		size += iov[i].iov_len;
 	}
@@ -144,6 +143,28 @@ static void evict(void *context, void *conn)
 		connection->evicting = true;
 		qb_list_add_tail(&connection->of_evicting, &module.evicting);
 		wake(NULL, 0);
+	}
+}
+
+/*
+ * Without its answer a client waits for ever, or takes the next one for it. And where libqb's sockets find no one at the
+ * other end of a connection's first answer, they look for a second before they say so, on every answer: once is enough.
+ */
+static void respond(void *context, void *conn, const struct iovec *iov, unsigned int iov_len)
+{
+	const struct connection *connection = module.api->ipc_private_data_get(conn);
+	char text[128];
+	int error;
+
+	if (connection->evicting) {
+		return;
+	}
+	error = module.api->ipc_response_iov_send(conn, iov, iov_len);
+	if (error) {
+		snprintf(text, sizeof(text), "disconnecting process %u: no answer can be sent to it: %s",
+			 connection->pid, strerror(-error));
+		write_log(NULL, LOG_NOTICE, text);
+		evict(context, conn);
 	}
 }
 
@@ -314,7 +335,8 @@ static int lib_init(void *conn)
 	connection->conn = conn;
 	connection->uid = module.accepted_uid;
 	connection->gid = module.accepted_gid;
-	connection->client = engine_client_new(module.engine, conn, (uint32_t)stats.client_pid);
+	connection->pid = (uint32_t)stats.client_pid;
+	connection->client = engine_client_new(module.engine, conn, connection->pid);
 	return connection->client ? 0 : -1;
 }
 
@@ -337,8 +359,10 @@ static void lib_request(void *conn, const void *message)
 {
 	const struct connection *connection = module.api->ipc_private_data_get(conn);
 
-	engine_request(module.engine, connection->client, message,
-		       (size_t)qb_ipcs_connection_get_buffer_size(conn));
+	if (!connection->evicting) {
+		engine_request(module.engine, connection->client, message,
+			       (size_t)qb_ipcs_connection_get_buffer_size(conn));
+	}
 }
 
 /* ---- totem ---- */

@@ -74,7 +74,11 @@ static void unknown_numbers(void)
 	}
 }
 
-/* The header claims another size than what was sent. libqb throws out some of them, the engine refuses others. */
+/*
+ * The header claims another size than what was sent. libqb throws out some of them, the engine refuses others. Over
+ * sockets libqb would read 16 MiB of a request into a buffer of 1 MiB, if only the sender could send so much: that is for
+ * the kernel's net.core.wmem_max, so no more than a few bytes are sent here.
+ */
 static void size_claims(void)
 {
 	static const int32_t claims[] = {0, 1, 15, -1, INT_MIN, INT_MAX, IPC_BUFFER_SIZE + 1, 16 << 20};
@@ -246,6 +250,82 @@ static void unfinished_fragments(void)
 	client_forget(&reader);
 	EXPECT_TRACE(&reader, "");
 	client_close(&reader);
+}
+
+/* ---- answers ---- */
+
+/* A client that asks and asks and takes no answer is thrown out when no more can be kept for it. */
+static void answers_not_taken(void)
+{
+	struct ipc_request local = {.id = IPC_REQ_LOCAL_GET, .size = sizeof(local)};
+	struct wire wire;
+	int asked = 0;
+
+	wire_open(&wire);
+	while (asked < 200000 && wire_tell(&wire, &local, sizeof(local)))
+		asked++;
+	CHECK(asked < 200000);
+	wire_close(&wire);
+}
+
+enum { FDS_MAX = 1024 };
+
+static void note_open_fds(bool open[FDS_MAX])
+{
+	for (int fd = 0; fd < FDS_MAX; fd++)
+		open[fd] = fcntl(fd, F_GETFD) >= 0;
+}
+
+/* The one that is not among the `known`: a connection's answers come in there. */
+static int new_response_socket(const bool known[FDS_MAX])
+{
+	static const char end[] = "-response";
+	struct sockaddr_un own;
+
+	for (int fd = 0; fd < FDS_MAX; fd++) {
+		socklen_t size = sizeof(own);
+
+		memset(&own, 0, sizeof(own));
+		if (!known[fd] && getsockname(fd, (struct sockaddr *)&own, &size) == 0 &&
+		    own.sun_family == AF_UNIX && memmem(own.sun_path, sizeof(own.sun_path), end, sizeof(end)))
+			return fd;
+	}
+	return -1;
+}
+
+/* Requests go where they went; nobody has the name any more that answers are sent to. */
+static void drop_response_name(int fd)
+{
+	struct sockaddr_un server;
+	socklen_t size = sizeof(server);
+	int nameless = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	CHECK(getpeername(fd, (struct sockaddr *)&server, &size) == 0);
+	CHECK(nameless >= 0 && connect(nameless, (struct sockaddr *)&server, size) == 0);
+	CHECK(dup2(nameless, fd) == fd);
+	close(nameless);
+}
+
+/*
+ * libqb 2.0.6 looks for that name ten times and sleeps for 100 ms after each, in the daemon's main loop
+ * (_finish_connecting() in its ipc_socket.c), for every answer until one arrives. Nobody above libqb can prevent the
+ * first second; stock's engine stands still for one with each request of such a client. It must end with the first.
+ */
+static void answers_to_nowhere(void)
+{
+	bool known[FDS_MAX];
+	struct wire wire;
+	int fd;
+
+	if (!socket_ipc())
+		return;
+	note_open_fds(known);
+	wire_open(&wire);
+	fd = new_response_socket(known);
+	CHECK(fd >= 0);
+	drop_response_name(fd);
+	CHECK(wire_thrown_out(&wire));
+	wire_close(&wire);
 }
 
 /* ---- who asks ---- */
@@ -502,6 +582,8 @@ static const struct fault_case cases[] = {
 	{"multicasts of a stranger", unjoined_mcast, true},
 	{"fragments that lie", lying_fragments, false},
 	{"fragments without an end", unfinished_fragments, true},
+	{"answers that nobody takes", answers_not_taken, false},
+	{"answers to nowhere", answers_to_nowhere, false},
 	{"another process id", other_pid, false},
 	{"iteration handles", iteration_handles, true},
 	{"too many iterations", too_many_iterations, false},
@@ -531,6 +613,7 @@ static void run_case(const struct fault_case *fault)
 int main(void)
 {
 	api_begin();
+	api_model.cpg_totem_confchg_fn = NULL; /* a daemon that stood still for a second makes a new ring */
 	client_open(&witness);
 	client_join(&witness, "witness");
 	EXPECT_TRACE(&witness, "confchg witness members self left - joined self:join\n");

@@ -212,19 +212,24 @@ END_TEST
 
 START_TEST(a_closed_connection_is_nobodys_fault)
 {
-	struct fixture *fixture = fixture_new(NULL);
-	struct peer *peer = peer_new(fixture, 10);
+	static const int errors[] = {-EPIPE, -ECONNRESET, -ECONNREFUSED, -ENOTCONN, -ESHUTDOWN};
 	struct engine_stats stats;
+	size_t i;
 
-	joined(fixture, peer, "group");
-	peer->error = -EPIPE;
-	deliver_mcast(fixture, SELF, 10, "group", "hello");
-	ck_assert(peer->evicted);
-	ck_assert_int_eq(fixture->log_priority, LOG_DEBUG);
-	engine_stats(fixture->engine, &stats);
-	ck_assert_uint_eq(stats.evicted, 0);
-	ck_assert_int_eq(request_leave(fixture, peer, "group"), 0); /* nobody listens any more */
-	fixture_free(fixture);
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		struct fixture *fixture = fixture_new(NULL);
+		struct peer *peer = peer_new(fixture, 10);
+
+		joined(fixture, peer, "group");
+		peer->error = errors[i];
+		deliver_mcast(fixture, SELF, 10, "group", "hello");
+		ck_assert(peer->evicted);
+		ck_assert_int_eq(fixture->log_priority, LOG_DEBUG);
+		engine_stats(fixture->engine, &stats);
+		ck_assert_uint_eq(stats.evicted, 0);
+		ck_assert_int_eq(request_leave(fixture, peer, "group"), 0); /* nobody listens any more */
+		fixture_free(fixture);
+	}
 }
 END_TEST
 
