@@ -94,17 +94,6 @@ void engine_stats(const struct engine *engine, struct engine_stats *stats)
 	stats->inflight_bytes = engine->inflight;
 }
 
-/* A name as text: what is not printable becomes a dot. */
-static void name_text(const struct name *name, char text[IPC_NAME_MAX + 1])
-{
-	uint32_t i;
-
-	for (i = 0; i < name->length; i++) {
-		text[i] = name->value[i] >= ' ' && name->value[i] <= '~' ? name->value[i] : '.';
-	}
-	text[i] = '\0';
-}
-
 void engine_dump(struct engine *engine)
 {
 	const struct group *group;

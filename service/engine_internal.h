@@ -209,6 +209,8 @@ bool name_equal(const struct name *a, const struct name *b);
 int name_compare(const struct name *a, const struct name *b);
 uint64_t name_hash(const struct name *name);
 void name_write(struct ipc_name *to, const struct name *name);
+/* For people: what is not printable becomes a dot. */
+void name_text(const struct name *name, char text[IPC_NAME_MAX + 1]);
 
 /* ---- engine_groups.c: groups, nodes, members ---- */
 struct group *group_find(const struct engine *engine, const struct name *name);

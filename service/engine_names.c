@@ -59,3 +59,13 @@ void name_write(struct ipc_name *to, const struct name *name)
 	to->length = name->length;
 	memcpy(to->value, name->value, name->length);
 }
+
+void name_text(const struct name *name, char text[IPC_NAME_MAX + 1])
+{
+	uint32_t i;
+
+	for (i = 0; i < name->length; i++) {
+		text[i] = name->value[i] >= ' ' && name->value[i] <= '~' ? name->value[i] : '.';
+	}
+	text[i] = '\0';
+}

@@ -17,6 +17,14 @@
 
 /* ---- join and leave ---- */
 
+static void log_step(const struct engine_client *client, const char *does)
+{
+	char text[IPC_NAME_MAX + 1];
+
+	name_text(&client->group->name, text);
+	engine_log(client->engine, LOG_DEBUG, "process %u %s group %s", client->pid, does, text);
+}
+
 /* Another handle of the same process may be in this group, or on its way out of it. */
 static cs_error_t check_duplicate(const struct group *group, uint32_t pid)
 {
@@ -54,6 +62,7 @@ static cs_error_t join_group(struct engine_client *client, const struct name *na
 		return error;
 	}
 	client->wants_totem_conf = flags & IPC_JOIN_INITIAL_TOTEM_CONF;
+	log_step(client, "joins");
 	return CS_OK;
 }
 
@@ -91,6 +100,7 @@ static cs_error_t leave_group(struct engine_client *client, const struct name *n
 		return CS_ERR_NO_MEMORY;
 	}
 	client->state = CLIENT_LEAVE_STARTED;
+	log_step(client, "leaves");
 	return CS_OK;
 }
 

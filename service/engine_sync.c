@@ -13,6 +13,7 @@
  * changes is which nodes were lost since the last activation: they go then, even if they are back by that
  * time.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -446,6 +447,9 @@ void engine_sync_activate(struct engine *engine)
 	nodes_tidy(engine);
 	sync_destroy(engine);
 	engine->in_sync = false;
+	engine_log(engine, LOG_DEBUG, "ring %" PRIu32 ".%" PRIx64 ": %zu nodes, %zu members in %zu groups",
+		   engine->ring_id.nodeid, (uint64_t)engine->ring_id.seq, engine->ring_count,
+		   engine->member_count, engine->group_count);
 	qb_list_for_each (at, &engine->clients) {
 		confchg_totem(engine, qb_list_entry(at, struct engine_client, of_engine));
 	}

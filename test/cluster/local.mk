@@ -10,6 +10,7 @@ cpgwrongpid_CFLAGS = $(AM_CFLAGS) $(LIBQB_CFLAGS)
 cpgwrongpid_LDADD = $(LIBQB_LIBS)
 
 cluster_tests = test/cluster/test_admin_tools.sh \
+	test/cluster/test_debug_switch.sh \
 	test/cluster/test_engines_and_libraries.sh \
 	test/cluster/test_ghost.sh \
 	test/cluster/test_ipc_socket.sh \

@@ -51,8 +51,8 @@ struct fixture {
 	void *last_segment; /* user data of the segment that was made last */
 	bool segment_cut;
 	size_t segments_armed; /* how often */
-	size_t log_lines;
-	int log_priority; /* of the last line */
+	size_t log_lines;      /* debug ones left out */
+	int log_priority;      /* of the last line */
 };
 
 #define ROOM_ENDLESS SIZE_MAX
