@@ -80,13 +80,13 @@ void zcb_pool_destroy(struct zcb_pool *pool)
 	pthread_mutex_destroy(&pool->lock);
 }
 
-static void segment_give_back(struct instance *instance, const struct segment *segment)
+static cs_error_t segment_give_back(struct instance *instance, const struct segment *segment)
 {
 	struct ipc_segment_destroy request = {
 		.header = {.id = IPC_REQ_SEGMENT_DESTROY, .size = sizeof(request)},
 		.segment_id = segment->id};
 
-	channel_tell(instance, &request, sizeof(request));
+	return channel_tell(instance, &request, sizeof(request));
 }
 
 static bool segment_make(struct instance *instance, size_t user_size, struct segment *segment)
@@ -165,7 +165,8 @@ static void segment_retire(struct instance *instance, struct zcb_segment *segmen
 	}
 	if (segment->live || idle < 2)
 		return;
-	segment_give_back(instance, &segment->segment);
+	if (segment_give_back(instance, &segment->segment) == CS_ERR_TRY_AGAIN)
+		return; /* it still counts there: the next buffer may as well use it */
 	zcb_segment_free(segment);
 	pool->segments[position] = pool->segments[--pool->segment_count];
 }

@@ -433,6 +433,35 @@ static unsigned int mapped_segments(void)
 	return count;
 }
 
+static bool refuse_to_destroy(qb_ipcs_connection_t *conn, const struct ipc_request *request)
+{
+	if (request->id != IPC_REQ_SEGMENT_DESTROY || !atomic_load(&fake_shared->value))
+		return false;
+	fake_respond(conn, IPC_RES_SEGMENT_DESTROY, CS_ERR_TRY_AGAIN);
+	return true;
+}
+
+/* What the engine would not take back is used again: both sides count the same segments. */
+START_TEST(zcb_segments_stay_until_taken_back)
+{
+	struct fake_options options = {.features = BOTH, .hook = refuse_to_destroy};
+	cpg_handle_t handle = start_with(&options);
+	void *buffers[2];
+	unsigned int round;
+
+	for (round = 0; round < 3; round++) {
+		atomic_store(&engine.shared->value, round < 2);
+		ck_assert_int_eq(cpg_zcb_alloc(handle, ATOMIC_MESSAGE_MAX, &buffers[0]), CS_OK);
+		ck_assert_int_eq(cpg_zcb_alloc(handle, ATOMIC_MESSAGE_MAX, &buffers[1]), CS_OK);
+		ck_assert_uint_eq(atomic_load(&engine.shared->segments), 2);
+		ck_assert_int_eq(cpg_zcb_free(handle, buffers[0]), CS_OK);
+		ck_assert_int_eq(cpg_zcb_free(handle, buffers[1]), CS_OK);
+	}
+	ck_assert_uint_eq(atomic_load(&engine.shared->segments), 1);
+	stop(handle);
+}
+END_TEST
+
 START_TEST(nothing_stays_mapped)
 {
 	cpg_handle_t handle = start(BOTH);
@@ -474,6 +503,7 @@ int main(void)
 	tcase_add_loop_test(tcase, zcb_sends_what_was_written, 0, 3);
 	tcase_add_loop_test(tcase, zcb_refuses_what_is_not_a_buffer, 0, 3);
 	tcase_add_test(tcase, zcb_segments_come_and_go);
+	tcase_add_test(tcase, zcb_segments_stay_until_taken_back);
 	tcase_add_test(tcase, nothing_stays_mapped);
 	tcase_set_timeout(tcase, 20);
 	suite_add_tcase(suite, tcase);
