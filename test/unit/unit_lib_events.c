@@ -202,10 +202,13 @@ END_TEST
 
 START_TEST(finalize_wakes_who_waits)
 {
-	cpg_handle_t handle = start(NULL, 0);
+	struct fake_options options = {.type = _i & 2 ? QB_IPC_SOCKET : QB_IPC_SHM};
 	struct sleeper sleeper;
+	cpg_handle_t handle;
 
-	sleeper_start(&sleeper, handle, _i ? CS_DISPATCH_BLOCKING : CS_DISPATCH_ONE);
+	fake_engine_start(&engine, &options);
+	ck_assert_int_eq(cpg_initialize(&handle, NULL), CS_OK);
+	sleeper_start(&sleeper, handle, _i & 1 ? CS_DISPATCH_BLOCKING : CS_DISPATCH_ONE);
 	ck_assert_int_eq(cpg_finalize(handle), CS_OK);
 	pthread_join(sleeper.thread, NULL);
 	ck_assert_int_eq(sleeper.result, CS_ERR_BAD_HANDLE);
@@ -610,7 +613,7 @@ int main(void)
 	tcase_add_test(tcase, matrix_when_nothing_is_there);
 	tcase_add_test(tcase, readable_while_anything_is_left);
 	tcase_add_test(tcase, waiting_ends_with_an_event_and_not_with_a_signal);
-	tcase_add_loop_test(tcase, finalize_wakes_who_waits, 0, 2);
+	tcase_add_loop_test(tcase, finalize_wakes_who_waits, 0, 4);
 	tcase_add_loop_test(tcase, dispatch_ends_beside_one_that_waits, 0, 3);
 	tcase_add_loop_test(tcase, finalize_in_a_callback, 0, 4);
 	tcase_add_test(tcase, engine_dies_while_we_wait);
