@@ -29,6 +29,7 @@
  *   - Inside a callback every call is allowed, cpg_finalize() and cpg_dispatch() included.
  *   - cpg_finalize() may be called while other threads use the handle: they get CS_ERR_BAD_HANDLE or finish
  *     the call that they are in; a thread that sleeps in cpg_dispatch() is woken.
+ *   - A thread must not be cancelled (pthread_cancel) while it is in a call.
  *
  * FORK
  *   - A child has no use for handles from before fork(): every call answers CS_ERR_BAD_HANDLE, and
