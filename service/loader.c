@@ -133,11 +133,11 @@ static void find_table(bool described)
 	size_t tables = described ? image_find_service(&loader.image, SERVICE_ID_CPG, &loader.table) : 0;
 
 	if (tables != 1)
-		loader_fail(
-			LOADER_EXIT_SERVICE,
-			"found %zu tables of the built-in CPG service in this corosync, not one: remove the "
-			"service section " LOADER_MODULE_NAME ", or run a corosync 3.0 or 3.1",
-			tables);
+		loader_fail(LOADER_EXIT_SERVICE,
+			    "found %zu tables of the built-in CPG service in this corosync where one is "
+			    "needed: remove the "
+			    "service section " LOADER_MODULE_NAME ", or run a corosync 3.0 or 3.1",
+			    tables);
 	if (dlsym(RTLD_NEXT, "qb_ipcs_create") == NULL ||
 	    dlsym(RTLD_NEXT, "qb_ipcs_request_rate_limit") == NULL)
 		loader_fail(LOADER_EXIT_SERVICE,
