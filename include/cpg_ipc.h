@@ -6,7 +6,7 @@
  * Part 2 is ours, used only after both sides said so (see HELLO).
  *
  * All integers are host-endian; fields are 8-byte aligned unless noted. A request's size field is the
- * client's claim: the engine bounds it by the connection's buffer and reads each field once.
+ * client's claim: the engine bounds it by the connection's buffer and copies what it looks at.
  */
 #ifndef CPG_IPC_H
 #define CPG_IPC_H
