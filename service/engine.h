@@ -42,6 +42,12 @@ struct engine_ops {
 	 */
 	int (*mcast)(void *context, const struct iovec *iov, unsigned int iov_len);
 
+	/*
+	 * The same for a message of ours alone (include/cpg_peer.h), in the totem group that only engines like this
+	 * one are in. NULL: there is none, and the engine speaks stock's format alone.
+	 */
+	int (*peer_mcast)(void *context, const struct iovec *iov, unsigned int iov_len);
+
 	/* Answers `conn`'s request. A response that can't be sent is the client's loss: no result. */
 	void (*respond)(void *context, void *conn, const struct iovec *iov, unsigned int iov_len);
 
@@ -126,14 +132,19 @@ void engine_tick(struct engine *engine);
 /* A stock-format message of service 2, in host byte order already. */
 void engine_message(struct engine *engine, unsigned int function, const void *message, uint32_t nodeid);
 
+/*
+ * A message in the totem group of our own, `size` bytes of it. `swapped`: it is in the other byte order. Aligned to
+ * nothing; not written to.
+ */
+void engine_peer_message(struct engine *engine, const void *message, size_t size, bool swapped, uint32_t nodeid);
+
 /* Converts a message of the other byte order in place. */
 void engine_convert(unsigned int function, void *message);
 
-/*
- * A transitional configuration: `left` are the nodes that did not come along. Regular ones bring nothing but
- * sync_init.
- */
+/* A transitional configuration: `left` are the nodes that did not come along. */
 void engine_transitional(struct engine *engine, const uint32_t *left, size_t left_count);
+/* A regular one: what is delivered from here on was sent in the ring `ring_id`, or is stale. sync_init follows. */
+void engine_regular(struct engine *engine, const struct memb_ring_id *ring_id);
 void engine_sync_init(struct engine *engine, const uint32_t *trans, size_t trans_count,
 		      const uint32_t *members, size_t member_count, const struct memb_ring_id *ring_id);
 int engine_sync_process(struct engine *engine); /* 0: done, -1: call again */

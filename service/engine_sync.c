@@ -33,8 +33,7 @@ static int nodeid_compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void ring_set(struct engine *engine, const uint32_t *members, size_t count,
-		     const struct memb_ring_id *ring_id)
+static void ring_set(struct engine *engine, const uint32_t *members, size_t count)
 {
 	size_t i;
 
@@ -46,7 +45,6 @@ static void ring_set(struct engine *engine, const uint32_t *members, size_t coun
 	}
 	qsort(engine->ring, count, sizeof(uint32_t), nodeid_compare);
 	engine->ring_count = count;
-	engine->ring_id = *ring_id;
 }
 
 static void node_lost(struct engine *engine, uint32_t nodeid)
@@ -73,6 +71,11 @@ void engine_transitional(struct engine *engine, const uint32_t *left, size_t lef
 	}
 }
 
+void engine_regular(struct engine *engine, const struct memb_ring_id *ring_id)
+{
+	engine->ring_id = *ring_id;
+}
+
 static bool list_has(const uint32_t *list, size_t count, uint32_t nodeid)
 {
 	size_t i;
@@ -97,7 +100,8 @@ void engine_sync_init(struct engine *engine, const uint32_t *trans, size_t trans
 		}
 	}
 	engine->downlist_old_members = (uint32_t)engine->ring_count;
-	ring_set(engine, members, member_count, ring_id);
+	engine->ring_id = *ring_id;
+	ring_set(engine, members, member_count);
 	for (i = 0; i < engine->ring_count; i++) {
 		if (node_obtain(engine, engine->ring[i]) == NULL) {
 			engine_log(engine, LOG_CRIT, "out of memory: node %u is not known here",

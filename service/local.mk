@@ -29,6 +29,7 @@ libengine_la_SOURCES = service/engine.c service/engine.h service/engine_internal
 	service/engine_messages.c \
 	service/engine_names.c \
 	service/engine_outgoing.c \
+	service/engine_peer.c \
 	service/engine_requests.c \
 	service/engine_segments.c \
 	service/engine_sync.c \

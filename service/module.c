@@ -394,10 +394,11 @@ static void confchg(enum totem_configuration type, const unsigned int *member_li
 	(void)member_list_entries;
 	(void)joined_list;
 	(void)joined_list_entries;
-	(void)ring_id;
 	module.syncing = true;
 	if (type == TOTEM_CONFIGURATION_TRANSITIONAL) {
 		engine_transitional(module.engine, left_list, left_list_entries);
+	} else {
+		engine_regular(module.engine, ring_id);
 	}
 }
 

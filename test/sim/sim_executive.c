@@ -184,6 +184,12 @@ void executive_deliver(struct totem_node *node, const struct totem_message *mess
 				       nodeid);
 		return;
 	}
+	if (message->kind == MESSAGE_PEER) {
+		if (node->service->peer_message) {
+			node->service->peer_message(node->context, message->data, message->size, nodeid);
+		}
+		return;
+	}
 	if (node->sync_ring.seq == 0 || message->ring_id.seq != node->sync_ring.seq) {
 		return; /* of a sync that was aborted */
 	}

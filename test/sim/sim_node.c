@@ -28,7 +28,7 @@ static size_t iov_size(const struct iovec *iov, unsigned int iov_len)
 }
 
 /* Facts 3 and 7 of totem: from TRANSITIONAL to the end of sync only sync_process may multicast. */
-static void check_mcast(struct sim_node *node, const struct ipc_request *header, size_t size)
+static void check_context(struct sim_node *node)
 {
 	if (node->context == CONTEXT_QUIET ||
 	    (node->context == CONTEXT_SYNC) != node->totem->waiting_trans_ack) {
@@ -36,6 +36,11 @@ static void check_mcast(struct sim_node *node, const struct ipc_request *header,
 			    node->totem->nodeid, node->context,
 			    node->totem->waiting_trans_ack ? " during a ring change" : "");
 	}
+}
+
+static void check_mcast(struct sim_node *node, const struct ipc_request *header, size_t size)
+{
+	check_context(node);
 	if (size > TOTEM_MESSAGE_SIZE_MAX || (size_t)header->size != size ||
 	    header->id >> 16 != (int32_t)SERVICE_ID_CPG) {
 		oracle_fail(node->world->oracle, ORACLE_CONTEXT,
@@ -53,6 +58,19 @@ static int op_mcast(void *context, const struct iovec *iov, unsigned int iov_len
 	check_mcast(node, &header, iov_size(iov, iov_len));
 	node->mcast_calls++;
 	return totem_mcast(node->totem, MESSAGE_SERVICE, (unsigned int)header.id & 0xffff, iov, iov_len);
+}
+
+static int op_peer_mcast(void *context, const struct iovec *iov, unsigned int iov_len)
+{
+	struct sim_node *node = context;
+
+	check_context(node);
+	if (iov_size(iov, iov_len) > TOTEM_MESSAGE_SIZE_MAX) {
+		oracle_fail(node->world->oracle, ORACLE_CONTEXT, "node %u multicasts %zu bytes",
+			    node->totem->nodeid, iov_size(iov, iov_len));
+	}
+	node->mcast_calls++;
+	return totem_mcast(node->totem, MESSAGE_PEER, 0, iov, iov_len);
 }
 
 static void op_respond(void *context, void *conn, const struct iovec *iov, unsigned int iov_len)
@@ -185,6 +203,7 @@ static void op_log(void *context, int priority, const char *text)
 
 static const struct engine_ops node_ops = {
 	.mcast = op_mcast,
+	.peer_mcast = op_peer_mcast,
 	.respond = op_respond,
 	.event = op_event,
 	.evict = op_evict,
@@ -207,19 +226,35 @@ static void node_pump_later(struct sim_node *node, uint64_t delay)
 /* ---- what the executive tells the engine ---- */
 
 /* Totem packs messages back to back: one in some is handed over at an odd address, in a block that ends with it. */
-static void service_message(void *context, unsigned int function, const void *message, size_t size,
-			    uint32_t nodeid)
+static void *moved_by_one(struct sim_node *node, const void **message, size_t size)
 {
-	struct sim_node *node = context;
 	uint8_t *odd = NULL;
 
 	if (sim_percent(&node->world->clock, 10)) {
 		odd = sim_alloc(size + 1);
-		memcpy(odd + 1, message, size);
-		message = odd + 1;
+		memcpy(odd + 1, *message, size);
+		*message = odd + 1;
 	}
+	return odd;
+}
+
+static void service_message(void *context, unsigned int function, const void *message, size_t size,
+			    uint32_t nodeid)
+{
+	struct sim_node *node = context;
+	void *moved = moved_by_one(node, &message, size);
+
 	engine_message(node->engine, function, message, nodeid);
-	free(odd);
+	free(moved);
+}
+
+static void service_peer_message(void *context, const void *message, size_t size, uint32_t nodeid)
+{
+	struct sim_node *node = context;
+	void *moved = moved_by_one(node, &message, size);
+
+	engine_peer_message(node->engine, message, size, false, nodeid);
+	free(moved);
 }
 
 static void remember_left(struct sim_node *node, const uint32_t *left, size_t count)
@@ -257,6 +292,7 @@ static void service_regular(void *context, const uint32_t *members, size_t count
 	node->member_count = count;
 	node->ring_seq = ring_id->seq;
 	node->path = oracle_mix(node->path ^ ring_id->seq);
+	engine_regular(node->engine, ring_id);
 }
 
 static void service_sync_init(void *context, const uint32_t *trans, size_t trans_count,
@@ -308,6 +344,7 @@ static void service_token(void *context)
 
 static const struct sim_service node_service = {
 	.message = service_message,
+	.peer_message = service_peer_message,
 	.transitional = service_transitional,
 	.regular = service_regular,
 	.sync_init = service_sync_init,

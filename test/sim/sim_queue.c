@@ -103,7 +103,7 @@ int totem_mcast(struct totem_node *node, enum message_kind kind, unsigned int fu
 	size_t packets = (packing->bytes + left) / config->packet_size + 1;
 
 	/* sync itself never looks: it has room in this simulation as long as the service above keeps its queue short */
-	if (kind == MESSAGE_SERVICE &&
+	if ((kind == MESSAGE_SERVICE || kind == MESSAGE_PEER) &&
 	    node->queue[node->waiting_trans_ack].count + packets > config->queue_packets) {
 		node->totem->stats.full++;
 		message_release(message);

@@ -67,6 +67,7 @@ static inline void nodeset_join(struct nodeset *set, const struct nodeset *other
 struct sim_service {
 	void (*message)(void *context, unsigned int function, const void *message, size_t size,
 			uint32_t nodeid);
+	void (*peer_message)(void *context, const void *message, size_t size, uint32_t nodeid);
 	void (*transitional)(void *context, const uint32_t *members, size_t count, const uint32_t *left,
 			     size_t left_count);
 	void (*regular)(void *context, const uint32_t *members, size_t count,
@@ -93,7 +94,8 @@ struct sim_totem_config {
 	unsigned int partial_merge; /* percent of ring formations that miss some of the nodes within reach */
 };
 
-enum message_kind { MESSAGE_SERVICE, MESSAGE_SERVICE_BUILD, MESSAGE_BARRIER };
+/* MESSAGE_PEER: of the totem group that services may have beside the executive's own. */
+enum message_kind { MESSAGE_SERVICE, MESSAGE_PEER, MESSAGE_SERVICE_BUILD, MESSAGE_BARRIER };
 
 struct totem_message {
 	unsigned int references;

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What our engines say to each other, in a totem group of their own that stock nodes drop in silence. docs/WIRE.md has
+ * the protocol; this is its layout. In the sender's byte order; the receiver's executive tells when that is the other
+ * one. Totem packs messages back to back: nothing here is aligned where it arrives.
+ *
+ *   ANNOUNCE   in each sync: this node is one of ours, and what its next batch is numbered
+ *   MARK       after each sync: when it is back, what totem still held of older rings is out
+ *   BATCH      in a ring whose nodes all announced: records, back to back
+ *
+ *   message    struct peer_head, the fixed part of its kind, up to head_size; then the body, up to size
+ *   record     struct peer_record, `length` bytes of body, and 0 up to a multiple of 8
+ *
+ * A later version of the format may make a head longer: whoever reads it skips what it does not know. Kinds and records
+ * that a version does not know are sent only in rings that agreed on one that does.
+ */
+#ifndef CPG_PEER_H
+#define CPG_PEER_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cpg_ipc.h"
+
+#define PEER_GROUP "corosync-cpg" /* the totem group's name, without the NUL */
+
+#define PEER_MAGIC 0x43504757u /* never changes, in no version */
+#define PEER_VERSION_MIN 1u
+#define PEER_VERSION_MAX 1u
+
+enum peer_kind { PEER_ANNOUNCE = 1, PEER_MARK = 2, PEER_BATCH = 3 };
+
+struct peer_head {
+	uint32_t magic;
+	uint8_t kind;
+	uint8_t version;    /* of the format that this message is in */
+	uint16_t head_size; /* where the body begins; a multiple of 8 */
+	uint32_t size;	    /* of the whole message */
+	uint32_t ring_nodeid;
+	uint64_t ring_seq; /* with ring_nodeid: the ring that it is for */
+};
+static_assert(offsetof(struct peer_head, head_size) == 6, "peer_head");
+static_assert(offsetof(struct peer_head, ring_seq) == 16, "peer_head");
+static_assert(sizeof(struct peer_head) == 24, "peer_head");
+
+#define PEER_ANNOUNCE_MISSED 1u /* the sender missed a batch: it is to be seen as gone and back */
+
+/* Always sent in version PEER_VERSION_MIN, so that every version can read it. */
+struct peer_announce {
+	struct peer_head head;
+	uint64_t next_number; /* of its next batch */
+	uint8_t version_min, version_max;
+	uint16_t reserved;
+	uint32_t flags;
+};
+static_assert(offsetof(struct peer_announce, next_number) == 24, "ANNOUNCE");
+static_assert(offsetof(struct peer_announce, flags) == 36, "ANNOUNCE");
+static_assert(sizeof(struct peer_announce) == 40, "ANNOUNCE");
+
+struct peer_mark {
+	struct peer_head head;
+};
+static_assert(sizeof(struct peer_mark) == 24, "MARK");
+
+struct peer_batch {
+	struct peer_head head;
+	uint64_t number; /* counts the sender's batches; what did not come back is sent again under the same numbers */
+};
+static_assert(offsetof(struct peer_batch, number) == 24, "BATCH");
+static_assert(sizeof(struct peer_batch) == 32, "BATCH");
+
+enum peer_record_kind {
+	PEER_SENDER = 1,   /* whose the next records are: struct peer_sender, then the group's name */
+	PEER_MESSAGE = 2,  /* the payload */
+	PEER_FRAGMENT = 3, /* struct peer_fragment, then its payload */
+	PEER_JOIN = 4,	   /* no body */
+	PEER_LEAVE = 5,	   /* no body; detail: cpg_reason_t */
+	PEER_BEHIND = 6,   /* no body; the group (pid 0) has a receiver here that is behind (detail 1), or no more (0) */
+	PEER_MISSED = 7,   /* no body; the sender missed a batch: it leaves here, and comes back by an exchange */
+	PEER_PRESENT = 8   /* struct peer_present, then struct peer_process each: who is on the sender's node */
+};
+
+#define PEER_ALIGN 8u
+
+struct peer_record {
+	uint8_t kind;
+	uint8_t detail;
+	uint16_t reserved;
+	uint32_t length; /* of the body, bytes */
+};
+static_assert(sizeof(struct peer_record) == 8, "record");
+
+struct peer_sender {
+	uint32_t pid;
+	/* the group's name: the rest of the record */
+};
+static_assert(sizeof(struct peer_sender) == 4, "SENDER");
+
+struct peer_fragment {
+	uint32_t msglen; /* of the whole message */
+	uint32_t type;	 /* enum ipc_fragment */
+};
+static_assert(sizeof(struct peer_fragment) == 8, "FRAGMENT");
+
+struct peer_present {
+	uint32_t exchange; /* which: counts the MISSED of the ring */
+	uint32_t last;	   /* not 0: nothing follows from this node */
+};
+static_assert(sizeof(struct peer_present) == 8, "PRESENT");
+
+struct peer_process {
+	uint32_t pid;
+	uint32_t name_length;
+	/* the group's name follows, and 0 up to a multiple of 8 */
+};
+static_assert(sizeof(struct peer_process) == 8, "PRESENT");
+
+static inline size_t peer_padded(size_t size)
+{
+	return (size + PEER_ALIGN - 1) & ~(size_t)(PEER_ALIGN - 1);
+}
+
+#endif
