@@ -65,7 +65,8 @@ static_assert(sizeof(struct peer_mark) == 24, "MARK");
 
 struct peer_batch {
 	struct peer_head head;
-	uint64_t number; /* counts the sender's batches; what did not come back is sent again under the same numbers */
+	/* Counts the sender's batches. What did not come back is sent again under the same numbers. */
+	uint64_t number;
 };
 static_assert(offsetof(struct peer_batch, number) == 24, "BATCH");
 static_assert(sizeof(struct peer_batch) == 32, "BATCH");
@@ -76,9 +77,10 @@ enum peer_record_kind {
 	PEER_FRAGMENT = 3, /* struct peer_fragment, then its payload */
 	PEER_JOIN = 4,	   /* no body */
 	PEER_LEAVE = 5,	   /* no body; detail: cpg_reason_t */
-	PEER_BEHIND = 6,   /* no body; the group (pid 0) has a receiver here that is behind (detail 1), or no more (0) */
-	PEER_MISSED = 7,   /* no body; the sender missed a batch: it leaves here, and comes back by an exchange */
-	PEER_PRESENT = 8   /* struct peer_present, then struct peer_process each: who is on the sender's node */
+	PEER_BEHIND = 6,   /* no body; detail 1: the group has a receiver here that is behind, 0: no more */
+	PEER_MISSED =
+		7, /* no body; the sender missed a batch: it leaves here, and comes back by an exchange */
+	PEER_PRESENT = 8 /* struct peer_present, then processes: who is on the sender's node */
 };
 
 #define PEER_ALIGN 8u
@@ -92,8 +94,7 @@ struct peer_record {
 static_assert(sizeof(struct peer_record) == 8, "record");
 
 struct peer_sender {
-	uint32_t pid;
-	/* the group's name: the rest of the record */
+	uint32_t pid; /* 0: of no process, as for BEHIND; the group's name is the rest of the record */
 };
 static_assert(sizeof(struct peer_sender) == 4, "SENDER");
 
@@ -104,10 +105,11 @@ struct peer_fragment {
 static_assert(sizeof(struct peer_fragment) == 8, "FRAGMENT");
 
 struct peer_present {
-	uint32_t exchange; /* which: counts the MISSED of the ring */
-	uint32_t last;	   /* not 0: nothing follows from this node */
+	uint64_t number; /* with nodeid: the batch whose MISSED asked for it */
+	uint32_t nodeid;
+	uint32_t last; /* not 0: nothing follows from this node */
 };
-static_assert(sizeof(struct peer_present) == 8, "PRESENT");
+static_assert(sizeof(struct peer_present) == 16, "PRESENT");
 
 struct peer_process {
 	uint32_t pid;

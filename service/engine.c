@@ -25,10 +25,10 @@ struct engine *engine_create(const struct engine_ops *ops, void *context, const 
 	engine->ops = *ops;
 	engine->context = context;
 	engine->config = *config;
-	engine->gate = GATE_CLOSED;
 	qb_list_init(&engine->clients);
 	qb_list_init(&engine->slow);
-	qb_list_init(&engine->outgoing);
+	qb_list_init(&engine->assemblies);
+	outgoing_init(engine);
 	return engine;
 }
 
@@ -55,21 +55,29 @@ void engine_destroy(struct engine *engine)
 
 void engine_token(struct engine *engine)
 {
-	outgoing_flush(engine);
+	outgoing_token(engine);
 }
 
 void engine_tick(struct engine *engine)
 {
-	outgoing_flush(engine);
+	outgoing_flush(engine, true);
+	behind_tell_untold(engine);
 	if (engine->untold) {
 		departing_tell(engine);
 	}
 	clients_flush(engine);
 }
 
+#ifdef ENGINE_RULES
+bool engine_rule_holds(const struct engine *engine, enum engine_rule rule)
+{
+	return !(engine->config.rules_off & 1u << rule);
+}
+#endif
+
 bool engine_busy(const struct engine *engine)
 {
-	return !qb_list_empty(&engine->outgoing) || engine->inflight != 0 || engine->untold != 0;
+	return outgoing_is_busy(engine) || engine->untold != 0;
 }
 
 void engine_log(struct engine *engine, int priority, const char *format, ...)
@@ -112,6 +120,10 @@ void engine_dump(struct engine *engine)
 		   " clients, refused %" PRIu64 " requests and %" PRIu64 " messages",
 		   stats.sent, stats.sent_bytes, stats.delivered, stats.evicted, stats.bad_requests,
 		   stats.bad_messages);
+	engine_log(engine, LOG_INFO,
+		   "wire: %" PRIu64 " batches sent, %" PRIu64 " dropped of older rings, %" PRIu64
+		   " gaps, %" PRIu64 " messages lost",
+		   stats.batches, stats.stale, stats.gaps, stats.lost);
 	for (group = group_first(engine); group; group = group_next(engine, group)) {
 		name_text(&group->name, text);
 		engine_log(engine, LOG_INFO, "group %s: %zu members, %" PRIu64 " changes", text,

@@ -44,7 +44,7 @@ struct engine_ops {
 
 	/*
 	 * The same for a message of ours alone (include/cpg_peer.h), in the totem group that only engines like this
-	 * one are in. NULL: there is none, and the engine speaks stock's format alone.
+	 * one are in.
 	 */
 	int (*peer_mcast)(void *context, const struct iovec *iov, unsigned int iov_len);
 
@@ -95,11 +95,17 @@ struct engine_config {
 	size_t client_queue;   /* bytes one client may have waiting before it must make progress */
 	uint64_t client_stall; /* ns without progress after which a client over client_queue is evicted */
 	size_t queue_total;    /* bytes all clients together may have waiting */
+	size_t message_max;    /* bytes of the largest message in fragments */
+	bool wire_stock;       /* speak stock's format, in whatever ring */
+#ifdef ENGINE_RULES
+	uint32_t rules_off; /* bits by enum engine_rule, see engine_rules.h */
+#endif
 };
 
 #define ENGINE_CLIENT_QUEUE_DEFAULT (64ull << 20)
 #define ENGINE_CLIENT_STALL_DEFAULT (10ull * 1000 * 1000 * 1000)
 #define ENGINE_QUEUE_TOTAL_DEFAULT (1ull << 30)
+#define ENGINE_MESSAGE_MAX_DEFAULT (64ull << 20)
 
 /* Everything is copied. NULL: out of memory. `nodeid` is this node's. */
 struct engine *engine_create(const struct engine_ops *ops, void *context, const struct engine_config *config);
@@ -136,7 +142,8 @@ void engine_message(struct engine *engine, unsigned int function, const void *me
  * A message in the totem group of our own, `size` bytes of it. `swapped`: it is in the other byte order. Aligned to
  * nothing; not written to.
  */
-void engine_peer_message(struct engine *engine, const void *message, size_t size, bool swapped, uint32_t nodeid);
+void engine_peer_message(struct engine *engine, const void *message, size_t size, bool swapped,
+			 uint32_t nodeid);
 
 /* Converts a message of the other byte order in place. */
 void engine_convert(unsigned int function, void *message);
@@ -170,6 +177,10 @@ struct engine_stats {
 	uint64_t inflight_bytes;	     /* handed to totem, not yet back */
 	uint64_t evicted;		     /* clients */
 	uint64_t bad_requests, bad_messages; /* refused for what they said */
+	uint64_t batches;		     /* handed to totem in our own format */
+	uint64_t stale; /* messages and batches dropped because they were for another ring */
+	uint64_t gaps;	/* times that this node missed a batch */
+	uint64_t lost;	/* messages that were accepted here and can't be delivered */
 };
 void engine_stats(const struct engine *engine, struct engine_stats *stats);
 

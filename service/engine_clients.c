@@ -30,7 +30,6 @@ static void set_behind(struct engine_client *client, bool behind)
 {
 	struct group *group = client->group;
 	bool before = group->behind != 0;
-	struct qb_list_head *at;
 
 	if (behind == client->behind) {
 		return;
@@ -41,11 +40,8 @@ static void set_behind(struct engine_client *client, bool behind)
 	} else {
 		group->behind--;
 	}
-	if (before == (group->behind != 0)) {
-		return;
-	}
-	qb_list_for_each (at, &group->clients) {
-		segment_receiver_behind(qb_list_entry(at, struct engine_client, of_group));
+	if (before != (group->behind != 0)) {
+		behind_changed(client->engine, group);
 	}
 }
 
@@ -82,7 +78,7 @@ bool client_join_group(struct engine_client *client, struct group *group)
 {
 	struct departing *departing = calloc(1, sizeof(*departing));
 
-	if (departing == NULL || !outgoing_procjoin(client->engine, group, client->pid)) {
+	if (departing == NULL || !send_join(client->engine, group, client->pid)) {
 		free(departing);
 		return false;
 	}
@@ -115,7 +111,7 @@ void client_leave_group(struct engine_client *client)
 /* Tells everybody of a death, later when there is no memory now. */
 static void departing_try(struct engine *engine, const struct group *group, struct departing *departing)
 {
-	bool told = outgoing_procleave(engine, group, departing->pid, REASON_PROCDOWN);
+	bool told = send_leave(engine, group, departing->pid, REASON_PROCDOWN);
 
 	if (departing->untold) {
 		engine->untold--;
@@ -181,7 +177,7 @@ static void queue_clear(struct engine_client *client)
 
 void engine_client_gone(struct engine *engine, struct engine_client *client)
 {
-	outgoing_forget_client(client);
+	partial_abandon(client);
 	client_depart(client);
 	queue_clear(client);
 	iterations_free(client);
@@ -189,6 +185,7 @@ void engine_client_gone(struct engine *engine, struct engine_client *client)
 	qb_list_del(&client->of_engine);
 	engine->client_count--;
 	free(client);
+	outgoing_flush(engine, false);
 }
 
 static void disconnect(struct engine_client *client, int priority, const char *why)
@@ -256,7 +253,7 @@ void event_release(struct event *event)
 	}
 }
 
-static struct event *event_copy(const struct iovec *iov, unsigned int iov_len)
+struct event *event_copy(const struct iovec *iov, unsigned int iov_len)
 {
 	struct event *event;
 	size_t size = 0;

@@ -200,14 +200,16 @@ void confchg_left(struct engine *engine, struct group *group, const struct ipc_a
 
 void confchg_totem(struct engine *engine, struct engine_client *client)
 {
+	uint32_t nodeids[TOTEM_PROCESSORS_MAX];
+	size_t count = exchange_ring(engine, nodeids);
 	struct ipc_totem_confchg header = {
 		.header = {.id = IPC_RES_TOTEM_CONFCHG, .error = CS_OK},
 		.ring_id = {.nodeid = engine->ring_id.nodeid, .seq = engine->ring_id.seq},
-		.member_list_entries = (uint32_t)engine->ring_count,
+		.member_list_entries = (uint32_t)count,
 	};
 	size_t head = offsetof(struct ipc_totem_confchg, member_list);
 	struct iovec iov[2] = {{.iov_base = &header, .iov_len = head},
-			       {.iov_base = engine->ring, .iov_len = engine->ring_count * sizeof(uint32_t)}};
+			       {.iov_base = nodeids, .iov_len = count * sizeof(uint32_t)}};
 	struct event *shared = NULL;
 
 	header.header.size = (int32_t)(head + iov[1].iov_len);

@@ -80,6 +80,7 @@ struct group *group_obtain(struct engine *engine, const struct name *name)
 	memcpy(group->name.value, name->value, name->length);
 	qb_list_init(&group->clients);
 	qb_list_init(&group->departing);
+	qb_list_init(&group->remote_behind);
 	bucket = &engine->buckets[hash & (engine->bucket_count - 1)];
 	group->next_in_bucket = *bucket;
 	*bucket = group;
@@ -95,6 +96,7 @@ void departing_free(struct departing *departing)
 
 static void group_free(struct group *group)
 {
+	behind_forget(group);
 	free(group->members);
 	free(group);
 }
@@ -248,6 +250,13 @@ void nodes_tidy(struct engine *engine)
 	engine->node_count = to;
 }
 
+static void member_free(struct engine *engine, struct member *member)
+{
+	assembly_free(engine, member);
+	qb_list_del(&member->of_node);
+	free(member);
+}
+
 void nodes_destroy(struct engine *engine)
 {
 	struct qb_list_head *at, *next;
@@ -255,7 +264,7 @@ void nodes_destroy(struct engine *engine)
 
 	for (i = 0; i < engine->node_count; i++) {
 		qb_list_for_each_safe (at, next, &engine->nodes[i]->members) {
-			free(qb_list_entry(at, struct member, of_node));
+			member_free(engine, qb_list_entry(at, struct member, of_node));
 		}
 		node_free(engine->nodes[i]);
 	}
@@ -331,8 +340,7 @@ void member_remove(struct engine *engine, struct member *member)
 	group->member_count--;
 	group->view++;
 	engine->member_count--;
-	qb_list_del(&member->of_node);
-	free(member);
+	member_free(engine, member);
 }
 
 void members_sweep(struct engine *engine, struct group *group)
@@ -343,8 +351,7 @@ void members_sweep(struct engine *engine, struct group *group)
 		struct member *member = group->members[from];
 
 		if (member->leaving) {
-			qb_list_del(&member->of_node);
-			free(member);
+			member_free(engine, member);
 		} else {
 			group->members[to++] = member;
 		}

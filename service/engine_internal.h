@@ -7,7 +7,9 @@
  *   node      knows its processes: a list of members of all groups
  *   member    one process in one group, as the ordered stream says; owned by its node and its group together
  *   client    one local connection; in at most one group
- *   outgoing  a multicast that was accepted and not yet handed to totem
+ *   batch     what was accepted from clients and has not come back from totem
+ *   partial   a message in fragments on its way out
+ *   assembly  one that is coming in
  */
 #ifndef ENGINE_INTERNAL_H
 #define ENGINE_INTERNAL_H
@@ -19,6 +21,8 @@
 #include "cpg_segment.h"
 #include "cpg_wire.h"
 #include "engine.h"
+#include "engine_rules.h"
+#include "peer_records.h"
 
 /* cpg_reason_t */
 enum reason {
@@ -41,8 +45,9 @@ struct member {
 	struct group *group;
 	struct node *node;
 	uint32_t pid;
-	uint32_t seen; /* the sync whose joinlist named it last */
-	bool leaving;  /* marked for members_sweep() */
+	uint32_t seen;		   /* the sync whose joinlist named it last */
+	bool leaving;		   /* marked for members_sweep() */
+	struct assembly *assembly; /* of its message in fragments, or NULL */
 };
 
 struct node {
@@ -50,8 +55,22 @@ struct node {
 	bool lost;	 /* in a left_list since the last activation */
 	bool complained; /* about a malformed message, once */
 	struct qb_list_head members;
-	struct wire_joinlist_entry *joinlist; /* what it said in this sync */
+	struct wire_joinlist_entry *joinlist; /* what it said in this sync, or in this exchange */
 	size_t joinlist_count, joinlist_capacity;
+
+	/* our own format */
+	bool announced; /* for the ring of the last regular configuration */
+	uint8_t version_min, version_max;
+	bool numbered;	 /* expected means something */
+	uint64_t number; /* of the batch that is expected next */
+	bool away;	 /* it left by missing a batch, or we did: it comes back by the exchange */
+	bool present;	 /* all that it has to say in this exchange is here */
+};
+
+/* A node where a receiver of the group is behind. */
+struct remote_behind {
+	struct qb_list_head of_group;
+	uint32_t nodeid;
 };
 
 struct group {
@@ -61,8 +80,10 @@ struct group {
 	uint64_t view; /* number of changes so far */
 	struct member **members;
 	size_t member_count, member_capacity;
-	struct qb_list_head clients;   /* local, from join request to delivered leave or death */
-	size_t behind;		       /* of its clients, those that are behind */
+	struct qb_list_head clients; /* local, from join request to delivered leave or death */
+	size_t behind;		     /* of its clients, those that are behind */
+	bool behind_told;	     /* the other nodes know */
+	struct qb_list_head remote_behind;
 	struct qb_list_head departing; /* local processes whose leave or death is not delivered yet */
 };
 
@@ -90,16 +111,52 @@ struct queued_event {
 	struct event *event;
 };
 
+/* Where one is in a batch: the next record, and the SENDER record in force there. */
+struct cursor {
+	size_t at, sender;
+};
+
 /*
- * A message in fragments on its way out. Owned by its client (while it adds fragments) and its queued
- * fragments.
+ * Records in the order in which they were accepted, see cpg_peer.h. The cursors are those of stock's format, in which
+ * records are handed over one by one; in our own the whole batch is.
+ */
+struct batch {
+	struct qb_list_head of_list;
+	uint64_t number;  /* when handed over in our own format */
+	size_t wire_size; /* likewise */
+	size_t count;	  /* records, without SENDER */
+	bool control;	  /* of the exchange: means nothing in another ring */
+	bool last_fragment;
+	struct partial *partial; /* its one record is a fragment of this */
+	struct cursor handed, returned;
+	size_t last_sender; /* where the last SENDER is */
+	size_t size, capacity;
+	uint8_t *records;
+};
+
+/* One that is to be added to a batch. `group` NULL: nobody's. Nothing is kept of it. */
+#define RECORD_PIECES 2
+struct record {
+	uint8_t kind, detail;
+	uint32_t pid;
+	const struct name *group;
+	struct iovec body[RECORD_PIECES];
+};
+
+/* More than one record only up to this: with totem's own headers it fills one packet. */
+#define BATCH_SIZE_MAX ((size_t)60 * 1024)
+
+/*
+ * A message in fragments on its way out, kept until its last fragment came back. Owned by its client (while it adds
+ * fragments) and its batches.
  */
 struct partial {
+	struct qb_list_head of_engine;
 	unsigned int references;
-	bool handed;	  /* totem has at least one of its fragments */
-	bool whole;	  /* totem has its last fragment */
-	bool interrupted; /* by a ring change: what is queued of it is dropped */
+	bool abandoned; /* it will never be whole */
+	bool broken;	/* some of it was dropped: it has to start again */
 	uint32_t msglen, done;
+	struct qb_list_head returned; /* its batches that came back, in order */
 };
 
 struct iteration {
@@ -133,7 +190,6 @@ struct engine_client {
 	bool behind;	       /* has more than client_queue waiting, until half of that is left */
 	bool evicted;	       /* gets nothing more; the connection is being closed */
 	bool complained;       /* about a bad request, once */
-	size_t awaited;	       /* answers: last fragments of its messages that wait in outgoing */
 	size_t queued;	       /* bytes in events */
 	uint64_t stalled;      /* ns that it was tried and took nothing */
 	size_t iteration_count, iteration_bytes;
@@ -144,16 +200,11 @@ struct engine_client {
 	uint32_t next_segment;
 };
 
-struct outgoing {
-	struct qb_list_head of_engine;
-	struct engine_client *answer; /* PARTIAL_MCAST's last fragment: who waits, or NULL */
-	struct partial *partial;
-	size_t size;
-	uint8_t data[] IPC_ALIGNED;
-};
-
 /* Where this node is between two rings. Multicasts of clients go out in GATE_OPEN alone. */
-enum gate { GATE_CLOSED, GATE_OPEN };
+enum gate { GATE_CLOSED, GATE_SETTLING, GATE_OPEN };
+
+/* Why this ring speaks the format that it does. */
+enum format { FORMAT_NONE, FORMAT_OWN, FORMAT_STOCK_NODES, FORMAT_STOCK_FORCED };
 
 struct engine {
 	struct engine_ops ops;
@@ -174,21 +225,44 @@ struct engine {
 	uint64_t slow_delay; /* until the next try to send to slow clients, ns */
 	uint64_t slow_tried; /* when that was done last */
 
-	struct qb_list_head outgoing;
+	/* hand-over to totem, see engine_outgoing.c */
+	struct qb_list_head again, waiting, handed, control, partials;
 	size_t untold; /* deaths */
 	enum gate gate;
-	size_t backlog;	  /* bytes in outgoing */
-	size_t inflight;  /* bytes handed to totem that have not come back, sync's not counted */
+	bool mark_sent;
+	uint64_t next_number; /* of the next batch */
+	size_t backlog;	      /* bytes in waiting that are not handed over */
+	size_t inflight;      /* bytes handed over that have not come back, sync's not counted */
+	size_t window, came_back, came_back_before;
+	size_t dropped; /* messages of ours in stock's format that came back in a ring of ours, the oldest */
+	uint64_t large; /* bytes of all messages in fragments on their way out */
+	unsigned int silent_visits;
 	bool flush_asked; /* of the timer, and not yet done */
 	bool holding;	  /* request channel held off because of the backlog */
+
+	/* our own format: how this ring speaks, and what became of batches */
+	bool ours; /* all nodes of the ring announced: from its activation to the next regular configuration */
+	uint8_t version;       /* of the format, when ours */
+	enum format format;    /* as logged last */
+	bool missed;	       /* this node missed a batch, and not everybody knows */
+	bool missed_told;      /* MISSED is on its way */
+	bool missed_announced; /* this sync's ANNOUNCE said so */
+	bool was_ours;	       /* a ring since the last activation was */
+	bool exchanging, present_sent;
+	uint32_t exchange_nodeid; /* with exchange_number: the batch whose MISSED this exchange is for */
+	uint64_t exchange_number;
+	bool behind_untold; /* there was no memory to tell of a group */
+	struct qb_list_head assemblies;
+	uint64_t assembled; /* bytes that they are or will be */
 
 	/* ring and sync */
 	uint32_t *ring; /* members of the ring, sorted */
 	size_t ring_count;
 	struct memb_ring_id ring_id;
 	uint32_t sync_number; /* counts sync_init */
-	size_t sync_inflight; /* bytes of DOWNLIST and JOINLIST that have not come back */
-	bool in_sync;	      /* from sync_init to activation */
+	size_t sync_inflight; /* bytes of ANNOUNCE, DOWNLIST and JOINLIST that have not come back */
+	bool in_sync;	      /* from the regular configuration to activation */
+	bool announce_sent;
 	bool downlist_sent;
 	struct wire_joinlist_entry *own_joinlist; /* what this sync says, from the first sync_process on */
 	size_t own_joinlist_count, own_joinlist_sent;
@@ -248,6 +322,7 @@ void confchg_totem(struct engine *engine, struct engine_client *client);
 /* ---- engine_clients.c: connections and their events ---- */
 void client_event(struct engine_client *client, struct event **shared, const struct iovec *iov,
 		  unsigned int iov_len);
+struct event *event_copy(const struct iovec *iov, unsigned int iov_len);
 void event_release(struct event *event);
 void client_evict(struct engine_client *client, const char *why);
 void clients_flush(struct engine *engine);
@@ -278,27 +353,128 @@ void segment_receiver_behind(struct engine_client *client);
 /* The request channel has given us `size` bytes of MCAST. */
 void segment_mcast_taken(struct engine_client *client, size_t size);
 
+/* ---- engine_batches.c: records of what clients send ---- */
+/* A batch of one record, or of none. NULL: out of memory. */
+struct batch *batch_of(const struct record *record);
+/* False: there is no room. */
+bool batch_add(struct batch *batch, const struct record *record);
+void batch_free(struct batch *batch);
+void batch_rewind(struct batch *batch);
+/* The next record that stock's format has a message for. False: there is none, the cursor is at the end. */
+bool batch_step(const struct batch *batch, struct cursor *cursor, struct peer_item *item);
+/* Nothing of that kind is behind the `returned` cursor. */
+bool batch_is_returned(const struct batch *batch);
+/* The SENDER record in force at the cursor; empty: there is none. */
+struct peer_bytes batch_sender(const struct batch *batch, const struct cursor *cursor);
+bool peer_sender_read(const struct peer_item *item, struct name *name, uint32_t *pid);
+
+/* ---- engine_stock.c: records as stock's messages ---- */
+struct stock_message {
+	union {
+		struct wire_procjoin procjoin;
+		struct wire_mcast mcast;
+		struct wire_partial_mcast partial;
+	} head;
+	struct iovec iov[2];
+	unsigned int iov_len;
+	size_t size;
+};
+void stock_message_make(struct engine *engine, struct stock_message *message, const struct batch *batch,
+			const struct cursor *cursor, const struct peer_item *item);
+
 /* ---- engine_outgoing.c: hand-over to totem ---- */
-/* Multicasts now or later, in order. False: out of memory, nothing happened. */
-bool outgoing_send(struct engine *engine, const struct iovec *iov, unsigned int iov_len);
-/*
- * The same for a fragment; the client's request is answered when its message was handed over or interrupted.
- */
-bool outgoing_send_fragment(struct engine_client *client, const struct iovec *iov, unsigned int iov_len,
-			    bool last);
-bool outgoing_mcast(struct engine_client *client, const void *message, uint32_t length);
-bool outgoing_procjoin(struct engine *engine, const struct group *group, uint32_t pid);
-bool outgoing_procleave(struct engine *engine, const struct group *group, uint32_t pid, enum reason reason);
-void outgoing_flush(struct engine *engine);
-/* A multicast of ours came back. */
-void outgoing_returned(struct engine *engine, unsigned int function, size_t size);
-/* The ring is changing: messages of which only a part was handed over can't be completed. */
-void outgoing_interrupt(struct engine *engine);
-void outgoing_forget_client(struct engine_client *client);
+void outgoing_init(struct engine *engine);
 void outgoing_destroy(struct engine *engine);
-void partial_release(struct partial *partial);
+/* Accepts a record. It goes out in order, at the next flush or later. False: out of memory, nothing happened. */
+bool outgoing_record(struct engine *engine, const struct record *record);
+/* The same for a fragment of the client's message, and for what goes before everything, in this ring or never. */
+bool outgoing_fragment(struct engine_client *client, const struct record *record, bool last);
+bool outgoing_control(struct engine *engine, const struct record *record);
+void outgoing_control_clear(struct engine *engine);
+void outgoing_drop(struct engine *engine, struct batch *batch);
+/* In a context where sending is allowed. `token`: what waits for more to join it need not wait any longer. */
+void outgoing_flush(struct engine *engine, bool token);
+void outgoing_token(struct engine *engine);
+/* A batch, a message in stock's format, or the mark of ours came back. */
+void outgoing_batch_returned(struct engine *engine, uint64_t number);
+void outgoing_stock_returned(struct engine *engine, size_t size);
+void outgoing_settled(struct engine *engine);
+/* A regular configuration: batches of the old ring will not be taken any more. */
+void outgoing_ring_changes(struct engine *engine);
+void outgoing_sync_over(struct engine *engine);
+bool outgoing_is_busy(const struct engine *engine);
+/* NULL: out of memory. */
+struct partial *partial_new(struct engine *engine, uint32_t msglen);
+void partial_release(struct engine *engine, struct partial *partial);
 /* The client's unfinished message will never be whole: what waits of it is dropped. */
 void partial_abandon(struct engine_client *client);
+
+/* ---- engine_deliver.c: what the ordered stream says, in whatever format ---- */
+/* A process, as what it sends names it. */
+struct sender {
+	uint32_t nodeid, pid;
+	struct name group;
+};
+void deliver_join(struct engine *engine, const struct sender *sender);
+void deliver_leave(struct engine *engine, const struct sender *sender, enum reason reason);
+void deliver_message(struct engine *engine, const struct sender *sender, const void *payload, size_t length);
+void deliver_event(struct engine *engine, const struct group *group, struct event **shared,
+		   const struct iovec *iov, unsigned int iov_len);
+/* The group, if the sender is one of its members here. */
+struct group *deliver_group(const struct engine *engine, const struct sender *sender, struct member **member);
+
+/* ---- engine_large.c: messages in fragments, coming in ---- */
+struct fragment {
+	uint32_t msglen, type;
+	const void *payload;
+	size_t length;
+};
+void deliver_fragment(struct engine *engine, const struct sender *sender, const struct fragment *fragment);
+void assembly_free(struct engine *engine, struct member *member);
+/* A ring begins: those who were in the old one start their unfinished messages again. */
+void assemblies_forget(struct engine *engine, bool all);
+
+/* ---- engine_send.c: what clients have to say, as records. False: out of memory ---- */
+bool send_message(struct engine_client *client, const void *message, size_t length);
+bool send_fragment(struct engine_client *client, const struct fragment *fragment);
+bool send_join(struct engine *engine, const struct group *group, uint32_t pid);
+bool send_leave(struct engine *engine, const struct group *group, uint32_t pid, enum reason reason);
+
+/* ---- engine_peer.c: messages of our own ---- */
+void peer_head_write(const struct engine *engine, struct peer_head *head, enum peer_kind kind,
+		     size_t head_size, size_t size);
+void message_complain(struct engine *engine, uint32_t nodeid, const char *what);
+
+/* ---- engine_announce.c: who of a ring is one of ours ---- */
+bool announce_send(struct engine *engine);
+void announce_receive(struct engine *engine, struct node *node, const struct peer_bytes *bytes);
+/* A ring begins. */
+void announce_clear(struct engine *engine);
+/* It is activated: its format is known. */
+void announce_decide(struct engine *engine);
+
+/* ---- engine_exchange.c: who missed a batch is seen as gone and back ---- */
+/* A batch from `node` was missed here. */
+void exchange_missed(struct engine *engine, const struct node *node, uint64_t expected, uint64_t got);
+/* `node` says, in batch `number`, that it missed one. */
+void exchange_leave(struct engine *engine, struct node *node, uint64_t number);
+void exchange_present(struct engine *engine, struct node *node, const struct peer_bytes *body);
+/* Nothing of clients is sent meanwhile. */
+bool exchange_holds(const struct engine *engine);
+void exchange_flush(struct engine *engine);
+/* The ring changes: sync does what the exchange did not. */
+void exchange_end(struct engine *engine);
+/* Members of the ring that this node is together with. */
+size_t exchange_ring(const struct engine *engine, uint32_t *nodeids);
+
+/* ---- engine_behind.c: slow receivers slow their senders, on all nodes ---- */
+/* The group has a receiver here that is behind, or no more. */
+void behind_changed(struct engine *engine, struct group *group);
+void behind_receive(struct engine *engine, const struct sender *sender, bool behind);
+/* Forgets what other nodes said, and says again what is so here. */
+void behind_begin(struct engine *engine);
+void behind_forget(struct group *group);
+void behind_tell_untold(struct engine *engine);
 
 /* ---- engine_sync.c ---- */
 /* `entries`: `count` times struct wire_joinlist_entry, not aligned. */
@@ -306,5 +482,12 @@ void sync_joinlist(struct engine *engine, struct node *node, const void *entries
 /* Forgets what the node's joinlists said. */
 void sync_joinlist_clear(struct node *node);
 void sync_destroy(struct engine *engine);
+/* What the ordered stream says of this node at this moment, dead or alive. False: out of memory. */
+bool sync_take_own_joinlist(struct engine *engine);
+/* Everyone on nodes that were lost leaves; those that joinlists name come; those that none names leave. */
+void sync_nodes_down(struct engine *engine);
+void sync_processes_up(struct engine *engine);
+void sync_processes_down(struct engine *engine);
+void sync_totem_confchg(struct engine *engine);
 
 #endif

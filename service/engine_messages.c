@@ -10,160 +10,15 @@
 
 #include "engine_internal.h"
 
-static void complain(struct engine *engine, uint32_t nodeid, unsigned int function)
+void message_complain(struct engine *engine, uint32_t nodeid, const char *what)
 {
 	struct node *node = node_obtain(engine, nodeid);
 
 	engine->stats.bad_messages++;
 	if (node && !node->complained) {
 		node->complained = true;
-		engine_log(engine, LOG_WARNING,
-			   "node %u sent a malformed message, function %u: dropped (said once per node)",
-			   nodeid, function);
-	}
-}
-
-/* ---- joins and leaves ---- */
-
-static void deliver_procjoin(struct engine *engine, const struct wire_procjoin *message,
-			     const struct name *name, uint32_t nodeid)
-{
-	struct group *group = group_obtain(engine, name);
-	struct node *node = node_obtain(engine, nodeid);
-	struct ipc_address joined = {.nodeid = nodeid, .pid = message->pid, .reason = REASON_JOIN};
-
-	if (group == NULL) {
-		engine_log(engine, LOG_CRIT, "out of memory: a member of a group is not known here");
-		return;
-	}
-	if (node && member_find(group, nodeid, message->pid)) {
-		return; /* known from a joinlist already */
-	}
-	if (node == NULL || member_add(engine, group, node, message->pid) == NULL) {
-		engine_log(engine, LOG_CRIT, "out of memory: a member of a group is not known here");
-		group_release(engine, group);
-		return;
-	}
-	confchg_joined(engine, group, &joined, 1);
-}
-
-/* This node's process has left by the ordered stream: nothing keeps it from joining again. */
-static void leave_is_delivered(struct group *group, uint32_t pid)
-{
-	struct qb_list_head *at, *next;
-
-	qb_list_for_each_safe (at, next, &group->departing) {
-		struct departing *departing = qb_list_entry(at, struct departing, of_group);
-
-		if (departing->pid == pid) {
-			departing_free(departing);
-			return;
-		}
-	}
-	qb_list_for_each_safe (at, next, &group->clients) {
-		struct engine_client *client = qb_list_entry(at, struct engine_client, of_group);
-
-		if (client->pid == pid && client->state == CLIENT_LEAVE_STARTED) {
-			client_leave_group(client);
-			return;
-		}
-	}
-}
-
-static void deliver_procleave(struct engine *engine, const struct wire_procjoin *message,
-			      const struct name *name, uint32_t nodeid)
-{
-	struct group *group = group_find(engine, name);
-	struct member *member = group ? member_find(group, nodeid, message->pid) : NULL;
-	struct ipc_address left = {
-		.nodeid = nodeid,
-		.pid = message->pid,
-		.reason = message->reason == REASON_LEAVE ? REASON_LEAVE : REASON_PROCDOWN,
-	};
-
-	if (member) {
-		member_remove(engine, member);
-		confchg_left(engine, group, &left, 1);
-	}
-	if (group && nodeid == engine->nodeid) {
-		leave_is_delivered(group, message->pid);
-		group = group_find(engine, name);
-	}
-	if (group) {
-		group_release(engine, group);
-	}
-}
-
-/* ---- application messages ---- */
-
-static void deliver_to_clients(struct engine *engine, const struct group *group, const struct iovec *iov,
-			       unsigned int iov_len)
-{
-	struct event *shared = NULL;
-	struct qb_list_head *at;
-
-	qb_list_for_each (at, &group->clients) {
-		struct engine_client *client = qb_list_entry(at, struct engine_client, of_group);
-
-		if (client->state != CLIENT_JOIN_STARTED) {
-			client_event(client, &shared, iov, iov_len);
-			engine->stats.delivered++;
-		}
-	}
-	event_release(shared);
-}
-
-/* The group, if the sender is one of its members here. */
-static const struct group *group_of_sender(const struct engine *engine, const struct name *name,
-					   uint32_t nodeid, uint32_t pid)
-{
-	const struct group *group = group_find(engine, name);
-
-	return group && member_find(group, nodeid, pid) ? group : NULL;
-}
-
-/* `payload` are the bytes behind the header. */
-static void deliver_mcast(struct engine *engine, const struct wire_mcast *message, const void *payload,
-			  const struct name *name, uint32_t nodeid)
-{
-	const struct group *group = group_of_sender(engine, name, nodeid, message->pid);
-	struct ipc_deliver event = {
-		.header = {.id = IPC_RES_DELIVER,
-			   .size = (int32_t)(sizeof(event) + message->msglen),
-			   .error = CS_OK},
-		.msglen = message->msglen,
-		.nodeid = nodeid,
-		.pid = message->pid,
-	};
-	struct iovec iov[2] = {{.iov_base = &event, .iov_len = sizeof(event)},
-			       {.iov_base = (void *)(uintptr_t)payload, .iov_len = message->msglen}};
-
-	if (group && !qb_list_empty(&group->clients)) {
-		name_write(&event.group, name);
-		deliver_to_clients(engine, group, iov, message->msglen ? 2 : 1);
-	}
-}
-
-static void deliver_partial(struct engine *engine, const struct wire_partial_mcast *message,
-			    const void *payload, const struct name *name, uint32_t nodeid)
-{
-	const struct group *group = group_of_sender(engine, name, nodeid, message->pid);
-	struct ipc_partial_deliver event = {
-		.header = {.id = IPC_RES_PARTIAL_DELIVER,
-			   .size = (int32_t)(sizeof(event) + message->fraglen),
-			   .error = CS_OK},
-		.msglen = message->msglen,
-		.fraglen = message->fraglen,
-		.nodeid = nodeid,
-		.pid = message->pid,
-		.type = message->type,
-	};
-	struct iovec iov[2] = {{.iov_base = &event, .iov_len = sizeof(event)},
-			       {.iov_base = (void *)(uintptr_t)payload, .iov_len = message->fraglen}};
-
-	if (group && !qb_list_empty(&group->clients)) {
-		name_write(&event.group, name);
-		deliver_to_clients(engine, group, iov, message->fraglen ? 2 : 1);
+		engine_log(engine, LOG_WARNING, "node %u sent a malformed %s: dropped (said once per node)",
+			   nodeid, what);
 	}
 }
 
@@ -182,19 +37,20 @@ static bool receive_joinleave(struct engine *engine, unsigned int function, cons
 			      size_t size, uint32_t nodeid)
 {
 	struct wire_procjoin procjoin;
-	struct name name;
+	struct sender sender = {.nodeid = nodeid};
 
 	if (size < sizeof(procjoin)) {
 		return false;
 	}
 	memcpy(&procjoin, message, sizeof(procjoin));
-	if (!name_read(&name, &procjoin.group)) {
+	if (!name_read(&sender.group, &procjoin.group)) {
 		return false;
 	}
+	sender.pid = procjoin.pid;
 	if (function == WIRE_PROCJOIN) {
-		deliver_procjoin(engine, &procjoin, &name, nodeid);
+		deliver_join(engine, &sender);
 	} else {
-		deliver_procleave(engine, &procjoin, &name, nodeid);
+		deliver_leave(engine, &sender, procjoin.reason);
 	}
 	return true;
 }
@@ -202,23 +58,25 @@ static bool receive_joinleave(struct engine *engine, unsigned int function, cons
 static bool receive_mcast(struct engine *engine, const uint8_t *message, size_t size, uint32_t nodeid)
 {
 	struct wire_mcast mcast;
-	struct name name;
+	struct sender sender = {.nodeid = nodeid};
 
 	if (size < sizeof(mcast)) {
 		return false;
 	}
 	memcpy(&mcast, message, sizeof(mcast));
-	if (mcast.msglen > size - sizeof(mcast) || !name_read(&name, &mcast.group)) {
+	if (mcast.msglen > size - sizeof(mcast) || !name_read(&sender.group, &mcast.group)) {
 		return false;
 	}
-	deliver_mcast(engine, &mcast, message + sizeof(mcast), &name, nodeid);
+	sender.pid = mcast.pid;
+	deliver_message(engine, &sender, message + sizeof(mcast), mcast.msglen);
 	return true;
 }
 
 static bool receive_partial(struct engine *engine, const uint8_t *message, size_t size, uint32_t nodeid)
 {
 	struct wire_partial_mcast partial;
-	struct name name;
+	struct sender sender = {.nodeid = nodeid};
+	struct fragment fragment = {.payload = message + sizeof(partial)};
 
 	if (size < sizeof(partial)) {
 		return false;
@@ -226,10 +84,14 @@ static bool receive_partial(struct engine *engine, const uint8_t *message, size_
 	memcpy(&partial, message, sizeof(partial));
 	if (partial.fraglen > size - sizeof(partial) || partial.fraglen > partial.msglen ||
 	    partial.type < IPC_FRAGMENT_FIRST || partial.type > IPC_FRAGMENT_LAST ||
-	    !name_read(&name, &partial.group)) {
+	    !name_read(&sender.group, &partial.group)) {
 		return false;
 	}
-	deliver_partial(engine, &partial, message + sizeof(partial), &name, nodeid);
+	sender.pid = partial.pid;
+	fragment.msglen = partial.msglen;
+	fragment.type = partial.type;
+	fragment.length = partial.fraglen;
+	deliver_fragment(engine, &sender, &fragment);
 	return true;
 }
 
@@ -282,14 +144,30 @@ static bool receive(struct engine *engine, unsigned int function, const uint8_t 
 	}
 }
 
+static bool is_of_sync(unsigned int function)
+{
+	return function == WIRE_DOWNLIST || function == WIRE_JOINLIST;
+}
+
+static void returned(struct engine *engine, unsigned int function, size_t size)
+{
+	if (is_of_sync(function)) {
+		engine->sync_inflight -= size < engine->sync_inflight ? size : engine->sync_inflight;
+	} else {
+		outgoing_stock_returned(engine, size);
+	}
+}
+
 void engine_message(struct engine *engine, unsigned int function, const void *message, uint32_t nodeid)
 {
 	size_t size = claimed_size(message);
 
 	if (nodeid == engine->nodeid) {
-		outgoing_returned(engine, function, size);
+		returned(engine, function, size);
 	}
-	if (!receive(engine, function, message, size, nodeid)) {
-		complain(engine, nodeid, function);
+	if (engine->ours && !is_of_sync(function) && engine_rule_holds(engine, RULE_DROP_STOCK)) {
+		engine->stats.stale++; /* of an older ring: its sender sends it again */
+	} else if (!receive(engine, function, message, size, nodeid)) {
+		message_complain(engine, nodeid, "message");
 	}
 }

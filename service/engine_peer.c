@@ -1,15 +1,203 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What totem delivers in the group of our own: see cpg_peer.h. */
+/*
+ * What totem delivers in the group of our own: see cpg_peer.h for the layout and docs/WIRE.md for what it means.
+ *
+ * Everybody takes, and drops, the same: a batch counts exactly in the ring that it is for.
+ */
+#include <inttypes.h>
 #include <string.h>
+#include <syslog.h>
 
-#include "cpg_peer.h"
 #include "engine_internal.h"
 
-void engine_peer_message(struct engine *engine, const void *message, size_t size, bool swapped, uint32_t nodeid)
+void peer_head_write(const struct engine *engine, struct peer_head *head, enum peer_kind kind,
+		     size_t head_size, size_t size)
 {
-	(void)message;
-	(void)size;
-	(void)swapped;
-	(void)nodeid;
-	engine->stats.bad_messages++; /* no kind is known yet */
+	*head = (struct peer_head){
+		.magic = PEER_MAGIC,
+		.kind = (uint8_t)kind,
+		.version = kind == PEER_BATCH ? engine->version : PEER_VERSION_MIN,
+		.head_size = (uint16_t)head_size,
+		.size = (uint32_t)size,
+		.ring_nodeid = engine->ring_id.nodeid,
+		.ring_seq = engine->ring_id.seq,
+	};
+}
+
+static bool is_for_this_ring(const struct engine *engine, const struct peer_head *head)
+{
+	return head->ring_seq == engine->ring_id.seq && head->ring_nodeid == engine->ring_id.nodeid;
+}
+
+/* ---- records ---- */
+
+static bool receive_fragment(struct engine *engine, const struct sender *sender,
+			     const struct peer_bytes *body)
+{
+	struct fragment fragment;
+
+	if (body->size < sizeof(struct peer_fragment)) {
+		return false;
+	}
+	fragment = (struct fragment){
+		.msglen = peer_u32(body, offsetof(struct peer_fragment, msglen)),
+		.type = peer_u32(body, offsetof(struct peer_fragment, type)),
+		.payload = body->at + sizeof(struct peer_fragment),
+		.length = body->size - sizeof(struct peer_fragment),
+	};
+	if (fragment.type < IPC_FRAGMENT_FIRST || fragment.type > IPC_FRAGMENT_LAST ||
+	    fragment.length > fragment.msglen) {
+		return false;
+	}
+	deliver_fragment(engine, sender, &fragment);
+	return true;
+}
+
+/* What a process sent. False: it is malformed. */
+static bool receive_of_sender(struct engine *engine, const struct sender *sender,
+			      const struct peer_item *item)
+{
+	switch (item->kind) {
+	case PEER_MESSAGE:
+		deliver_message(engine, sender, item->body.at, item->body.size);
+		return true;
+	case PEER_FRAGMENT:
+		return receive_fragment(engine, sender, &item->body);
+	case PEER_JOIN:
+		deliver_join(engine, sender);
+		return true;
+	case PEER_LEAVE:
+		deliver_leave(engine, sender, item->detail);
+		return true;
+	case PEER_BEHIND:
+		behind_receive(engine, sender, item->detail);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What came from a node that this one is not together with means nothing here, until it is back. */
+static bool hears(const struct engine *engine, const struct node *node)
+{
+	return node->nodeid == engine->nodeid || (!engine->missed && !node->away);
+}
+
+/* False: the record is malformed. */
+static bool receive_record(struct engine *engine, struct node *node, uint64_t number, struct sender *sender,
+			   const struct peer_item *item)
+{
+	switch (item->kind) {
+	case PEER_SENDER:
+		return peer_sender_read(item, &sender->group, &sender->pid);
+	case PEER_MISSED:
+		exchange_leave(engine, node, number);
+		return true;
+	case PEER_PRESENT:
+		exchange_present(engine, node, &item->body);
+		return true;
+	default:
+		/* a record before the first SENDER has none: a group's name is never this long */
+		return sender->group.length <= IPC_NAME_MAX &&
+		       (!hears(engine, node) || receive_of_sender(engine, sender, item));
+	}
+}
+
+static void receive_records(struct engine *engine, struct node *node, uint64_t number,
+			    struct peer_bytes records)
+{
+	struct sender sender = {.nodeid = node->nodeid, .group = {.length = IPC_NAME_MAX + 1}};
+	struct peer_item item;
+
+	while (peer_record_next(&records, &item)) {
+		if (!receive_record(engine, node, number, &sender, &item)) {
+			message_complain(engine, node->nodeid, "record");
+			return;
+		}
+	}
+	if (records.size) {
+		message_complain(engine, node->nodeid, "batch");
+	}
+}
+
+/* ---- batches ---- */
+
+/* The number is the one expected from now on. False: the batch was here before. */
+static bool check_number(struct engine *engine, struct node *node, uint64_t number)
+{
+	uint64_t expected = node->number;
+
+	if (!engine_rule_holds(engine, RULE_NUMBERS)) {
+		return true;
+	}
+	node->number = number + 1;
+	if (number > expected) {
+		exchange_missed(engine, node, expected, number);
+	}
+	return number >= expected;
+}
+
+static void receive_batch(struct engine *engine, struct node *node, const struct peer_head *head,
+			  const struct peer_bytes *bytes)
+{
+	uint64_t number = peer_u64(bytes, offsetof(struct peer_batch, number));
+
+	if (!is_for_this_ring(engine, head) && engine_rule_holds(engine, RULE_DROP_OLD_RING)) {
+		engine->stats.stale++;
+		return;
+	}
+	if (!engine->ours) {
+		if (engine->in_sync) {
+			exchange_missed(engine, node, 0, number); /* what made this ring ours was missed */
+		}
+		return;
+	}
+	if (!check_number(engine, node, number)) {
+		message_complain(engine, node->nodeid, "batch");
+		return;
+	}
+	receive_records(engine, node, number, peer_body(head, bytes));
+	if (node->nodeid == engine->nodeid) {
+		outgoing_batch_returned(engine, number);
+	}
+}
+
+static void receive(struct engine *engine, struct node *node, const struct peer_head *head,
+		    const struct peer_bytes *bytes)
+{
+	switch (head->kind) {
+	case PEER_ANNOUNCE:
+		if (node->nodeid == engine->nodeid) {
+			engine->sync_inflight -=
+				bytes->size < engine->sync_inflight ? bytes->size : engine->sync_inflight;
+		}
+		if (is_for_this_ring(engine, head)) {
+			announce_receive(engine, node, bytes);
+		}
+		break;
+	case PEER_MARK:
+		if (node->nodeid == engine->nodeid && is_for_this_ring(engine, head)) {
+			outgoing_settled(engine);
+		}
+		break;
+	default:
+		receive_batch(engine, node, head, bytes);
+		break;
+	}
+}
+
+void engine_peer_message(struct engine *engine, const void *message, size_t size, bool swapped,
+			 uint32_t nodeid)
+{
+	struct peer_bytes bytes = {.at = message, .size = size, .swapped = swapped};
+	struct node *node = node_obtain(engine, nodeid);
+	struct peer_head head;
+
+	if (node == NULL) {
+		engine_log(engine, LOG_CRIT, "out of memory: node %u is not known here", nodeid);
+	} else if (!peer_head_read(&head, &bytes)) {
+		message_complain(engine, nodeid, "message of our own format");
+	} else {
+		receive(engine, node, &head, &bytes);
+	}
 }

@@ -96,7 +96,7 @@ static cs_error_t leave_group(struct engine_client *client, const struct name *n
 	if (!name_equal(name, &client->group->name)) {
 		return CS_ERR_NOT_EXIST;
 	}
-	if (!outgoing_procleave(client->engine, client->group, client->pid, REASON_LEAVE)) {
+	if (!send_leave(client->engine, client->group, client->pid, REASON_LEAVE)) {
 		return CS_ERR_NO_MEMORY;
 	}
 	client->state = CLIENT_LEAVE_STARTED;
@@ -159,62 +159,49 @@ static void request_mcast(struct engine_client *client, const struct ipc_mcast *
 		client_evict(client, "it sent a multicast that is longer than its request");
 		return;
 	}
-	if (may_send(client) && !outgoing_mcast(client, payload, length)) {
+	if (may_send(client) && !send_message(client, payload, length)) {
 		client_evict(client, "out of memory for its messages");
 	}
 }
 
-/* A fragment as the client describes it, copied out of the request. */
-struct fragment {
-	uint32_t msglen, fraglen, type;
-};
+/* The client's next message in fragments, if there is room for it and nobody is too slow for it. */
+static cs_error_t partial_begin(struct engine_client *client, uint32_t msglen)
+{
+	struct engine *engine = client->engine;
+	const struct group *group = client->group;
+
+	partial_abandon(client);
+	if (msglen > engine->config.message_max) {
+		return CS_ERR_TOO_BIG;
+	}
+	if (engine->large + msglen > engine->config.queue_total || group->behind ||
+	    !qb_list_empty(&group->remote_behind)) {
+		return CS_ERR_TRY_AGAIN;
+	}
+	client->partial = partial_new(engine, msglen);
+	return client->partial ? CS_OK : CS_ERR_NO_MEMORY;
+}
 
 /* Starts, continues or refuses the client's message in fragments. */
 static cs_error_t partial_check(struct engine_client *client, const struct fragment *fragment)
 {
-	struct partial *partial = client->partial;
+	struct partial *partial;
 
 	if (fragment->type == IPC_FRAGMENT_FIRST) {
-		partial = calloc(1, sizeof(*partial));
-		if (partial == NULL) {
-			return CS_ERR_NO_MEMORY;
+		cs_error_t error = partial_begin(client, fragment->msglen);
+
+		if (error != CS_OK) {
+			return error;
 		}
-		partial_abandon(client);
-		partial->references = 1;
-		partial->msglen = fragment->msglen;
-		client->partial = partial;
 	}
-	if (partial == NULL || partial->msglen != fragment->msglen) {
+	partial = client->partial;
+	if (partial == NULL || partial->msglen != fragment->msglen ||
+	    fragment->length > partial->msglen - partial->done ||
+	    (fragment->type == IPC_FRAGMENT_LAST && partial->done + fragment->length != partial->msglen)) {
 		return CS_ERR_INVALID_PARAM;
 	}
-	if (partial->interrupted) {
-		return CS_ERR_INTERRUPT;
-	}
-	if (fragment->fraglen > partial->msglen - partial->done ||
-	    (fragment->type == IPC_FRAGMENT_LAST && partial->done + fragment->fraglen != partial->msglen)) {
-		return CS_ERR_INVALID_PARAM;
-	}
-	partial->done += fragment->fraglen;
+	partial->done += (uint32_t)fragment->length;
 	return CS_OK;
-}
-
-static bool send_fragment(struct engine_client *client, const struct fragment *fragment, const void *message)
-{
-	struct wire_partial_mcast mcast = {
-		.header = {.id = WIRE_ID(WIRE_PARTIAL_MCAST),
-			   .size = (int32_t)(sizeof(mcast) + fragment->fraglen)},
-		.msglen = fragment->msglen,
-		.fraglen = fragment->fraglen,
-		.pid = client->pid,
-		.type = fragment->type,
-		.source = {.nodeid = client->engine->nodeid, .conn = 0},
-	};
-	struct iovec iov[2] = {{.iov_base = &mcast, .iov_len = sizeof(mcast)},
-			       {.iov_base = (void *)(uintptr_t)message, .iov_len = fragment->fraglen}};
-
-	name_write(&mcast.group, &client->group->name);
-	return outgoing_send_fragment(client, iov, fragment->fraglen ? 2 : 1,
-				      fragment->type == IPC_FRAGMENT_LAST);
 }
 
 static void request_partial_mcast(struct engine_client *client, const struct ipc_partial_mcast *request,
@@ -222,21 +209,22 @@ static void request_partial_mcast(struct engine_client *client, const struct ipc
 {
 	struct fragment fragment = {
 		.msglen = request->msglen,
-		.fraglen = request->fraglen,
 		.type = request->type,
+		.payload = payload,
+		.length = request->fraglen,
 	};
 	cs_error_t error;
 
-	if (fragment.fraglen > size - sizeof(*request) || fragment.type < IPC_FRAGMENT_FIRST ||
+	if (fragment.length > size - sizeof(*request) || fragment.type < IPC_FRAGMENT_FIRST ||
 	    fragment.type > IPC_FRAGMENT_LAST ||
-	    fragment.fraglen > WIRE_MESSAGE_MAX - sizeof(struct wire_partial_mcast)) {
+	    fragment.length > WIRE_MESSAGE_MAX - sizeof(struct wire_partial_mcast)) {
 		error = CS_ERR_INVALID_PARAM;
 	} else if (!may_send(client)) {
 		error = CS_ERR_NOT_EXIST;
 	} else {
 		error = partial_check(client, &fragment);
 	}
-	if (error == CS_OK && !send_fragment(client, &fragment, payload)) {
+	if (error == CS_OK && !send_fragment(client, &fragment)) {
 		error = CS_ERR_NO_MEMORY;
 	}
 	if (error == CS_ERR_INVALID_PARAM) {
@@ -244,14 +232,11 @@ static void request_partial_mcast(struct engine_client *client, const struct ipc
 	}
 	if (error != CS_OK) {
 		partial_abandon(client);
-		client_respond(client, IPC_RES_PARTIAL_SEND, error);
 	} else if (fragment.type == IPC_FRAGMENT_LAST) {
-		/* Answered when totem has it all. */
-		partial_release(client->partial);
+		partial_release(client->engine, client->partial);
 		client->partial = NULL;
-	} else {
-		client_respond(client, IPC_RES_PARTIAL_SEND, CS_OK);
 	}
+	client_respond(client, IPC_RES_PARTIAL_SEND, error);
 }
 
 /* ---- membership ---- */
@@ -461,5 +446,5 @@ void engine_request(struct engine *engine, struct engine_client *client, const v
 		       fixed - sizeof(*header));
 		kinds[header->id].handle(client, &head, message, size);
 	}
-	outgoing_flush(engine);
+	outgoing_flush(engine, false);
 }

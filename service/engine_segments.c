@@ -141,7 +141,8 @@ void segment_mcast_taken(struct engine_client *client, size_t size)
 void segment_receiver_behind(struct engine_client *client)
 {
 	struct segment_control *control = control_open(client);
-	uint32_t behind = client->group && client->group->behind;
+	const struct group *group = client->group;
+	uint32_t behind = group && (group->behind || !qb_list_empty(&group->remote_behind));
 
 	if (control) {
 		atomic_store_explicit(&control->receiver_behind, behind, memory_order_relaxed);
@@ -301,7 +302,7 @@ static cs_error_t zcb_mcast(struct engine_client *client, const struct client_se
 		client_evict(client, "it cut its shared memory short");
 		return CS_ERR_INVALID_PARAM;
 	}
-	return outgoing_mcast(client, message, (uint32_t)length) ? CS_OK : CS_ERR_NO_MEMORY;
+	return send_message(client, message, length) ? CS_OK : CS_ERR_NO_MEMORY;
 }
 
 void request_zcb_mcast(struct engine_client *client, const struct ipc_zcb_mcast *request)

@@ -60,12 +60,18 @@ static void node_lost(struct engine *engine, uint32_t nodeid)
 	}
 }
 
+static void gate_close(struct engine *engine)
+{
+	if (engine_rule_holds(engine, RULE_CLOSE_GATE)) {
+		engine->gate = GATE_CLOSED;
+	}
+}
+
 void engine_transitional(struct engine *engine, const uint32_t *left, size_t left_count)
 {
 	size_t i;
 
-	engine->gate = GATE_CLOSED;
-	outgoing_interrupt(engine);
+	gate_close(engine);
 	for (i = 0; i < left_count; i++) {
 		node_lost(engine, left[i]);
 	}
@@ -73,7 +79,14 @@ void engine_transitional(struct engine *engine, const uint32_t *left, size_t lef
 
 void engine_regular(struct engine *engine, const struct memb_ring_id *ring_id)
 {
+	gate_close(engine);
+	exchange_end(engine);
+	outgoing_ring_changes(engine);
+	engine->was_ours |= engine->ours;
+	engine->ours = false;
+	engine->in_sync = true;
 	engine->ring_id = *ring_id;
+	announce_clear(engine);
 }
 
 static bool list_has(const uint32_t *list, size_t count, uint32_t nodeid)
@@ -93,14 +106,13 @@ void engine_sync_init(struct engine *engine, const uint32_t *trans, size_t trans
 {
 	size_t i;
 
-	engine->gate = GATE_CLOSED;
 	for (i = 0; i < engine->ring_count; i++) {
 		if (!list_has(trans, trans_count, engine->ring[i])) {
 			node_lost(engine, engine->ring[i]);
 		}
 	}
 	engine->downlist_old_members = (uint32_t)engine->ring_count;
-	engine->ring_id = *ring_id;
+	(void)ring_id; /* the regular configuration brought it */
 	ring_set(engine, members, member_count);
 	for (i = 0; i < engine->ring_count; i++) {
 		if (node_obtain(engine, engine->ring[i]) == NULL) {
@@ -112,15 +124,13 @@ void engine_sync_init(struct engine *engine, const uint32_t *trans, size_t trans
 		sync_joinlist_clear(engine->nodes[i]);
 	}
 	engine->sync_number++;
-	engine->in_sync = true;
 	engine->downlist_sent = false;
 	engine->own_joinlist_taken = false;
 }
 
 void engine_sync_over(struct engine *engine)
 {
-	engine->gate = GATE_OPEN;
-	engine->ops.wake(engine->context, 0);
+	outgoing_sync_over(engine);
 }
 
 /* ---- what we say ---- */
@@ -147,8 +157,7 @@ static bool send_downlist(struct engine *engine)
 	return true;
 }
 
-/* What the ordered stream says of this node at this moment, dead or alive. */
-static bool take_own_joinlist(struct engine *engine)
+bool sync_take_own_joinlist(struct engine *engine)
 {
 	struct node *self = node_find(engine, engine->nodeid);
 	struct qb_list_head *at;
@@ -206,7 +215,10 @@ static bool send_joinlist(struct engine *engine)
 
 int engine_sync_process(struct engine *engine)
 {
-	if (!engine->own_joinlist_taken && !take_own_joinlist(engine)) {
+	if (!engine->own_joinlist_taken && !sync_take_own_joinlist(engine)) {
+		return -1;
+	}
+	if (!engine->announce_sent && !announce_send(engine)) {
 		return -1;
 	}
 	if (!engine->downlist_sent && !send_downlist(engine)) {
@@ -344,7 +356,7 @@ static void step_leave(struct step *step, struct member *member, enum reason rea
 }
 
 /* Everyone on nodes that were lost since the last activation, or that are not in the ring. */
-static void nodes_down(struct engine *engine)
+void sync_nodes_down(struct engine *engine)
 {
 	struct step step = {0};
 	struct qb_list_head *at;
@@ -395,7 +407,7 @@ static void process_named(struct engine *engine, struct step *step, struct node 
 }
 
 /* Everyone that joinlists of the ring's nodes name and that is not known yet. */
-static void processes_up(struct engine *engine)
+void sync_processes_up(struct engine *engine)
 {
 	struct step step = {0};
 	size_t i, j;
@@ -414,7 +426,7 @@ static void processes_up(struct engine *engine)
 }
 
 /* Everyone on other nodes that no joinlist names. */
-static void processes_down(struct engine *engine)
+void sync_processes_down(struct engine *engine)
 {
 	struct step step = {0};
 	struct qb_list_head *at;
@@ -437,26 +449,40 @@ static void processes_down(struct engine *engine)
 	step_run(engine, &step, true);
 }
 
-void engine_sync_activate(struct engine *engine)
+void sync_totem_confchg(struct engine *engine)
 {
 	struct qb_list_head *at;
+
+	qb_list_for_each (at, &engine->clients) {
+		confchg_totem(engine, qb_list_entry(at, struct engine_client, of_engine));
+	}
+}
+
+void engine_sync_activate(struct engine *engine)
+{
 	size_t i;
 
-	nodes_down(engine);
-	processes_up(engine);
-	processes_down(engine);
+	announce_decide(engine);
+	/* batches that did not come back are sent again from the first fragment of a message on */
+	assemblies_forget(engine, engine->ours || engine->was_ours);
+	engine->was_ours = false;
+	sync_nodes_down(engine);
+	sync_processes_up(engine);
+	sync_processes_down(engine);
 	for (i = 0; i < engine->node_count; i++) {
 		sync_joinlist_clear(engine->nodes[i]);
 	}
 	nodes_tidy(engine);
 	sync_destroy(engine);
 	engine->in_sync = false;
+	if (engine->missed_announced) {
+		engine->missed = engine->missed_announced = false;
+	}
 	engine_log(engine, LOG_DEBUG, "ring %" PRIu32 ".%" PRIx64 ": %zu nodes, %zu members in %zu groups",
 		   engine->ring_id.nodeid, (uint64_t)engine->ring_id.seq, engine->ring_count,
 		   engine->member_count, engine->group_count);
-	qb_list_for_each (at, &engine->clients) {
-		confchg_totem(engine, qb_list_entry(at, struct engine_client, of_engine));
-	}
+	sync_totem_confchg(engine);
+	behind_begin(engine);
 }
 
 void sync_destroy(struct engine *engine)

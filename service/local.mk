@@ -22,17 +22,27 @@ uninstall-hook:
 # The engine: a core that knows neither corosync nor libqb's IPC, for the module and for the tests.
 noinst_LTLIBRARIES += libengine.la
 libengine_la_SOURCES = service/engine.c service/engine.h service/engine_internal.h \
+	service/engine_announce.c \
+	service/engine_batches.c \
+	service/engine_behind.c \
 	service/engine_clients.c \
 	service/engine_confchg.c \
+	service/engine_deliver.c \
+	service/engine_exchange.c \
 	service/engine_groups.c \
 	service/engine_iteration.c \
+	service/engine_large.c \
 	service/engine_messages.c \
 	service/engine_names.c \
 	service/engine_outgoing.c \
 	service/engine_peer.c \
 	service/engine_requests.c \
+	service/engine_rules.h \
 	service/engine_segments.c \
+	service/engine_send.c \
+	service/engine_stock.c \
 	service/engine_sync.c \
+	service/peer_records.c service/peer_records.h \
 	service/wire_convert.c
 libengine_la_CFLAGS = $(AM_CFLAGS) $(LIBQB_CFLAGS) -fvisibility=hidden
 

@@ -103,6 +103,7 @@ const char *module_options_read(struct engine_config *config, const struct servi
 		.client_queue = ENGINE_CLIENT_QUEUE_DEFAULT,
 		.client_stall = ENGINE_CLIENT_STALL_DEFAULT,
 		.queue_total = ENGINE_QUEUE_TOTAL_DEFAULT,
+		.message_max = ENGINE_MESSAGE_MAX_DEFAULT,
 	};
 	for (i = 0; i < count; i++) {
 		const struct option *option = option_find(options[i].name);

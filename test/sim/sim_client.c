@@ -174,6 +174,7 @@ void client_send_fragmented(struct sim_client *client, size_t size)
 	client->sending = sim_alloc(size);
 	client->sending_size = size;
 	client->sending_done = 0;
+	client->sending_first = true;
 	client->sending_changes = oracle_changes(client->node->world->oracle);
 	fill(client, client->sending, size);
 	client_send_fragment(client);
@@ -298,21 +299,17 @@ static void fragment_answered(struct sim_client *client, int32_t error)
 {
 	struct sim_world *world = client->node->world;
 
-	if (error == CS_ERR_TRY_AGAIN) {
-		wrong_answer(client, "fragment", error);
-	}
 	if (error == CS_OK && client->sending_done < client->sending_size) {
+		client->sending_first = false;
 		client_send_fragment(client);
 		return;
 	}
 	if (error == CS_OK) {
 		oracle_accept(world->oracle, client->session.id, true, client->sending_changes);
 		world->stats.accepted++;
-	} else if (error != CS_ERR_INTERRUPT || client->sending_changes == oracle_changes(world->oracle)) {
-		/* only a ring change interrupts, and it takes an activation to end one */
-		if (!client->node->totem->sync_in_process || error != CS_ERR_INTERRUPT) {
-			wrong_answer(client, "fragment", error);
-		}
+	} else if (error != CS_ERR_TRY_AGAIN || !client->sending_first) {
+		wrong_answer(client, "fragment",
+			     error); /* what has begun goes on, whatever happens to the ring */
 	}
 	free(client->sending);
 	client->sending = NULL;

@@ -57,6 +57,7 @@ static void config_choose(struct sim_clock *dice, const struct options *options,
 		.client_queue = sim_between(dice, 100000, 4000000),
 		.client_stall = sim_between(dice, 200 * SIM_MS, 2 * SIM_S),
 		.queue_total = sim_between(dice, 1000000, 20000000),
+		.message_max = 1000000,
 	};
 	config->groups = (unsigned int)sim_between(dice, 1, 8);
 	config->event_room = sim_percent(dice, 50) ? IPC_BUFFER_SIZE : sim_between(dice, 2000, 30000);

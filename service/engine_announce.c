@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * In each sync every engine of ours announces itself. A ring whose nodes all did is ours and speaks our own format from
+ * its activation on; one stock node in it, and all speak stock's.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "engine_internal.h"
+
+bool announce_send(struct engine *engine)
+{
+	struct peer_announce announce = {
+		.next_number = engine->next_number,
+		.version_min = PEER_VERSION_MIN,
+		.version_max = PEER_VERSION_MAX,
+		.flags = engine->missed ? PEER_ANNOUNCE_MISSED : 0,
+	};
+	struct iovec iov = {.iov_base = &announce, .iov_len = sizeof(announce)};
+
+	peer_head_write(engine, &announce.head, PEER_ANNOUNCE, sizeof(announce), sizeof(announce));
+	if (engine->ops.peer_mcast(engine->context, &iov, 1) != 0) {
+		return false;
+	}
+	engine->sync_inflight += sizeof(announce);
+	engine->announce_sent = true;
+	engine->missed_announced = engine->missed;
+	return true;
+}
+
+void announce_clear(struct engine *engine)
+{
+	size_t i;
+
+	for (i = 0; i < engine->node_count; i++) {
+		engine->nodes[i]->announced = false;
+	}
+	engine->announce_sent = engine->config.wire_stock;
+	engine->missed_announced = false;
+}
+
+/* The node, or this one, missed a batch before this ring: they are not together any more. */
+static void part_from(struct engine *engine, struct node *node)
+{
+	size_t i;
+
+	if (node->nodeid != engine->nodeid) {
+		node->lost = true;
+		return;
+	}
+	for (i = 0; i < engine->node_count; i++) {
+		engine->nodes[i]->lost = engine->nodes[i] != node;
+	}
+}
+
+void announce_receive(struct engine *engine, struct node *node, const struct peer_bytes *bytes)
+{
+	uint64_t next = peer_u64(bytes, offsetof(struct peer_announce, next_number));
+	uint32_t flags = peer_u32(bytes, offsetof(struct peer_announce, flags));
+
+	if ((flags & PEER_ANNOUNCE_MISSED) && engine_rule_holds(engine, RULE_COME_BACK)) {
+		part_from(engine, node);
+	}
+	if (node->numbered && !node->lost && node->number != next &&
+	    engine_rule_holds(engine, RULE_NUMBERS)) {
+		exchange_missed(engine, node, node->number, next);
+	}
+	node->number = next;
+	node->numbered = true;
+	node->announced = true;
+	node->version_min = bytes->at[offsetof(struct peer_announce, version_min)];
+	node->version_max = bytes->at[offsetof(struct peer_announce, version_max)];
+}
+
+/* The version that all nodes of the ring know, or 0. */
+static uint8_t common_version(const struct engine *engine)
+{
+	uint8_t low = PEER_VERSION_MIN, high = PEER_VERSION_MAX;
+	size_t i;
+
+	for (i = 0; i < engine->ring_count; i++) {
+		const struct node *node = node_find(engine, engine->ring[i]);
+
+		if (node == NULL || !node->announced) {
+			return 0;
+		}
+		low = node->version_min > low ? node->version_min : low;
+		high = node->version_max < high ? node->version_max : high;
+	}
+	return low <= high ? high : 0;
+}
+
+/* Those that did not announce, as text: as many as fit. */
+static void silent_nodes(const struct engine *engine, char *text, size_t size)
+{
+	size_t at = 0, i;
+
+	text[0] = '\0';
+	for (i = 0; i < engine->ring_count && at < size; i++) {
+		const struct node *node = node_find(engine, engine->ring[i]);
+
+		if (node == NULL || !node->announced) {
+			at += (size_t)snprintf(text + at, size - at, " %u", engine->ring[i]);
+		}
+	}
+}
+
+static void log_format(struct engine *engine, enum format format)
+{
+	char nodes[200];
+
+	if (format == engine->format) {
+		return;
+	}
+	engine->format = format;
+	switch (format) {
+	case FORMAT_OWN:
+		engine_log(engine, LOG_NOTICE, "wire format: our own, version %u: all %zu nodes speak it",
+			   engine->version, engine->ring_count);
+		break;
+	case FORMAT_STOCK_FORCED:
+		engine_log(engine, LOG_NOTICE, "wire format: stock's, by the option wire");
+		break;
+	default:
+		silent_nodes(engine, nodes, sizeof(nodes));
+		engine_log(
+			engine, LOG_NOTICE,
+			nodes[0] ? "wire format: stock's, because these nodes speak no other:%s"
+				 : "wire format: stock's, because nodes have no version of ours in common%s",
+			nodes);
+		break;
+	}
+}
+
+void announce_decide(struct engine *engine)
+{
+	uint8_t version = engine->config.wire_stock ? 0 : common_version(engine);
+
+	engine->ours = version != 0;
+	if (engine->ours) {
+		engine->version = version;
+		log_format(engine, FORMAT_OWN);
+	} else {
+		log_format(engine, engine->config.wire_stock ? FORMAT_STOCK_FORCED : FORMAT_STOCK_NODES);
+	}
+}

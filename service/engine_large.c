@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Messages in fragments, coming in. They are kept until the last fragment is there, and go to the clients whole or not
+ * at all: a ring change makes the sender start again, and who joined in the middle is a member when the message ends.
+ *
+ * What is larger than the configuration allows, or too much together, can only come from a stock node. It goes to the
+ * clients fragment by fragment, as stock does it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine_internal.h"
+
+struct assembly {
+	struct qb_list_head of_engine;
+	struct qb_list_head events;
+	struct member *member;
+	bool passing; /* fragments are not kept */
+	uint32_t msglen, got;
+};
+
+static void events_clear(struct assembly *assembly)
+{
+	struct qb_list_head *at, *next;
+
+	qb_list_for_each_safe (at, next, &assembly->events) {
+		struct queued_event *queued = qb_list_entry(at, struct queued_event, of_client);
+
+		event_release(queued->event);
+		free(queued);
+	}
+	qb_list_init(&assembly->events);
+}
+
+void assembly_free(struct engine *engine, struct member *member)
+{
+	struct assembly *assembly = member->assembly;
+
+	if (assembly == NULL) {
+		return;
+	}
+	member->assembly = NULL;
+	events_clear(assembly);
+	if (!assembly->passing) {
+		engine->assembled -= assembly->msglen;
+	}
+	qb_list_del(&assembly->of_engine);
+	free(assembly);
+}
+
+void assemblies_forget(struct engine *engine, bool all)
+{
+	struct qb_list_head *at, *next;
+
+	qb_list_for_each_safe (at, next, &engine->assemblies) {
+		struct member *member = qb_list_entry(at, struct assembly, of_engine)->member;
+
+		if (all || member->node->lost) {
+			assembly_free(engine, member);
+		}
+	}
+}
+
+static bool assembly_begin(struct engine *engine, struct member *member, uint32_t msglen)
+{
+	const struct engine_config *config = &engine->config;
+	struct assembly *assembly = calloc(1, sizeof(*assembly));
+
+	assembly_free(engine, member);
+	if (assembly == NULL) {
+		return false;
+	}
+	qb_list_init(&assembly->events);
+	assembly->member = member;
+	assembly->msglen = msglen;
+	assembly->passing = msglen > config->message_max ||
+			    engine->assembled + msglen > config->queue_total ||
+			    !engine_rule_holds(engine, RULE_KEEP_LARGE);
+	if (!assembly->passing) {
+		engine->assembled += msglen;
+	}
+	member->assembly = assembly;
+	qb_list_add_tail(&assembly->of_engine, &engine->assemblies);
+	return true;
+}
+
+/* The event that clients get for it. NULL: out of memory. */
+static struct event *fragment_event(const struct sender *sender, const struct fragment *fragment)
+{
+	struct ipc_partial_deliver event = {
+		.header = {.id = IPC_RES_PARTIAL_DELIVER,
+			   .size = (int32_t)(sizeof(event) + fragment->length),
+			   .error = CS_OK},
+		.msglen = fragment->msglen,
+		.fraglen = (uint32_t)fragment->length,
+		.nodeid = sender->nodeid,
+		.pid = sender->pid,
+		.type = fragment->type,
+	};
+	struct iovec iov[2] = {
+		{.iov_base = &event, .iov_len = sizeof(event)},
+		{.iov_base = (void *)(uintptr_t)fragment->payload, .iov_len = fragment->length}};
+
+	name_write(&event.group, &sender->group);
+	return event_copy(iov, 2);
+}
+
+static void event_deliver(struct engine *engine, const struct group *group, struct event *event)
+{
+	struct iovec iov = {.iov_base = event->data, .iov_len = event->size};
+
+	deliver_event(engine, group, &event, &iov, 1);
+}
+
+static bool event_keep(struct assembly *assembly, struct event *event)
+{
+	struct queued_event *queued = malloc(sizeof(*queued));
+
+	if (queued == NULL) {
+		return false;
+	}
+	event->references++;
+	queued->event = event;
+	qb_list_add_tail(&queued->of_client, &assembly->events);
+	return true;
+}
+
+static void deliver_kept(struct engine *engine, const struct group *group, const struct assembly *assembly)
+{
+	struct qb_list_head *at;
+
+	qb_list_for_each (at, &assembly->events) {
+		event_deliver(engine, group, qb_list_entry(at, struct queued_event, of_client)->event);
+	}
+}
+
+static bool continues(const struct assembly *assembly, const struct fragment *fragment)
+{
+	return fragment->msglen == assembly->msglen && fragment->length <= assembly->msglen - assembly->got;
+}
+
+/* False: out of memory. */
+static bool assembly_add(struct engine *engine, const struct group *group, struct assembly *assembly,
+			 const struct sender *sender, const struct fragment *fragment)
+{
+	struct event *event = fragment_event(sender, fragment);
+	bool added = true;
+
+	if (event == NULL) {
+		return false;
+	}
+	assembly->got += (uint32_t)fragment->length;
+	if (assembly->passing) {
+		event_deliver(engine, group, event);
+	} else {
+		added = event_keep(assembly, event);
+	}
+	event_release(event);
+	return added;
+}
+
+/* Its clients would miss a message that others get. */
+static void give_up(struct group *group)
+{
+	struct qb_list_head *at;
+
+	qb_list_for_each (at, &group->clients) {
+		client_evict(qb_list_entry(at, struct engine_client, of_group),
+			     "out of memory for a large message");
+	}
+}
+
+void deliver_fragment(struct engine *engine, const struct sender *sender, const struct fragment *fragment)
+{
+	struct member *member;
+	struct group *group = deliver_group(engine, sender, &member);
+
+	if (group == NULL) {
+		return;
+	}
+	if (fragment->type == IPC_FRAGMENT_FIRST && !assembly_begin(engine, member, fragment->msglen)) {
+		give_up(group);
+		return;
+	}
+	if (member->assembly == NULL || !continues(member->assembly, fragment)) {
+		assembly_free(engine,
+			      member); /* its beginning was in another ring, or is of another message */
+		return;
+	}
+	if (!assembly_add(engine, group, member->assembly, sender, fragment)) {
+		assembly_free(engine, member);
+		give_up(group);
+		return;
+	}
+	if (fragment->type == IPC_FRAGMENT_LAST) {
+		if (member->assembly->got == member->assembly->msglen) {
+			deliver_kept(engine, group, member->assembly);
+		}
+		assembly_free(engine, member);
+	}
+}
