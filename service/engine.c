@@ -60,12 +60,12 @@ void engine_token(struct engine *engine)
 
 void engine_tick(struct engine *engine)
 {
-	outgoing_flush(engine, true);
-	behind_tell_untold(engine);
 	if (engine->untold) {
 		departing_tell(engine);
 	}
+	behind_tell_untold(engine);
 	clients_flush(engine);
+	outgoing_flush(engine, true);
 }
 
 #ifdef ENGINE_RULES

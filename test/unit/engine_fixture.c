@@ -82,6 +82,17 @@ static int op_mcast(void *context, const struct iovec *iov, unsigned int iov_len
 	return 0;
 }
 
+static int op_peer_mcast(void *context, const struct iovec *iov, unsigned int iov_len)
+{
+	struct fixture *fixture = context;
+
+	if (fixture->totem_full) {
+		return -1;
+	}
+	append(&fixture->peer_multicasts, iov, iov_len);
+	return 0;
+}
+
 static void op_respond(void *context, void *conn, const struct iovec *iov, unsigned int iov_len)
 {
 	struct peer *peer = conn;
@@ -179,6 +190,7 @@ static bool op_segment_broken(void *context, const struct engine_segment *segmen
 
 static const struct engine_ops fixture_ops = {
 	.mcast = op_mcast,
+	.peer_mcast = op_peer_mcast,
 	.respond = op_respond,
 	.event = op_event,
 	.evict = op_evict,
@@ -195,24 +207,29 @@ static const struct engine_ops fixture_ops = {
 
 /* ---- life ---- */
 
+const struct engine_config fixture_own_format = {
+	.client_queue = ENGINE_CLIENT_QUEUE_DEFAULT,
+	.client_stall = ENGINE_CLIENT_STALL_DEFAULT,
+	.queue_total = ENGINE_QUEUE_TOTAL_DEFAULT,
+	.message_max = ENGINE_MESSAGE_MAX_DEFAULT,
+};
+
 struct fixture *fixture_new(const struct engine_config *config)
 {
-	static const struct engine_config defaults = {
-		.client_queue = ENGINE_CLIENT_QUEUE_DEFAULT,
-		.client_stall = ENGINE_CLIENT_STALL_DEFAULT,
-		.queue_total = ENGINE_QUEUE_TOTAL_DEFAULT,
-	};
+	struct engine_config stock_format = fixture_own_format;
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
 	ck_assert_ptr_nonnull(fixture);
 	fixture->now = 1;
-	fixture->engine = engine_create(&fixture_ops, fixture, config ? config : &defaults);
+	stock_format.wire_stock = true;
+	fixture->engine = engine_create(&fixture_ops, fixture, config ? config : &stock_format);
 	ck_assert_ptr_nonnull(fixture->engine);
 	engine_set_nodeid(fixture->engine, SELF);
 	transitional(fixture, (const uint32_t[]){0});
 	sync_begin(fixture, (const uint32_t[]){SELF, 0}, (const uint32_t[]){SELF, 0});
 	sync_own(fixture);
 	sync_end(fixture);
+	fixture->log_lines = 0;
 	return fixture;
 }
 
@@ -234,6 +251,7 @@ void fixture_free(struct fixture *fixture)
 		peer_free(peer);
 	}
 	drop_all(&fixture->multicasts);
+	drop_all(&fixture->peer_multicasts);
 	free(fixture);
 }
 
@@ -371,13 +389,36 @@ static void deliver(struct fixture *fixture, const void *message, uint32_t nodei
 	engine_message(fixture->engine, (unsigned int)id & 0xffff, message, nodeid);
 }
 
+/* At an odd address, in a block that ends with it. */
+void deliver_peer(struct fixture *fixture, const void *message, size_t size, uint32_t nodeid)
+{
+	uint8_t *odd = malloc(size + 1);
+
+	ck_assert_ptr_nonnull(odd);
+	memcpy(odd + 1, message, size);
+	engine_peer_message(fixture->engine, odd + 1, size, false, nodeid);
+	free(odd);
+}
+
+static bool deliver_one_own(struct fixture *fixture)
+{
+	struct packet *packet = take(&fixture->multicasts);
+
+	if (packet) {
+		deliver(fixture, packet->data, SELF);
+	} else {
+		packet = take(&fixture->peer_multicasts);
+		if (packet) {
+			deliver_peer(fixture, packet->data, packet->size, SELF);
+		}
+	}
+	free(packet);
+	return packet != NULL;
+}
+
 void deliver_own(struct fixture *fixture)
 {
-	struct packet *packet;
-
-	while ((packet = take(&fixture->multicasts))) {
-		deliver(fixture, packet->data, SELF);
-		free(packet);
+	while (deliver_one_own(fixture)) {
 		engine_token(fixture->engine);
 	}
 }
@@ -465,17 +506,29 @@ void transitional(struct fixture *fixture, const uint32_t *left)
 void sync_begin(struct fixture *fixture, const uint32_t *trans, const uint32_t *members)
 {
 	static uint64_t seq;
-	struct memb_ring_id ring_id = {.nodeid = members[0], .seq = seq += SEQ_STEP};
 
-	engine_sync_init(fixture->engine, trans, list_length(trans), members, list_length(members), &ring_id);
+	fixture->ring_id = (struct memb_ring_id){.nodeid = members[0], .seq = seq += SEQ_STEP};
+	engine_regular(fixture->engine, &fixture->ring_id);
+	engine_sync_init(fixture->engine, trans, list_length(trans), members, list_length(members),
+			 &fixture->ring_id);
 }
 
 void sync_own(struct fixture *fixture)
 {
 	while (engine_sync_process(fixture->engine) != 0) {
-		ck_assert_ptr_nonnull(fixture->multicasts.first);
+		ck_assert(fixture->multicasts.first || fixture->peer_multicasts.first);
 		deliver_own(fixture);
 	}
+}
+
+void mark_returns(struct fixture *fixture)
+{
+	struct packet *mark = take(&fixture->peer_multicasts);
+
+	ck_assert_ptr_nonnull(mark);
+	deliver_peer(fixture, mark->data, mark->size, SELF);
+	free(mark);
+	engine_tick(fixture->engine);
 }
 
 void sync_end(struct fixture *fixture)
@@ -483,6 +536,7 @@ void sync_end(struct fixture *fixture)
 	engine_sync_activate(fixture->engine);
 	engine_sync_over(fixture->engine);
 	engine_tick(fixture->engine);
+	mark_returns(fixture);
 }
 
 /* ---- confchgs as text ---- */

@@ -43,6 +43,8 @@ struct peer {
 struct fixture {
 	struct engine *engine;
 	struct packets multicasts;
+	struct packets peer_multicasts; /* in the totem group of our own */
+	struct memb_ring_id ring_id;
 	struct peer *peers;
 	uint64_t now;
 	uint64_t wake_at; /* 0: not asked for */
@@ -57,8 +59,10 @@ struct fixture {
 
 #define ROOM_ENDLESS SIZE_MAX
 
-/* Ends with an open gate: a ring of SELF alone, synchronised. */
+/* Ends with an open gate: a ring of SELF alone, synchronised. NULL: the defaults, and stock's wire format. */
 struct fixture *fixture_new(const struct engine_config *config);
+/* The defaults, and the wire format of our own wherever possible. */
+extern const struct engine_config fixture_own_format;
 void fixture_free(struct fixture *fixture);
 
 struct peer *peer_new(struct fixture *fixture, uint32_t pid);
@@ -87,6 +91,7 @@ size_t count_id(const struct packets *packets, int id);
 
 /* Delivers what was multicast back to the engine, in order, as from SELF; those it sends meanwhile too. */
 void deliver_own(struct fixture *fixture);
+void deliver_peer(struct fixture *fixture, const void *message, size_t size, uint32_t nodeid);
 void deliver_procjoin(struct fixture *fixture, uint32_t nodeid, uint32_t pid, const char *group);
 void deliver_procleave(struct fixture *fixture, uint32_t nodeid, uint32_t pid, const char *group,
 		       uint32_t reason);
@@ -105,7 +110,8 @@ void deliver_joinlist(struct fixture *fixture, uint32_t nodeid, const struct nam
 void transitional(struct fixture *fixture, const uint32_t *left);
 void sync_begin(struct fixture *fixture, const uint32_t *trans, const uint32_t *members);
 void sync_own(struct fixture *fixture); /* sync_process until done, own messages delivered */
-void sync_end(struct fixture *fixture); /* activate and over, and the tick that follows */
+void mark_returns(struct fixture *fixture);
+void sync_end(struct fixture *fixture); /* activate and over, and the engine's mark comes back */
 
 /*
  * The next event of a client as text: members, then those that left (-), then those that joined (+), each

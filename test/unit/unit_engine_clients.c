@@ -10,7 +10,7 @@
 #define MS (1000ull * 1000)
 
 static const struct engine_config small = {
-	.client_queue = 10 * 1000, .client_stall = 100 * MS, .queue_total = 50 * 1000};
+	.client_queue = 10 * 1000, .client_stall = 100 * MS, .queue_total = 50 * 1000, .wire_stock = true};
 
 static char *kilobyte(void)
 {

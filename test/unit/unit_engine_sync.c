@@ -217,6 +217,8 @@ START_TEST(nothing_is_sent_during_sync)
 	ck_assert_uint_eq(fixture->multicasts.count, 0); /* not the place to send either */
 	ck_assert_uint_ne(fixture->wake_at, 0);
 	engine_tick(fixture->engine);
+	ck_assert_uint_eq(fixture->multicasts.count, 0); /* nor is anything sent before the mark is back */
+	mark_returns(fixture);
 	ck_assert_uint_eq(count_id(&fixture->multicasts, WIRE_ID(WIRE_MCAST)), 1);
 	ck_assert_uint_eq(count_id(&fixture->multicasts, WIRE_ID(WIRE_PROCLEAVE)), 1);
 	fixture_free(fixture);
