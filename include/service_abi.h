@@ -38,6 +38,19 @@ struct memb_ring_id {
 } __attribute__((packed));
 static_assert(sizeof(struct memb_ring_id) == 12, "memb_ring_id");
 
+/* A totem group's name; totem keeps the pointer. */
+struct corosync_tpg_group {
+	const void *group;
+	size_t group_len;
+};
+static_assert(sizeof(struct corosync_tpg_group) == 16, "tpg group");
+
+/* Configuration changes, as a service and a totem group hear of them. */
+typedef void (*totem_confchg_fn)(enum totem_configuration type, const unsigned int *member_list,
+				 size_t member_list_entries, const unsigned int *left_list,
+				 size_t left_list_entries, const unsigned int *joined_list,
+				 size_t joined_list_entries, const struct memb_ring_id *ring_id);
+
 struct corosync_api_v1;
 
 struct corosync_lib_handler {
@@ -69,10 +82,7 @@ struct corosync_service_engine {
 	struct corosync_exec_handler *exec_engine;
 	int exec_engine_count;
 	int (*config_init_fn)(struct corosync_api_v1 *api);
-	void (*confchg_fn)(enum totem_configuration type, const unsigned int *member_list,
-			   size_t member_list_entries, const unsigned int *left_list,
-			   size_t left_list_entries, const unsigned int *joined_list,
-			   size_t joined_list_entries, const struct memb_ring_id *ring_id);
+	totem_confchg_fn confchg_fn;
 	void (*sync_init)(const unsigned int *trans_list, size_t trans_list_entries,
 			  const unsigned int *member_list, size_t member_list_entries,
 			  const struct memb_ring_id *ring_id);
@@ -131,11 +141,14 @@ struct corosync_api_v1 {
 	int (*totem_callback_token_create)(void **handle, enum totem_callback_token type, int delete_after,
 					   int (*fn)(enum totem_callback_token type, const void *data),
 					   const void *data);
-	corosync_api_slot tpg_init;
+	int (*tpg_init)(void **instance,
+			void (*deliver_fn)(unsigned int nodeid, const void *msg, unsigned int msg_len,
+					   int endian_conversion_required),
+			totem_confchg_fn confchg_fn);
 	corosync_api_slot tpg_exit;
-	corosync_api_slot tpg_join;
+	int (*tpg_join)(void *instance, const struct corosync_tpg_group *groups, size_t group_count);
 	corosync_api_slot tpg_leave;
-	corosync_api_slot tpg_joined_mcast;
+	int (*tpg_joined_mcast)(void *instance, const struct iovec *iov, unsigned int iov_len, int guarantee);
 	corosync_api_slot tpg_joined_reserve;
 	corosync_api_slot tpg_joined_release;
 	corosync_api_slot tpg_groups_mcast;
@@ -167,6 +180,9 @@ static_assert(offsetof(struct corosync_api_v1, ipc_private_data_get) == 7 * 8, "
 static_assert(offsetof(struct corosync_api_v1, totem_nodeid_get) == 14 * 8, "api");
 static_assert(offsetof(struct corosync_api_v1, totem_mcast) == 16 * 8, "api");
 static_assert(offsetof(struct corosync_api_v1, totem_callback_token_create) == 21 * 8, "api");
+static_assert(offsetof(struct corosync_api_v1, tpg_init) == 22 * 8, "api");
+static_assert(offsetof(struct corosync_api_v1, tpg_join) == 24 * 8, "api");
+static_assert(offsetof(struct corosync_api_v1, tpg_joined_mcast) == 26 * 8, "api");
 static_assert(offsetof(struct corosync_api_v1, schedwrk_create) == 32 * 8, "api");
 
 #endif

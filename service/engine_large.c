@@ -74,7 +74,7 @@ static bool assembly_begin(struct engine *engine, struct member *member, uint32_
 	assembly->member = member;
 	assembly->msglen = msglen;
 	assembly->passing = msglen > config->message_max ||
-			    engine->assembled + msglen > config->queue_total ||
+			    (engine->assembled && engine->assembled + msglen > config->queue_total) ||
 			    !engine_rule_holds(engine, RULE_KEEP_LARGE);
 	if (!assembly->passing) {
 		engine->assembled += msglen;

@@ -174,7 +174,7 @@ static cs_error_t partial_begin(struct engine_client *client, uint32_t msglen)
 	if (msglen > engine->config.message_max) {
 		return CS_ERR_TOO_BIG;
 	}
-	if (engine->large + msglen > engine->config.queue_total || group->behind ||
+	if ((engine->large && engine->large + msglen > engine->config.queue_total) || group->behind ||
 	    !qb_list_empty(&group->remote_behind)) {
 		return CS_ERR_TRY_AGAIN;
 	}

@@ -18,6 +18,7 @@
 
 #include "config.h"
 #include "cpg_ipc.h"
+#include "cpg_peer.h"
 #include "cpg_wire.h"
 #include "engine.h"
 #include "loader_abi.h"
@@ -48,6 +49,7 @@ static struct module {
 	struct engine *engine;
 	struct engine_config config;
 	qb_ipcs_service_t *server;
+	void *peers; /* the totem group of our own */
 
 	/* the connection that the executive accepted last: lib_init_fn follows at once */
 	void *accepted;
@@ -85,12 +87,18 @@ static void write_log(void *context, int priority, const char *text)
 
 /* ---- ops ---- */
 
+static const unsigned int agreed = 0; /* totem stores it and delivers agreed whatever it is */
+
 static int multicast(void *context, const struct iovec *iov, unsigned int iov_len)
 {
-	const unsigned int agreed = 0; /* totem stores it and delivers agreed whatever it is */
-
 	(void)context;
 	return module.api->totem_mcast(iov, iov_len, agreed) == 0 ? 0 : -1;
+}
+
+static int multicast_to_peers(void *context, const struct iovec *iov, unsigned int iov_len)
+{
+	(void)context;
+	return module.api->tpg_joined_mcast(module.peers, iov, iov_len, (int)agreed) == 0 ? 0 : -1;
 }
 
 static int send_event(void *context, void *conn, const struct iovec *iov, unsigned int iov_len)
@@ -235,6 +243,7 @@ static bool broken_segment(void *context, const struct engine_segment *segment)
 
 static const struct engine_ops ops = {
 	.mcast = multicast,
+	.peer_mcast = multicast_to_peers,
 	.respond = respond,
 	.event = send_event,
 	.evict = evict,
@@ -281,6 +290,38 @@ static int token_received(enum totem_callback_token type, const void *data)
 	return 0;
 }
 
+/* ---- the totem group of our own ---- */
+
+static void deliver_from_peer(unsigned int nodeid, const void *message, unsigned int length, int swapped)
+{
+	engine_peer_message(module.engine, message, length, swapped, nodeid);
+}
+
+/* The service hears of these itself. */
+static void ignore_confchg(enum totem_configuration type, const unsigned int *member_list,
+			   size_t member_list_entries, const unsigned int *left_list,
+			   size_t left_list_entries, const unsigned int *joined_list,
+			   size_t joined_list_entries, const struct memb_ring_id *ring_id)
+{
+	(void)type;
+	(void)member_list;
+	(void)member_list_entries;
+	(void)left_list;
+	(void)left_list_entries;
+	(void)joined_list;
+	(void)joined_list_entries;
+	(void)ring_id;
+}
+
+static bool join_peers(void)
+{
+	static const struct corosync_tpg_group group = {.group = PEER_GROUP,
+							.group_len = sizeof(PEER_GROUP) - 1};
+
+	return module.api->tpg_init(&module.peers, deliver_from_peer, ignore_confchg) == 0 &&
+	       module.api->tpg_join(module.peers, &group, 1) == 0;
+}
+
 /* ---- the executive's calls: life ---- */
 
 static char *exec_init(struct corosync_api_v1 *api)
@@ -294,6 +335,9 @@ static char *exec_init(struct corosync_api_v1 *api)
 		return (char *)(uintptr_t) "out of memory";
 	}
 	engine_set_nodeid(module.engine, api->totem_nodeid_get());
+	if (!join_peers()) {
+		return (char *)(uintptr_t) "no totem group to be had";
+	}
 	if (api->totem_callback_token_create(&token, TOTEM_TOKEN_RECEIVED, 0, token_received, NULL) != 0) {
 		return (char *)(uintptr_t) "no token callback to be had";
 	}

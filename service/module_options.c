@@ -11,7 +11,7 @@
 #define MIB (1024ull * 1024)
 #define NS_PER_MS (1000ull * 1000)
 
-enum unit { UNIT_BYTES, UNIT_MILLISECONDS };
+enum unit { UNIT_BYTES, UNIT_MILLISECONDS, UNIT_WIRE };
 
 struct option {
 	const char *name;
@@ -19,6 +19,9 @@ struct option {
 	uint64_t least, most;
 	void (*set)(struct engine_config *config, uint64_t value);
 };
+
+/* Values of `wire`, by their words. */
+static const char *const wires[] = {"auto", "stock"};
 
 static void set_client_queue(struct engine_config *config, uint64_t value)
 {
@@ -35,10 +38,22 @@ static void set_queue_total(struct engine_config *config, uint64_t value)
 	config->queue_total = value;
 }
 
+static void set_message_max(struct engine_config *config, uint64_t value)
+{
+	config->message_max = value;
+}
+
+static void set_wire(struct engine_config *config, uint64_t value)
+{
+	config->wire_stock = value == 1;
+}
+
 static const struct option known[] = {
 	{"client_queue", UNIT_BYTES, 1 * MIB, 1024 * 1024 * MIB, set_client_queue},
 	{"client_stall", UNIT_MILLISECONDS, 100, 24ull * 3600 * 1000, set_client_stall},
+	{"message_max", UNIT_BYTES, 1 * MIB, 1024 * MIB, set_message_max},
 	{"queue_total", UNIT_BYTES, 4 * MIB, 1024 * 1024 * MIB, set_queue_total},
+	{"wire", UNIT_WIRE, 0, 1, set_wire},
 };
 
 static const struct option *option_find(const char *name)
@@ -75,7 +90,7 @@ static uint64_t suffix_factor(const char *suffix, enum unit unit)
 	return 0;
 }
 
-static bool value_read(const char *text, const struct option *option, uint64_t *value)
+static bool number_read(const char *text, const struct option *option, uint64_t *value)
 {
 	uint64_t factor;
 	char *end;
@@ -93,10 +108,50 @@ static bool value_read(const char *text, const struct option *option, uint64_t *
 	return *value >= option->least && *value <= option->most;
 }
 
+static bool value_read(const char *text, const struct option *option, uint64_t *value)
+{
+	if (option->unit != UNIT_WIRE) {
+		return number_read(text, option, value);
+	}
+	for (*value = 0; *value < sizeof(wires) / sizeof(wires[0]); ++*value) {
+		if (strcmp(text, wires[*value]) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What is wrong with an option's value, in words that stay. */
+static const char *value_error(const struct option *option, const char *text)
+{
+	static char error[256];
+
+	if (option->unit == UNIT_WIRE) {
+		(void)snprintf(error, sizeof(error), "option %s: '%.64s' is neither %s nor %s", option->name,
+			       text, wires[0], wires[1]);
+	} else {
+		(void)snprintf(error, sizeof(error),
+			       "option %s: '%.64s' is not a number from %" PRIu64 " to %" PRIu64 " (%s)",
+			       option->name, text, option->least, option->most,
+			       option->unit == UNIT_BYTES ? "bytes, K, M or G may follow" : "milliseconds");
+	}
+	return error;
+}
+
+static const char *name_error(const char *name)
+{
+	static char error[256];
+	size_t at = (size_t)snprintf(error, sizeof(error), "unknown option '%.64s': it may be", name), i;
+
+	for (i = 0; i < sizeof(known) / sizeof(known[0]) && at < sizeof(error); i++) {
+		at += (size_t)snprintf(error + at, sizeof(error) - at, "%s %s", i ? "," : "", known[i].name);
+	}
+	return error;
+}
+
 const char *module_options_read(struct engine_config *config, const struct service_option *options,
 				size_t count)
 {
-	static char error[256];
 	size_t i;
 
 	*config = (struct engine_config){
@@ -110,19 +165,10 @@ const char *module_options_read(struct engine_config *config, const struct servi
 		uint64_t value;
 
 		if (option == NULL) {
-			(void)snprintf(
-				error, sizeof(error),
-				"unknown option '%.64s': it may be client_queue, client_stall or queue_total",
-				options[i].name);
-			return error;
+			return name_error(options[i].name);
 		}
 		if (!value_read(options[i].value, option, &value)) {
-			(void)snprintf(
-				error, sizeof(error),
-				"option %s: '%.64s' is not a number from %" PRIu64 " to %" PRIu64 " (%s)",
-				option->name, options[i].value, option->least, option->most,
-				option->unit == UNIT_BYTES ? "bytes, K, M or G may follow" : "milliseconds");
-			return error;
+			return value_error(option, options[i].value);
 		}
 		option->set(config, value);
 	}

@@ -20,6 +20,8 @@ START_TEST(defaults)
 	ck_assert_uint_eq(config.client_queue, ENGINE_CLIENT_QUEUE_DEFAULT);
 	ck_assert_uint_eq(config.client_stall, ENGINE_CLIENT_STALL_DEFAULT);
 	ck_assert_uint_eq(config.queue_total, ENGINE_QUEUE_TOTAL_DEFAULT);
+	ck_assert_uint_eq(config.message_max, ENGINE_MESSAGE_MAX_DEFAULT);
+	ck_assert(!config.wire_stock);
 }
 END_TEST
 
@@ -37,6 +39,12 @@ START_TEST(values_and_suffixes)
 	ck_assert_uint_eq(config.queue_total, 2ull << 30);
 	ck_assert_ptr_null(read_one(&config, "client_stall", "2500"));
 	ck_assert_uint_eq(config.client_stall, 2500ull * 1000 * 1000);
+	ck_assert_ptr_null(read_one(&config, "message_max", "1G"));
+	ck_assert_uint_eq(config.message_max, 1ull << 30);
+	ck_assert_ptr_null(read_one(&config, "wire", "stock"));
+	ck_assert(config.wire_stock);
+	ck_assert_ptr_null(read_one(&config, "wire", "auto"));
+	ck_assert(!config.wire_stock);
 }
 END_TEST
 
@@ -67,6 +75,9 @@ START_TEST(bad_values)
 	ck_assert_ptr_nonnull(read_one(&config, "client_stall", "10K")); /* milliseconds take no suffix */
 	ck_assert_ptr_nonnull(read_one(&config, "client_stall", "99"));
 	ck_assert_ptr_nonnull(read_one(&config, "queue_total", "32M")); /* less than client_queue */
+	ck_assert_ptr_nonnull(read_one(&config, "message_max", "2G"));
+	ck_assert_ptr_nonnull(strstr(read_one(&config, "wire", "1"), "stock"));
+	ck_assert_ptr_nonnull(read_one(&config, "wire", ""));
 }
 END_TEST
 
