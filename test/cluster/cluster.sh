@@ -16,7 +16,7 @@
 # Setup
 #	cluster_init [--nodes N]      makes the namespaces (3 nodes unless told); SKIPs where that is impossible
 #	cluster_conf key=value ...    what the nodes' corosync.conf says; counts from each node's next boot. Keys, first is default:
-#	                              crypto=none|nss  ipc=native|socket  token=1000 (ms)  debug=off|on  quorum=none|votequorum
+#	                              crypto=none|nss  ipc=native|socket  token=1000 (ms)|default  debug=off|on  quorum=none|votequorum
 #	                              service='lines of our service section'  totem='lines'  system='lines'  extra='more sections'
 #	                              uidgid='uidgid section lines'
 #	cluster_boot [ENGINE ...]     boots all nodes (engines in order, the last one is for all that follow) and waits for the ring
@@ -46,7 +46,7 @@
 #	heal                          undoes both
 #
 # Tests
-#	wait_until SECONDS CMD ...    polls CMD until it succeeds; fails after SECONDS
+#	wait_until SECONDS CMD ...    polls CMD, every WAIT_PAUSE (0.1) seconds, until it succeeds; fails after SECONDS
 #	wait_gone SECONDS PID         until our child PID ended; its status
 #	require CMD ...               runs CMD; the test fails when it does
 #	fail TEXT, skip TEXT          end the test: exit 1, exit 77
@@ -99,7 +99,7 @@ wait_until()
 	shift
 	until "$@" >/dev/null 2>&1; do
 		((SECONDS < end)) || return 1
-		sleep 0.1
+		sleep "${WAIT_PAUSE:-0.1}"
 	done
 }
 
@@ -299,7 +299,7 @@ node_write_conf()
 	{
 		echo "totem {"
 		printf '\tversion: 2\n\tcluster_name: cpgtest\n\ttransport: knet\n'
-		echo "	token: ${CLUSTER_CONF[token]}"
+		[[ ${CLUSTER_CONF[token]} == default ]] || echo "	token: ${CLUSTER_CONF[token]}"
 		if [[ ${CLUSTER_CONF[crypto]} == nss ]]; then
 			printf '\tcrypto_model: nss\n\tcrypto_cipher: aes256\n\tcrypto_hash: sha256\n'
 		fi
