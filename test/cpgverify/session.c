@@ -186,6 +186,7 @@ void connection_begin(struct connection *connection)
 	if (getrandom(&connection->incarnation, sizeof(connection->incarnation), 0) !=
 	    sizeof(connection->incarnation))
 		abort();
+	connection->incarnation %= INCARNATION_LIMIT;
 	clock_gettime(CLOCK_REALTIME, &now);
 	record.count = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	record.nodeid = connection->nodeid;

@@ -127,7 +127,7 @@ static void log_message(struct traffic *traffic, enum log_type type)
 	struct log_record record = {.type = type,
 				    .seq = traffic->next.seq,
 				    .digest = traffic->next.digest,
-				    .size = traffic->next.payload + MESSAGE_HEADER};
+				    .size = message_size(&traffic->next)};
 
 	log_append(traffic->connection.log, &record);
 	traffic->built = false;
@@ -138,7 +138,7 @@ static void log_message(struct traffic *traffic, enum log_type type)
 static bool send_next(struct traffic *traffic)
 {
 	struct connection *connection = &traffic->connection;
-	struct iovec iov = {.iov_base = traffic->buffer, .iov_len = traffic->next.payload + MESSAGE_HEADER};
+	struct iovec iov = {.iov_base = traffic->buffer, .iov_len = message_size(&traffic->next)};
 	cs_error_t error = cpg_mcast_joined(connection->handle, CPG_TYPE_AGREED, &iov, 1);
 
 	if (no_room(error)) {
@@ -211,7 +211,7 @@ static bool window_open(const struct traffic *traffic)
 
 	if (traffic->options->window == 0 || traffic->sent_bytes <= connection->returned_bytes)
 		return true;
-	return traffic->sent_bytes - connection->returned_bytes + traffic->next.payload + MESSAGE_HEADER <=
+	return traffic->sent_bytes - connection->returned_bytes + message_size(&traffic->next) <=
 	       traffic->options->window;
 }
 

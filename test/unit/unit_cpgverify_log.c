@@ -230,24 +230,44 @@ START_TEST(sealed_garbage)
 }
 END_TEST
 
+/* Builds it, in exactly this size, and reads it back. */
+static void round_trip(const struct message *message, uint32_t size)
+{
+	struct message sent = *message, got;
+	uint8_t *buffer = malloc(size);
+
+	ck_assert_uint_eq(message_size(&sent), size);
+	message_build(buffer, &sent);
+	ck_assert_int_eq(message_check(buffer, size, &got), 0);
+	ck_assert_uint_eq(got.incarnation, sent.incarnation);
+	ck_assert_uint_eq(got.seq, sent.seq);
+	ck_assert_uint_eq(got.payload, sent.payload);
+	ck_assert_uint_eq(got.flags, sent.flags);
+	ck_assert_uint_eq(got.digest, sent.digest);
+	free(buffer);
+}
+
 START_TEST(message_round_trip)
 {
-	struct message sent = {.incarnation = 5, .seq = 6, .payload = 1001, .flags = MESSAGE_LAST}, got;
-	uint8_t *buffer = malloc(MESSAGE_HEADER + 1001);
+	struct message message = {.incarnation = INCARNATION_LIMIT - 3, .seq = 6, .payload = 1001};
 
 	ck_assert_int_eq(digest_open(), 0);
-	message_build(buffer, &sent);
-	ck_assert_int_eq(message_check(buffer, MESSAGE_HEADER + 1001, &got), 0);
-	ck_assert_uint_eq(got.incarnation, 5);
-	ck_assert_uint_eq(got.seq, 6);
-	ck_assert_uint_eq(got.payload, 1001);
-	ck_assert_uint_eq(got.flags, MESSAGE_LAST);
-	ck_assert_uint_eq(got.digest, sent.digest);
-	sent.payload = 0;
-	message_build(buffer, &sent);
-	ck_assert_int_eq(message_check(buffer, MESSAGE_HEADER, &got), 0);
+	for (message.flags = 0; message.flags <= MESSAGE_LAST; message.flags++) {
+		message.seq = 6;
+		message.payload = 1001;
+		round_trip(&message, MESSAGE_HEADER + 1001);
+		message.payload = 48;
+		round_trip(&message, MESSAGE_HEADER + 48);
+		message.payload = 47;
+		round_trip(&message, MESSAGE_SMALL_HEADER + 47);
+		message.payload = 0;
+		round_trip(&message, MESSAGE_SMALL_HEADER);
+		message.seq = UINT32_MAX / 2;
+		round_trip(&message, MESSAGE_SMALL_HEADER);
+		message.seq++;
+		round_trip(&message, MESSAGE_HEADER);
+	}
 	digest_close();
-	free(buffer);
 }
 END_TEST
 
@@ -264,21 +284,28 @@ static int check_copy(const uint8_t *bytes, size_t size)
 	return result;
 }
 
-START_TEST(message_changed)
+static void change_all(uint32_t payload)
 {
-	struct message sent = {.incarnation = 5, .seq = 6, .payload = 30};
-	uint8_t buffer[MESSAGE_HEADER + 30];
-	size_t i;
+	struct message sent = {.incarnation = 5, .seq = 6, .payload = payload};
+	uint8_t buffer[MESSAGE_HEADER + 100];
+	size_t i, size = message_size(&sent);
 
-	ck_assert_int_eq(digest_open(), 0);
 	message_build(buffer, &sent);
-	for (i = 0; i < sizeof(buffer); i++) {
+	for (i = 0; i < size; i++) {
 		ck_assert_int_eq(check_copy(buffer, i), -1);
 		buffer[i] ^= 1;
-		ck_assert_int_eq(check_copy(buffer, sizeof(buffer)), -1);
+		ck_assert_int_eq(check_copy(buffer, size), -1);
 		buffer[i] ^= 1;
 	}
-	ck_assert_int_eq(check_copy(buffer, sizeof(buffer)), 0);
+	ck_assert_int_eq(check_copy(buffer, size), 0);
+}
+
+START_TEST(message_changed)
+{
+	ck_assert_int_eq(digest_open(), 0);
+	change_all(100);
+	change_all(30);
+	change_all(0);
 	digest_close();
 }
 END_TEST
