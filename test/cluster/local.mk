@@ -20,9 +20,12 @@ cluster_tests = test/cluster/test_admin_tools.sh \
 	test/cluster/test_partition_heal.sh \
 	test/cluster/test_pause_resume.sh \
 	test/cluster/test_quorum_lost.sh \
+	test/cluster/test_storm.sh \
+	test/cluster/test_storm_mixed.sh \
 	test/cluster/test_uidgid_access.sh \
 	test/cluster/test_wrong_pid_refused.sh
 EXTRA_DIST += $(cluster_tests) test/cluster/cluster.sh test/cluster/client.sh test/cluster/verify.sh test/cluster/demo.sh \
+	test/cluster/storm test/cluster/storm_schedule.sh \
 	quickstart .ci/run .clang-format .clang-tidy .shellcheckrc \
 	test/cppcheck.supp test/run-bare test/run-check test/run-cluster test/run-common.sh test/run-demo test/run-sum \
 	test/run-tidy test/skips.txt test/valgrind.supp test/.clang-tidy
