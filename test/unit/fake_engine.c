@@ -510,7 +510,7 @@ static void run(int ready)
 
 	loop = qb_loop_create();
 	qb_loop_signal_add(loop, QB_LOOP_HIGH, SIGTERM, NULL, on_term, NULL);
-	service = qb_ipcs_create(name, 0, options->type ? options->type : QB_IPC_SHM, &handlers);
+	service = qb_ipcs_create(name, 0, options->sockets ? QB_IPC_SOCKET : QB_IPC_SHM, &handlers);
 	qb_ipcs_poll_handlers_set(service, &poll);
 	if (qb_ipcs_run(service) != 0)
 		abort();

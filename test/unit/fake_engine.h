@@ -38,9 +38,9 @@ struct fake_shared {
 };
 
 struct fake_options {
-	uint64_t features;     /* 0: a stock engine */
-	bool refuse_segments;  /* SEGMENT_CREATE fails */
-	enum qb_ipc_type type; /* 0: shared memory */
+	uint64_t features;    /* 0: a stock engine */
+	bool refuse_segments; /* SEGMENT_CREATE fails */
+	bool sockets;	      /* as with qb_ipc_type: socket; otherwise rings in shared memory */
 	/* In the engine's process. True: it was answered, or shall not be. */
 	bool (*hook)(qb_ipcs_connection_t *conn, const struct ipc_request *request);
 };

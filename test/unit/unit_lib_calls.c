@@ -52,10 +52,10 @@ static void on_deliver(cpg_handle_t handle, const struct cpg_name *group, uint32
 }
 
 static cpg_handle_t start(bool (*hook)(qb_ipcs_connection_t *, const struct ipc_request *), uint64_t features,
-			  enum qb_ipc_type type)
+			  bool sockets)
 {
 	cpg_callbacks_t callbacks = {.cpg_deliver_fn = on_deliver};
-	struct fake_options options = {.features = features, .hook = hook, .type = type};
+	struct fake_options options = {.features = features, .hook = hook, .sockets = sockets};
 	cpg_handle_t handle;
 
 	fake_engine_start(&engine, &options);
@@ -89,7 +89,7 @@ START_TEST(arguments)
 	cpg_model_v1_data_t model = {.model = CPG_MODEL_V1, .flags = 2};
 	struct cpg_address members[4];
 	cpg_iteration_handle_t iteration;
-	cpg_handle_t handle = start(NULL, BOTH, 0);
+	cpg_handle_t handle = start(NULL, BOTH, false);
 	struct iovec hole = {.iov_len = 1};
 	int count = 4;
 
@@ -131,7 +131,7 @@ END_TEST
 
 START_TEST(small_things)
 {
-	cpg_handle_t handle = start(NULL, BOTH, 0), other;
+	cpg_handle_t handle = start(NULL, BOTH, false), other;
 	uint32_t size;
 	unsigned int nodeid;
 	void *context = &size;
@@ -186,7 +186,7 @@ static void deliver(cpg_handle_t handle, size_t count)
 
 START_TEST(mcast_only_between_join_and_leave)
 {
-	cpg_handle_t handle = start(NULL, _i ? BOTH : 0, 0);
+	cpg_handle_t handle = start(NULL, _i ? BOTH : 0, false);
 	struct cpg_name group = group_of();
 	char text[] = "x";
 
@@ -213,7 +213,7 @@ START_TEST(messages_arrive_as_they_were)
 				       ATOMIC_MESSAGE_MAX + 1,
 				       3 * ATOMIC_MESSAGE_MAX,
 				       3 * ATOMIC_MESSAGE_MAX + 7};
-	cpg_handle_t handle = start(NULL, BOTH, _i ? QB_IPC_SOCKET : QB_IPC_SHM);
+	cpg_handle_t handle = start(NULL, BOTH, _i);
 	static const unsigned int counts[] = {1, 31, 32, 64, 2000};
 	uint8_t *message = malloc(sizes[6]);
 	struct iovec *iov = calloc(2000, sizeof(*iov));
@@ -248,7 +248,7 @@ END_TEST
 
 START_TEST(requests_look_as_they_must)
 {
-	cpg_handle_t handle = start(NULL, 0, 0);
+	cpg_handle_t handle = start(NULL, 0, false);
 	struct cpg_name group = group_of();
 	struct ipc_mcast header;
 	char text[] = "hello";
@@ -286,7 +286,7 @@ static bool refuse_fragments(qb_ipcs_connection_t *conn, const struct ipc_reques
 
 START_TEST(fragments_are_patient)
 {
-	cpg_handle_t handle = start(refuse_fragments, 0, 0);
+	cpg_handle_t handle = start(refuse_fragments, 0, false);
 	size_t size = 3 * ATOMIC_MESSAGE_MAX;
 	uint8_t *message = calloc(1, size);
 	struct cpg_name group = group_of();
@@ -318,7 +318,7 @@ static bool be_busy(qb_ipcs_connection_t *conn, const struct ipc_request *reques
 
 START_TEST(join_and_leave_wait_while_busy)
 {
-	cpg_handle_t handle = start(be_busy, 0, 0);
+	cpg_handle_t handle = start(be_busy, 0, false);
 	struct cpg_name group = group_of();
 
 	ck_assert_int_eq(cpg_join(handle, &group), CS_OK);
@@ -346,7 +346,7 @@ static void check_members(cpg_handle_t handle, int room, int exist, cs_error_t e
 
 START_TEST(membership_honours_the_array)
 {
-	cpg_handle_t handle = start(NULL, _i ? BOTH : 0, 0);
+	cpg_handle_t handle = start(NULL, _i ? BOTH : 0, false);
 	struct cpg_address list[CPG_MEMBERS_MAX + 1] = {0};
 	struct cpg_name group = group_of();
 	int count;
@@ -427,7 +427,7 @@ START_TEST(membership_pages_that_lie)
 {
 	static const cs_error_t expected[] = {CS_OK,	      CS_ERR_TRY_AGAIN, CS_ERR_LIBRARY,
 					      CS_ERR_LIBRARY, CS_ERR_LIBRARY,	CS_ERR_LIBRARY};
-	cpg_handle_t handle = start(bad_pages, BOTH, 0);
+	cpg_handle_t handle = start(bad_pages, BOTH, false);
 	struct cpg_address list[4] = {0};
 	struct cpg_name group = group_of();
 	int count = 4;
@@ -443,7 +443,7 @@ END_TEST
 
 START_TEST(membership_of_a_stock_engine_that_lies)
 {
-	cpg_handle_t handle = start(bad_pages, 0, 0);
+	cpg_handle_t handle = start(bad_pages, 0, false);
 	struct cpg_address list[4] = {0};
 	struct cpg_name group = group_of();
 	int count = 4;
@@ -456,7 +456,7 @@ END_TEST
 
 START_TEST(iteration_goes_with_its_handle)
 {
-	cpg_handle_t handle = start(NULL, 0, 0);
+	cpg_handle_t handle = start(NULL, 0, false);
 	cpg_iteration_handle_t first, second;
 	struct cpg_iteration_description_t description;
 
@@ -508,7 +508,7 @@ static bool bad_answers(qb_ipcs_connection_t *conn, const struct ipc_request *re
 
 START_TEST(answers_that_make_no_sense)
 {
-	cpg_handle_t handle = start(bad_answers, BOTH, 0);
+	cpg_handle_t handle = start(bad_answers, BOTH, false);
 	struct cpg_iteration_description_t description;
 	struct cpg_name group = group_of();
 	cpg_iteration_handle_t iteration;
@@ -541,7 +541,7 @@ static bool be_slow(qb_ipcs_connection_t *conn, const struct ipc_request *reques
 
 START_TEST(answer_comes_late)
 {
-	cpg_handle_t handle = start(be_slow, 0, 0);
+	cpg_handle_t handle = start(be_slow, 0, false);
 	struct cpg_name group = group_of();
 	unsigned int nodeid;
 
@@ -563,7 +563,7 @@ static bool die(qb_ipcs_connection_t *conn, const struct ipc_request *request)
 
 START_TEST(engine_dies_over_a_request)
 {
-	cpg_handle_t handle = start(die, BOTH, _i ? QB_IPC_SOCKET : QB_IPC_SHM);
+	cpg_handle_t handle = start(die, BOTH, _i);
 	cpg_flow_control_state_t state;
 	struct cpg_name group = group_of();
 	cpg_iteration_handle_t iteration, other;

@@ -202,7 +202,7 @@ END_TEST
 
 START_TEST(finalize_wakes_who_waits)
 {
-	struct fake_options options = {.type = _i & 2 ? QB_IPC_SOCKET : QB_IPC_SHM};
+	struct fake_options options = {.sockets = _i & 2};
 	struct sleeper sleeper;
 	cpg_handle_t handle;
 

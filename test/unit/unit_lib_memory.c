@@ -237,8 +237,7 @@ static void get_refused(cpg_handle_t handle, enum cause cause)
 START_TEST(engine_dies_while_sends_are_refused)
 {
 	enum cause cause = (enum cause)(_i % CAUSES);
-	struct fake_options options = {.features = cause == CHANNEL_FULL ? 0 : BOTH,
-				       .type = _i < CAUSES ? QB_IPC_SHM : QB_IPC_SOCKET};
+	struct fake_options options = {.features = cause == CHANNEL_FULL ? 0 : BOTH, .sockets = _i >= CAUSES};
 	cpg_handle_t handle = start_with(&options);
 	unsigned int nodeid;
 	void *buffer;
@@ -279,8 +278,7 @@ END_TEST
 
 START_TEST(state_shows_that_the_engine_switched_off)
 {
-	struct fake_options options = {.features = _i & 1 ? BOTH : 0,
-				       .type = _i & 2 ? QB_IPC_SOCKET : QB_IPC_SHM};
+	struct fake_options options = {.features = _i & 1 ? BOTH : 0, .sockets = _i & 2};
 	cpg_handle_t handle = start_with(&options);
 	int off = _i & 4 ? QB_IPCS_RATE_OFF : QB_IPCS_RATE_OFF_2;
 
