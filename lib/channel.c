@@ -61,10 +61,13 @@ cs_error_t channel_call_locked(struct instance *instance, enum channel_kind kind
 			       size_t *received)
 {
 	const struct ipc_response *header = (const struct ipc_response *)instance->response;
-	ssize_t result = request_send(instance, kind, iov, iov_len);
+	ssize_t result;
 	size_t size;
 	bool large;
 
+	if (instance->ended)
+		return CS_ERR_BAD_HANDLE;
+	result = request_send(instance, kind, iov, iov_len);
 	if (result < 0)
 		return qb_to_cs_error((int)result);
 	large = result > (ssize_t)SEGMENT_MCAST_WINDOW;
@@ -189,6 +192,8 @@ static cs_error_t mcast_locked(struct instance *instance, const struct iovec *io
 {
 	ssize_t result;
 
+	if (instance->ended)
+		return CS_ERR_BAD_HANDLE;
 	if (!instance->joined)
 		return CS_ERR_NOT_EXIST;
 	if (window_closed(instance))
@@ -263,11 +268,26 @@ bool channel_congested(struct instance *instance)
 	return congested;
 }
 
-bool channel_pause(struct instance *instance, unsigned int round)
+void channel_pause(unsigned int round)
 {
 	unsigned int shift = round < 5 ? round : 5;
 	struct timespec pause = {.tv_nsec = (long)CS_TIME_NS_IN_MSEC << shift};
 
 	nanosleep(&pause, NULL);
-	return !atomic_load(&instance->finalized);
+}
+
+cs_error_t channel_end(struct instance *instance)
+{
+	struct ipc_request request = {.id = IPC_REQ_FINALIZE, .size = sizeof(request)};
+	struct iovec iov = {.iov_base = &request, .iov_len = sizeof(request)};
+	struct ipc_response response;
+	size_t received;
+	cs_error_t error;
+
+	pthread_mutex_lock(&instance->channel_lock);
+	error = channel_call_locked(instance, CHANNEL_PLAIN, &iov, 1, &response, sizeof(response),
+				    sizeof(response), &received);
+	instance->ended = true;
+	pthread_mutex_unlock(&instance->channel_lock);
+	return error;
 }

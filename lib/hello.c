@@ -41,10 +41,12 @@ bool hello_attach(struct instance *instance, struct segment *segment, const stru
 	unsigned int round = 0;
 	cs_error_t error;
 
-	/* The engine keeps the segment and its name until it hears this: no reason to give up. */
+	/* The engine keeps the segment and its name until it hears this: no reason to give up before the handle ends. */
 	do {
 		error = hello_ask(instance, &report, &response);
-	} while (error == CS_ERR_TRY_AGAIN && channel_pause(instance, round++));
+		if (error == CS_ERR_TRY_AGAIN)
+			channel_pause(round++);
+	} while (error == CS_ERR_TRY_AGAIN && !atomic_load(&instance->finalized));
 	if (error != CS_OK) {
 		segment_detach(segment);
 		return false;

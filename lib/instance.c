@@ -174,12 +174,11 @@ CPG_PUBLIC cs_error_t cpg_initialize(cpg_handle_t *handle, cpg_callbacks_t *call
  */
 static cs_error_t instance_finalize(struct instance *instance)
 {
-	struct ipc_request request = {.id = IPC_REQ_FINALIZE, .size = sizeof(request)};
 	cs_error_t error;
 	int fd;
 
 	atomic_store(&instance->finalized, true);
-	error = channel_tell(instance, &request, sizeof(request));
+	error = channel_end(instance);
 	if (atomic_load(&instance->waiting) && qb_ipcc_fd_get(instance->ipc, &fd) == 0)
 		shutdown(fd, SHUT_RDWR);
 	return error;

@@ -31,9 +31,8 @@ static cs_error_t tell_when_idle(struct instance *instance, const void *request,
 	unsigned int round = 0;
 	cs_error_t error;
 
-	do {
-		error = tell(instance, request, size, joins);
-	} while (error == CS_ERR_BUSY && channel_pause(instance, round++));
+	while ((error = tell(instance, request, size, joins)) == CS_ERR_BUSY)
+		channel_pause(round++);
 	return error;
 }
 

@@ -111,6 +111,7 @@ struct instance {
 	uint8_t *response; /* buffer_size bytes */
 	bool greeted;	   /* the engine has said what it is */
 	bool joined;	   /* the last successful request of the two was a join, not a leave */
+	bool ended;	   /* FINALIZE went out: nothing may follow */
 	uint64_t features; /* what it granted */
 	struct segment control;
 	bool settling;		   /* a large request was answered just now */
@@ -153,7 +154,7 @@ enum channel_kind { CHANNEL_PLAIN, CHANNEL_MCAST };
 
 /*
  * One request and its answer, with the channel locked here. The result is the engine's, or why it could not
- * be asked. On CS_OK `response` holds at least `least` bytes of the answer and at most `capacity`,
+ * be asked; CS_ERR_BAD_HANDLE: the handle was finalized. On CS_OK `response` holds at least `least` bytes of the answer and at most `capacity`,
  * `*received` says how many.
  */
 cs_error_t channel_call(struct instance *instance, enum channel_kind kind, const struct iovec *iov,
@@ -175,6 +176,9 @@ cs_error_t channel_tell(struct instance *instance, const void *request, size_t s
 /* Whether the handle may multicast. Waits for a join that another thread is in the middle of. */
 bool channel_joined(struct instance *instance);
 
+/* Tells the engine that the connection ends, behind everything that was accepted. Nothing goes out after that. */
+cs_error_t channel_end(struct instance *instance);
+
 /* Sends a MCAST request of `size` bytes in all: fire and forget. CS_ERR_NOT_EXIST: the handle is in no group. */
 cs_error_t channel_mcast(struct instance *instance, const struct iovec *iov, unsigned int iov_len,
 			 size_t size);
@@ -187,8 +191,8 @@ bool channel_receiver_behind(const struct instance *instance);
 /* What a sender that can't send now is told: to try again, unless the engine is gone. */
 cs_error_t channel_refusal(struct instance *instance);
 
-/* Waits a little before a request is repeated: longer with each round. False: the handle was finalized. */
-bool channel_pause(struct instance *instance, unsigned int round);
+/* Waits a little before a request is repeated: longer with each round. */
+void channel_pause(unsigned int round);
 
 /* ---- hello.c ---- */
 

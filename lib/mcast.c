@@ -70,10 +70,9 @@ static cs_error_t send_fragment_patiently(struct instance *instance, struct ipc_
 	unsigned int round = 0;
 	cs_error_t error;
 
-	do {
-		error = send_fragment(instance, request);
-	} while (error == CS_ERR_TRY_AGAIN && request->type != IPC_FRAGMENT_FIRST &&
-		 channel_pause(instance, round++));
+	while ((error = send_fragment(instance, request)) == CS_ERR_TRY_AGAIN &&
+	       request->type != IPC_FRAGMENT_FIRST)
+		channel_pause(round++);
 	return error;
 }
 

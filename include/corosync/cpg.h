@@ -27,8 +27,9 @@
  *   - When two threads dispatch one handle, each event goes to one of them and the order between their
  *     callbacks is lost.
  *   - Inside a callback every call is allowed, cpg_finalize() and cpg_dispatch() included.
- *   - cpg_finalize() may be called while other threads use the handle: they get CS_ERR_BAD_HANDLE or finish
- *     the call that they are in; a thread that sleeps in cpg_dispatch() is woken.
+ *   - cpg_finalize() may be called while other threads use the handle: a call that corosync is answering is
+ *     finished first; those that wait for their turn, or to try again, get CS_ERR_BAD_HANDLE; a thread that
+ *     sleeps in cpg_dispatch() is woken.
  *   - A thread must not be cancelled (pthread_cancel) while it is in a call.
  *
  * FORK
@@ -278,7 +279,6 @@ cs_error_t cpg_dispatch(cpg_handle_t handle, cs_dispatch_flags_t dispatch_types)
  * CS_ERR_NAME_TOO_LONG  group->length is larger than CPG_MAX_NAME_LENGTH
  * CS_ERR_EXIST          the handle is in a group, or another handle of this process is in this one
  * CS_ERR_TRY_AGAIN      also: an earlier leave of this process from this group was not delivered yet
- * CS_ERR_BUSY           the handle was finalized by another thread while this call waited
  * CS_ERR_NO_MEMORY      in corosync
  */
 cs_error_t cpg_join(cpg_handle_t handle, const struct cpg_name *group);
@@ -291,7 +291,6 @@ cs_error_t cpg_join(cpg_handle_t handle, const struct cpg_name *group);
  * CS_ERR_INVALID_PARAM  group is NULL
  * CS_ERR_NAME_TOO_LONG  group->length is larger than CPG_MAX_NAME_LENGTH
  * CS_ERR_NOT_EXIST      the handle is in no group or in another one, or is leaving it already
- * CS_ERR_BUSY           the handle was finalized by another thread while this call waited
  * CS_ERR_NO_MEMORY      in corosync
  */
 cs_error_t cpg_leave(cpg_handle_t handle, const struct cpg_name *group);

@@ -193,8 +193,62 @@ START_TEST(one_large_message_at_a_time)
 	} else {
 		ck_assert_int_eq(cpg_finalize(shared_handle), CS_OK);
 		pthread_join(thread, NULL);
-		ck_assert_int_eq(result, CS_ERR_TRY_AGAIN);
+		ck_assert_int_eq(result, CS_ERR_BAD_HANDLE);
 	}
+	fake_engine_stop(&engine);
+}
+END_TEST
+
+/* A thread that had its way into a call before another one finalized the handle: it must not hear that anything was taken. */
+START_TEST(nothing_goes_out_behind_the_end)
+{
+	cpg_handle_t handle = start(NULL);
+	struct instance *instance = instance_get(handle);
+	struct ipc_request request = {.id = IPC_REQ_LOCAL_GET, .size = sizeof(request)};
+	uint8_t *message = calloc(1, ATOMIC_MESSAGE_MAX + 9);
+	struct iovec iov = {message, 8};
+	struct ipc_local_get_response response;
+
+	ck_assert_int_eq(cpg_finalize(handle), CS_OK);
+	ck_assert_int_eq(mcast_send(instance, CPG_TYPE_AGREED, &iov, 1), CS_ERR_BAD_HANDLE);
+	iov.iov_len = ATOMIC_MESSAGE_MAX + 9;
+	ck_assert_int_eq(mcast_send(instance, CPG_TYPE_AGREED, &iov, 1), CS_ERR_BAD_HANDLE);
+	ck_assert_int_eq(channel_ask(instance, &request, sizeof(request), &response, sizeof(response)),
+			 CS_ERR_BAD_HANDLE);
+	instance_put(instance);
+	free(message);
+	fake_engine_stop(&engine);
+}
+END_TEST
+
+static bool always_busy(qb_ipcs_connection_t *conn, const struct ipc_request *request)
+{
+	if (request->id != IPC_REQ_LEAVE)
+		return false;
+	fake_respond(conn, IPC_RES_LEAVE, CS_ERR_BUSY);
+	return true;
+}
+
+static void *leave_group(void *data)
+{
+	struct cpg_name group = fake_name("group");
+	cs_error_t *result = data;
+
+	*result = cpg_leave(shared_handle, &group);
+	return NULL;
+}
+
+START_TEST(finalize_ends_a_leave_that_waits)
+{
+	cs_error_t result;
+	pthread_t thread;
+
+	shared_handle = start(always_busy);
+	ck_assert_int_eq(pthread_create(&thread, NULL, leave_group, &result), 0);
+	fake_wait_until(atomic_load(&engine.shared->requests[IPC_REQ_LEAVE]) > 2);
+	ck_assert_int_eq(cpg_finalize(shared_handle), CS_OK);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(result, CS_ERR_BAD_HANDLE);
 	fake_engine_stop(&engine);
 }
 END_TEST
@@ -403,6 +457,8 @@ int main(void)
 	tcase_add_test(tcase, senders_askers_and_a_dispatcher);
 	tcase_add_test(tcase, finalize_under_their_hands);
 	tcase_add_loop_test(tcase, one_large_message_at_a_time, 0, 2);
+	tcase_add_test(tcase, nothing_goes_out_behind_the_end);
+	tcase_add_test(tcase, finalize_ends_a_leave_that_waits);
 	tcase_add_test(tcase, send_in_the_callback_of_the_join);
 	tcase_add_test(tcase, fork_leaves_the_parent_alone);
 	tcase_add_loop_test(tcase, finalized_child_does_not_keep_the_connection, 0, 2);
