@@ -276,17 +276,23 @@ void channel_pause(unsigned int round)
 	nanosleep(&pause, NULL);
 }
 
+/*
+ * What was accepted may fill the channel, and would be lost with the connection: so this waits until there is room
+ * behind it.
+ */
 cs_error_t channel_end(struct instance *instance)
 {
 	struct ipc_request request = {.id = IPC_REQ_FINALIZE, .size = sizeof(request)};
 	struct iovec iov = {.iov_base = &request, .iov_len = sizeof(request)};
 	struct ipc_response response;
+	unsigned int round = 0;
 	size_t received;
 	cs_error_t error;
 
 	pthread_mutex_lock(&instance->channel_lock);
-	error = channel_call_locked(instance, CHANNEL_PLAIN, &iov, 1, &response, sizeof(response),
-				    sizeof(response), &received);
+	while ((error = channel_call_locked(instance, CHANNEL_PLAIN, &iov, 1, &response, sizeof(response),
+					    sizeof(response), &received)) == CS_ERR_TRY_AGAIN)
+		channel_pause(round++);
 	instance->ended = true;
 	pthread_mutex_unlock(&instance->channel_lock);
 	return error;

@@ -211,12 +211,12 @@ cs_error_t cpg_model_initialize(cpg_handle_t *handle, cpg_model_t model, cpg_mod
 /*
  * Ends the handle, and what was made with it: iterations, zcb buffers, the descriptor. If it was a member the
  * others see it leave (CPG_REASON_PROCDOWN, or only CPG_REASON_LEAVE when cpg_leave() came first). Events
- * that were not dispatched are dropped. What was accepted from it is still multicast.
+ * that were not dispatched are dropped. What was accepted from it is still multicast: this waits until corosync
+ * has all of it.
  *
  * The handle is gone whatever the result is, unless that is CS_ERR_BAD_HANDLE.
  *
- * CS_ERR_LIBRARY    corosync is gone already
- * CS_ERR_TRY_AGAIN  corosync could not be told; it sees the connection end
+ * CS_ERR_LIBRARY  corosync is gone already
  */
 cs_error_t cpg_finalize(cpg_handle_t handle);
 

@@ -253,6 +253,42 @@ START_TEST(finalize_ends_a_leave_that_waits)
 }
 END_TEST
 
+static void *finalize(void *data)
+{
+	cs_error_t *result = data;
+
+	*result = cpg_finalize(shared_handle);
+	return NULL;
+}
+
+/* What was accepted is in the channel, and the channel may be full: sockets take some ten datagrams, or 400 kB. */
+START_TEST(finalize_waits_until_the_engine_has_all)
+{
+	struct fake_options options = {.sockets = true};
+	static uint8_t message[150000];
+	struct cpg_name group = fake_name("group");
+	struct iovec iov = {message, sizeof(message)};
+	unsigned int accepted = 0;
+	cs_error_t result;
+	pthread_t thread;
+
+	fake_engine_start(&engine, &options);
+	ck_assert_int_eq(cpg_initialize(&shared_handle, NULL), CS_OK);
+	ck_assert_int_eq(cpg_join(shared_handle, &group), CS_OK);
+	atomic_store(&engine.shared->sleepy, true);
+	while ((result = cpg_mcast_joined(shared_handle, CPG_TYPE_AGREED, &iov, 1)) == CS_OK)
+		accepted++;
+	ck_assert_int_eq(result, CS_ERR_TRY_AGAIN);
+	ck_assert_int_eq(pthread_create(&thread, NULL, finalize, &result), 0);
+	usleep(50000); /* it tries meanwhile */
+	atomic_store(&engine.shared->sleepy, false);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(result, CS_OK);
+	ck_assert_uint_eq(atomic_load(&engine.shared->requests[IPC_REQ_MCAST]), accepted);
+	fake_engine_stop(&engine);
+}
+END_TEST
+
 /* What a member is told when it sends from inside the callback that made it one. */
 static atomic_int answers_in_callback[2];
 
@@ -459,6 +495,7 @@ int main(void)
 	tcase_add_loop_test(tcase, one_large_message_at_a_time, 0, 2);
 	tcase_add_test(tcase, nothing_goes_out_behind_the_end);
 	tcase_add_test(tcase, finalize_ends_a_leave_that_waits);
+	tcase_add_test(tcase, finalize_waits_until_the_engine_has_all);
 	tcase_add_test(tcase, send_in_the_callback_of_the_join);
 	tcase_add_test(tcase, fork_leaves_the_parent_alone);
 	tcase_add_loop_test(tcase, finalized_child_does_not_keep_the_connection, 0, 2);
