@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cpg_dispatch */
+#include <unistd.h>
+
 #include "lib_internal.h"
+
+/* Finalized; or a callback forked and this is the child: the rest of the events are its parent's. */
+static bool ended(const struct instance *instance)
+{
+	return atomic_load(&instance->finalized) || instance->pid != getpid();
+}
 
 static cs_error_t dispatch_step(struct instance *instance, bool wait)
 {
@@ -21,7 +29,7 @@ static cs_error_t dispatch_step(struct instance *instance, bool wait)
 			event_lost(instance);
 	}
 	event_release(instance, &event);
-	return atomic_load(&instance->finalized) ? CS_ERR_BAD_HANDLE : error;
+	return ended(instance) ? CS_ERR_BAD_HANDLE : error;
 }
 
 static cs_error_t dispatch(struct instance *instance, cs_dispatch_flags_t types)

@@ -473,12 +473,59 @@ START_TEST(finalized_child_does_not_keep_the_connection)
 }
 END_TEST
 
+static pid_t forked;
+
+static void fork_at_first(cpg_handle_t handle, const struct cpg_name *group, uint32_t nodeid, uint32_t pid,
+			  void *msg, size_t length)
+{
+	on_deliver(handle, group, nodeid, pid, msg, length);
+	if (forked < 0)
+		forked = fork();
+}
+
+/* The child of a callback comes out of the parent's cpg_dispatch(): without an event more, those are the parent's. */
+START_TEST(fork_in_a_callback)
+{
+	static const cs_dispatch_flags_t types[] = {CS_DISPATCH_ONE, CS_DISPATCH_ALL,
+						    CS_DISPATCH_ONE_NONBLOCKING};
+	cpg_callbacks_t callbacks = {.cpg_deliver_fn = fork_at_first};
+	struct fake_options options = {.features = IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_SEGMENTS};
+	struct cpg_name group = fake_name("group");
+	uint32_t message[2] = {0, 0};
+	struct iovec iov = {message, sizeof(message)};
+	cpg_handle_t handle;
+	unsigned int nodeid;
+	cs_error_t result;
+	int status;
+
+	fake_engine_start(&engine, &options);
+	ck_assert_int_eq(cpg_initialize(&handle, &callbacks), CS_OK);
+	ck_assert_int_eq(cpg_join(handle, &group), CS_OK);
+	ck_assert_int_eq(cpg_dispatch(handle, CS_DISPATCH_ONE), CS_OK);
+	for (; message[1] < 3; message[1]++)
+		ck_assert_int_eq(cpg_mcast_joined(handle, CPG_TYPE_AGREED, &iov, 1), CS_OK);
+	ck_assert_int_eq(cpg_local_get(handle, &nodeid), CS_OK); /* all are here */
+	result = cpg_dispatch(handle, types[_i]);
+	if (!forked)
+		child_end(result == CS_ERR_BAD_HANDLE && delivered == 1);
+	ck_assert_int_eq(waitpid(forked, &status, 0), forked);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(result, CS_OK);
+	while (delivered < 3)
+		ck_assert_int_eq(cpg_dispatch(handle, CS_DISPATCH_ONE), CS_OK);
+	ck_assert_uint_eq(wrong, 0);
+	ck_assert_int_eq(cpg_finalize(handle), CS_OK);
+	fake_engine_stop(&engine);
+}
+END_TEST
+
 /* Each test begins with nothing seen, whether it has a process of its own or not. */
 static void forget(void)
 {
 	delivered = wrong = bad_ends = 0;
 	memset(expected, 0, sizeof(expected));
 	shared_handle = 0;
+	forked = -1;
 }
 
 int main(void)
@@ -498,6 +545,7 @@ int main(void)
 	tcase_add_test(tcase, finalize_waits_until_the_engine_has_all);
 	tcase_add_test(tcase, send_in_the_callback_of_the_join);
 	tcase_add_test(tcase, fork_leaves_the_parent_alone);
+	tcase_add_loop_test(tcase, fork_in_a_callback, 0, 3);
 	tcase_add_loop_test(tcase, finalized_child_does_not_keep_the_connection, 0, 2);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
