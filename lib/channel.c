@@ -2,6 +2,7 @@
 /* The request channel of an instance: one request and its answer at a time, and multicasts that have none. */
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "lib_internal.h"
@@ -117,6 +118,26 @@ cs_error_t channel_tell(struct instance *instance, const void *request, size_t s
 	return channel_ask(instance, request, size, &response, sizeof(response));
 }
 
+/*
+ * The kernel counts a datagram as the memory that it takes: up to twice its size and 1 kB. What is on its way must stay below
+ * what the socket may hold even so, or a send is refused that our window allows.
+ */
+void channel_window_set(struct instance *instance)
+{
+	socklen_t size = sizeof(int);
+	int fd, type, room;
+
+	instance->window = SEGMENT_MCAST_WINDOW;
+	instance->window_mcasts = MCASTS_MAX;
+	if (qb_ipcc_fd_get(instance->ipc, &fd) < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ||
+	    type != SOCK_DGRAM || getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &size) < 0 || room < 0)
+		return;
+	if (instance->window > (size_t)room / 4)
+		instance->window = (size_t)room / 4;
+	if (instance->window_mcasts > (unsigned int)room / 4096)
+		instance->window_mcasts = (unsigned int)room / 4096;
+}
+
 /* What the engine has taken so far. Acquire: pairs with its release after it took a request. */
 static uint64_t mcast_bytes_taken(const struct instance *instance)
 {
@@ -127,10 +148,11 @@ static uint64_t mcast_bytes_taken(const struct instance *instance)
 
 static bool too_many_on_their_way(const struct instance *instance, uint64_t taken)
 {
-	/* Where the oldest ends that must have been taken before another one may go. */
-	uint64_t end = instance->mcast_ends[instance->mcasts_sent % MCASTS_MAX];
+	/* The oldest that must have been taken before another one may go. */
+	uint64_t oldest = instance->mcasts_sent - instance->window_mcasts;
 
-	return instance->mcasts_sent >= MCASTS_MAX && (int64_t)(end - taken) > 0;
+	return instance->mcasts_sent >= instance->window_mcasts &&
+	       (int64_t)(instance->mcast_ends[oldest % MCASTS_MAX] - taken) > 0;
 }
 
 bool channel_receiver_behind(const struct instance *instance)
@@ -156,7 +178,7 @@ static bool window_closed(struct instance *instance)
 	if (taken != instance->refused_taken)
 		instance->refused = false;
 	return instance->refused || too_many_on_their_way(instance, taken) ||
-	       (int64_t)(instance->mcast_bytes_sent - taken) > (int64_t)SEGMENT_MCAST_WINDOW;
+	       (int64_t)(instance->mcast_bytes_sent - taken) > (int64_t)instance->window;
 }
 
 /*

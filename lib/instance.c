@@ -117,6 +117,7 @@ static cs_error_t instance_connect(struct instance *instance)
 	if (size < (int32_t)sizeof(struct ipc_response))
 		return CS_ERR_LIBRARY;
 	instance->buffer_size = (size_t)size;
+	channel_window_set(instance);
 	instance->response = malloc(instance->buffer_size);
 	return instance->response ? CS_OK : CS_ERR_NO_MEMORY;
 }

@@ -113,6 +113,8 @@ struct instance {
 	bool joined;	   /* the last successful request of the two was a join, not a leave */
 	bool ended;	   /* FINALIZE went out: nothing may follow */
 	uint64_t features; /* what it granted */
+	size_t window;	   /* a multicast is refused while more bytes than this are on their way ... */
+	unsigned int window_mcasts; /* ... or as many of them */
 	struct segment control;
 	bool settling;		   /* a large request was answered just now */
 	uint64_t mcast_bytes_sent; /* header.size of every MCAST request, added up */
@@ -182,6 +184,9 @@ cs_error_t channel_end(struct instance *instance);
 /* Sends a MCAST request of `size` bytes in all: fire and forget. CS_ERR_NOT_EXIST: the handle is in no group. */
 cs_error_t channel_mcast(struct instance *instance, const struct iovec *iov, unsigned int iov_len,
 			 size_t size);
+
+/* How much may be on its way to the engine, by what the connection is made of. */
+void channel_window_set(struct instance *instance);
 
 /* Whether channel_mcast() would answer CS_ERR_TRY_AGAIN now. */
 bool channel_congested(struct instance *instance);

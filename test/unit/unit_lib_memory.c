@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "fake_engine.h"
@@ -254,18 +255,47 @@ START_TEST(engine_dies_while_sends_are_refused)
 }
 END_TEST
 
+/* As with the kernel's usual net.core.wmem_max. */
+static void shrink_sockets(cpg_handle_t handle)
+{
+	struct instance *instance = instance_get(handle);
+	int fd, type, room = 212992;
+	socklen_t size = sizeof(type);
+
+	for (fd = 3; fd < 100; fd++) {
+		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_DGRAM)
+			ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
+	}
+	channel_window_set(instance);
+	instance_put(instance);
+}
+
+#define SOCKET_MESSAGE_MAX 400000u
+
+static const struct fill {
+	size_t size;	    /* of each message */
+	unsigned int limit; /* how many; 0: until one would be refused */
+	bool sockets;
+} fills[] = {
+	{0, 0, false},	   {1, 0, false},    {60, 0, false},	 {5000, 0, false},
+	{60000, 0, false}, {0, 200, false},  {1000, 200, false}, {ATOMIC_MESSAGE_MAX, 0, false},
+	{0, 0, true},	   {200, 0, true},   {1000, 0, true},	 {3900, 0, true},
+	{17000, 0, true},  {60000, 0, true}, {90000, 0, true},	 {SOCKET_MESSAGE_MAX, 0, true},
+};
+
 /* Whatever the state says must be what a send then gets: with the largest of messages, too. */
 START_TEST(state_is_true_at_every_size)
 {
-	static const size_t sizes[] = {0, 1, 60, 5000, ATOMIC_MESSAGE_MAX, 0, 1000};
-	static const unsigned int limits[] = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX,
-					      UINT32_MAX, 200,	      200};
-	cpg_handle_t handle = start(BOTH);
+	const struct fill *fill = &fills[_i];
+	struct fake_options options = {.features = BOTH, .sockets = fill->sockets};
+	cpg_handle_t handle = start_with(&options);
 	unsigned int sent = 0;
 
+	if (fill->sockets)
+		shrink_sockets(handle);
 	atomic_store(&engine.shared->sleepy, true);
-	while (!congested(handle) && sent++ < limits[_i])
-		ck_assert_int_eq(send_bytes(handle, sizes[_i]), CS_OK);
+	while (!congested(handle) && (!fill->limit || sent++ < fill->limit))
+		ck_assert_int_eq(send_bytes(handle, fill->size), CS_OK);
 	/* As full as it gets without being refused, there still is room for the largest. */
 	if (!congested(handle))
 		ck_assert_int_eq(send_bytes(handle, ATOMIC_MESSAGE_MAX), CS_OK);
@@ -495,7 +525,7 @@ int main(void)
 	tcase_add_test(tcase, window_closes_and_opens);
 	tcase_add_test(tcase, a_receiver_that_is_behind_holds_up_all_sends);
 	tcase_add_loop_test(tcase, engine_dies_while_sends_are_refused, 0, 2 * CAUSES);
-	tcase_add_loop_test(tcase, state_is_true_at_every_size, 0, 7);
+	tcase_add_loop_test(tcase, state_is_true_at_every_size, 0, sizeof(fills) / sizeof(fills[0]));
 	tcase_add_loop_test(tcase, state_shows_that_the_engine_switched_off, 0, 8);
 	tcase_add_test(tcase, state_recovers_without_a_control_segment);
 	tcase_add_loop_test(tcase, zcb_sends_what_was_written, 0, 3);
