@@ -21,11 +21,6 @@
 #define SETTLE_ROUNDS 50u
 #define SETTLE_PAUSE_NS 200000
 
-cs_error_t channel_refusal(struct instance *instance)
-{
-	return qb_ipcc_is_connected(instance->ipc) ? CS_ERR_TRY_AGAIN : CS_ERR_LIBRARY;
-}
-
 static ssize_t request_send(struct instance *instance, enum channel_kind kind, const struct iovec *iov,
 			    unsigned int iov_len)
 {
@@ -155,13 +150,12 @@ static bool too_many_on_their_way(const struct instance *instance, uint64_t take
 	       (int64_t)(instance->mcast_ends[oldest % MCASTS_MAX] - taken) > 0;
 }
 
-bool channel_receiver_behind(const struct instance *instance)
+/* A member of the group on this node has too much unread: sends are refused until it catches up or is gone. */
+static bool receiver_behind(const struct instance *instance)
 {
-	const struct segment_control *control;
+	const struct segment_control *control =
+		(const struct segment_control *)(instance->control.base + SEGMENT_START);
 
-	if (!instance->control.ring)
-		return false;
-	control = (const struct segment_control *)(instance->control.base + SEGMENT_START);
 	return atomic_load_explicit(&control->receiver_behind, memory_order_relaxed) != 0;
 }
 
@@ -172,7 +166,7 @@ static bool window_closed(struct instance *instance)
 
 	if (!instance->control.ring)
 		return false;
-	if (channel_receiver_behind(instance))
+	if (receiver_behind(instance))
 		return true;
 	taken = mcast_bytes_taken(instance);
 	if (taken != instance->refused_taken)
@@ -209,17 +203,35 @@ static void note_refusal(struct instance *instance)
 	instance->refused_taken = taken;
 }
 
-static cs_error_t mcast_locked(struct instance *instance, const struct iovec *iov, unsigned int iov_len,
-			       size_t size)
+static cs_error_t ready_locked(struct instance *instance)
 {
-	ssize_t result;
-
 	if (instance->ended)
 		return CS_ERR_BAD_HANDLE;
 	if (!instance->joined)
 		return CS_ERR_NOT_EXIST;
-	if (window_closed(instance))
-		return channel_refusal(instance);
+	if (!window_closed(instance))
+		return CS_OK;
+	return qb_ipcc_is_connected(instance->ipc) ? CS_ERR_TRY_AGAIN : CS_ERR_LIBRARY;
+}
+
+cs_error_t channel_ready(struct instance *instance)
+{
+	cs_error_t error;
+
+	pthread_mutex_lock(&instance->channel_lock);
+	error = ready_locked(instance);
+	pthread_mutex_unlock(&instance->channel_lock);
+	return error;
+}
+
+static cs_error_t mcast_locked(struct instance *instance, const struct iovec *iov, unsigned int iov_len,
+			       size_t size)
+{
+	cs_error_t error = ready_locked(instance);
+	ssize_t result;
+
+	if (error != CS_OK)
+		return error;
 	result = request_send(instance, CHANNEL_MCAST, iov, iov_len);
 	if (result < 0) {
 		if (result == -EAGAIN)
@@ -241,16 +253,6 @@ cs_error_t channel_mcast(struct instance *instance, const struct iovec *iov, uns
 	error = mcast_locked(instance, iov, iov_len, size);
 	pthread_mutex_unlock(&instance->channel_lock);
 	return error;
-}
-
-bool channel_joined(struct instance *instance)
-{
-	bool joined;
-
-	pthread_mutex_lock(&instance->channel_lock);
-	joined = instance->joined;
-	pthread_mutex_unlock(&instance->channel_lock);
-	return joined;
 }
 
 /*

@@ -175,8 +175,11 @@ cs_error_t channel_ask(struct instance *instance, const void *request, size_t si
 /* The same with an answer that is only a header. */
 cs_error_t channel_tell(struct instance *instance, const void *request, size_t size);
 
-/* Whether the handle may multicast. Waits for a join that another thread is in the middle of. */
-bool channel_joined(struct instance *instance);
+/*
+ * Whether a multicast of whatever kind may start: what channel_mcast() would say to it before it sends anything. Waits for a
+ * join that another thread is in the middle of.
+ */
+cs_error_t channel_ready(struct instance *instance);
 
 /* Tells the engine that the connection ends, behind everything that was accepted. Nothing goes out after that. */
 cs_error_t channel_end(struct instance *instance);
@@ -190,11 +193,6 @@ void channel_window_set(struct instance *instance);
 
 /* Whether channel_mcast() would answer CS_ERR_TRY_AGAIN now. */
 bool channel_congested(struct instance *instance);
-/* A member of the group on this node has too much unread: sends are refused until it catches up or is gone. */
-bool channel_receiver_behind(const struct instance *instance);
-
-/* What a sender that can't send now is told: to try again, unless the engine is gone. */
-cs_error_t channel_refusal(struct instance *instance);
 
 /* Waits a little before a request is repeated: longer with each round. */
 void channel_pause(unsigned int round);

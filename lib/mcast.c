@@ -102,10 +102,10 @@ static cs_error_t send_in_fragments(struct instance *instance, cpg_guarantee_t g
 				    const struct iovec *iov, unsigned int iov_len, size_t size)
 {
 	struct ipc_partial_mcast *request;
-	cs_error_t error;
+	cs_error_t error = channel_ready(instance);
 
-	if (channel_receiver_behind(instance))
-		return channel_refusal(instance);
+	if (error != CS_OK)
+		return error;
 	request = calloc(1, sizeof(*request) + ATOMIC_MESSAGE_MAX);
 	if (!request)
 		return CS_ERR_NO_MEMORY;
@@ -132,8 +132,6 @@ cs_error_t mcast_send(struct instance *instance, cpg_guarantee_t guarantee, cons
 		return error;
 	if (size <= ATOMIC_MESSAGE_MAX)
 		return send_whole(instance, guarantee, iov, iov_len, size);
-	if (!channel_joined(instance))
-		return CS_ERR_NOT_EXIST;
 	return send_in_fragments(instance, guarantee, iov, iov_len, size);
 }
 

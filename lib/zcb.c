@@ -251,9 +251,10 @@ static cs_error_t send_from_segment(struct instance *instance, cpg_guarantee_t g
 	struct iovec iov = {.iov_base = &request, .iov_len = sizeof(request)};
 	struct ipc_response response;
 	size_t received;
+	cs_error_t error = channel_ready(instance);
 
-	if (channel_receiver_behind(instance))
-		return channel_refusal(instance);
+	if (error != CS_OK)
+		return error;
 	return channel_call(instance, CHANNEL_MCAST, &iov, 1, &response, sizeof(response), sizeof(response),
 			    &received);
 }
@@ -274,8 +275,6 @@ static cs_error_t zcb_mcast(struct instance *instance, cpg_guarantee_t guarantee
 	pthread_mutex_unlock(&instance->pool.lock);
 	if (!buffer)
 		return CS_ERR_INVALID_PARAM;
-	if (!channel_joined(instance))
-		return CS_ERR_NOT_EXIST;
 	if (segment.ring)
 		return send_from_segment(instance, guarantee, &segment, message, length);
 	return mcast_send(instance, guarantee, &iov, 1);

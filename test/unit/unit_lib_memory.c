@@ -211,6 +211,23 @@ START_TEST(a_receiver_that_is_behind_holds_up_all_sends)
 }
 END_TEST
 
+/* One state for all kinds of sends: none of them goes past a window that is closed. */
+START_TEST(a_closed_window_holds_up_all_sends)
+{
+	cpg_handle_t handle = start(BOTH);
+	void *buffer;
+
+	ck_assert_int_eq(cpg_zcb_alloc(handle, 100, &buffer), CS_OK);
+	atomic_store(&engine.shared->keep_taken, true);
+	while (!congested(handle))
+		ck_assert_int_eq(send_bytes(handle, 60000), CS_OK);
+	ck_assert_int_eq(send_bytes(handle, 1), CS_ERR_TRY_AGAIN);
+	ck_assert_int_eq(send_bytes(handle, ATOMIC_MESSAGE_MAX + 1), CS_ERR_TRY_AGAIN);
+	ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, buffer, 100), CS_ERR_TRY_AGAIN);
+	stop(handle);
+}
+END_TEST
+
 /* Why sends are refused when the engine dies. */
 enum cause { WINDOW_CLOSED, RECEIVER_BEHIND, SWITCHED_OFF, CHANNEL_FULL, CAUSES };
 
@@ -524,6 +541,7 @@ int main(void)
 	tcase_add_loop_test(tcase, control_segment_that_can_not_be_used, 0, 5);
 	tcase_add_test(tcase, window_closes_and_opens);
 	tcase_add_test(tcase, a_receiver_that_is_behind_holds_up_all_sends);
+	tcase_add_test(tcase, a_closed_window_holds_up_all_sends);
 	tcase_add_loop_test(tcase, engine_dies_while_sends_are_refused, 0, 2 * CAUSES);
 	tcase_add_loop_test(tcase, state_is_true_at_every_size, 0, sizeof(fills) / sizeof(fills[0]));
 	tcase_add_loop_test(tcase, state_shows_that_the_engine_switched_off, 0, 8);
