@@ -36,7 +36,8 @@
  *   - A child has no use for handles from before fork(): every call answers CS_ERR_BAD_HANDLE, and
  *     cpg_finalize() (which answers CS_OK) frees the child's memory for it without any effect on the parent.
  *   - A child that neither finalizes nor calls exec keeps the parent's connection open: corosync sees the
- *     parent's end only when the child is gone too.
+ *     parent's end only when the child is gone too. With `qb_ipc_type: socket` so does one that finalizes:
+ *     libqb has more descriptors there than it tells.
  *   - Handles that the child makes are like any other.
  *
  * ERRORS
@@ -314,7 +315,8 @@ cs_error_t cpg_leave(cpg_handle_t handle, const struct cpg_name *group);
  * CS_ERR_INVALID_PARAM  iovec or an iov_base is NULL where there should be bytes
  * CS_ERR_NOT_EXIST      the handle is in no group: it did not join, or it left
  * CS_ERR_TRY_AGAIN      nothing was sent. cpg_flow_control_state_get() tells when it is worth trying
- * CS_ERR_TOO_BIG        4 GiB and more
+ * CS_ERR_TOO_BIG        4 GiB and more. With `qb_ipc_type: socket` also what does not go through a socket in
+ *                       one piece, or in pieces of the atomic size: see corosync_cpg(8)
  * CS_ERR_NO_MEMORY      to gather more than 31 pieces; for fragments, here or in corosync
  * CS_ERR_INTERRUPT      large messages: the ring changed in the middle. Nobody gets it; send it again
  */
@@ -350,11 +352,11 @@ cs_error_t cpg_membership_get(cpg_handle_t handle, struct cpg_name *groupName,
 cs_error_t cpg_local_get(cpg_handle_t handle, unsigned int *local_nodeid);
 
 /*
- * Whether cpg_mcast_joined() would answer CS_ERR_TRY_AGAIN at this moment, if the handle were in a group, a
- * receiver on this node that is behind included.
+ * Whether cpg_mcast_joined() of a message up to the atomic size would answer CS_ERR_TRY_AGAIN at this moment, if
+ * the handle were in a group, a receiver on this node that is behind included.
  *   flow_control_enabled  out
  *
- * Does not wait with our engine. With a stock engine, after a refusal for want of room, it asks corosync a
+ * Does not wait with our engine, except behind a call of another thread on this handle. With a stock engine, after a refusal for want of room, it asks corosync a
  * question whose answer shows that there is room again, and waits for it.
  *
  * CS_ERR_INVALID_PARAM  flow_control_enabled is NULL
