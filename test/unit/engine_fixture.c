@@ -5,6 +5,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "run_suite.h"
 #include "test/unit/engine_fixture.h"
 
 #define SEQ_STEP 4u
@@ -586,20 +587,12 @@ const char *next_confchg(struct peer *peer)
 
 int run_tests(const char *name, const TTest *const *tests, size_t count)
 {
-	Suite *suite = suite_create(name);
 	TCase *tcase = tcase_create(name);
-	SRunner *runner;
 	size_t i;
-	int failed;
 
 	for (i = 0; i < count; i++) {
 		tcase_add_test(tcase, tests[i]);
 	}
 	tcase_set_timeout(tcase, 120); /* valgrind on a loaded machine */
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_case(name, tcase);
 }

@@ -1,5 +1,7 @@
 # test/unit: its part of the Makefile
 
+noinst_HEADERS += test/unit/run_suite.h
+
 # service/loader*: what it reads, before anything of it is used
 loader_unit_tests = unit_loader_args unit_loader_conf unit_loader_engine unit_loader_scan
 check_PROGRAMS += $(loader_unit_tests)

@@ -28,6 +28,7 @@
 
 #include "fake_engine.h"
 #include "lib/lib_internal.h"
+#include "run_suite.h"
 
 #define BOTH (IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_SEGMENTS)
 
@@ -601,10 +602,7 @@ static void forget(void)
 
 int main(void)
 {
-	Suite *suite = suite_create("lib_calls");
 	TCase *tcase = tcase_create("calls");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tcase, forget, NULL);
 	fake_private_shm();
@@ -624,10 +622,5 @@ int main(void)
 	tcase_add_test(tcase, answer_comes_late);
 	tcase_add_loop_test(tcase, engine_dies_over_a_request, 0, 2);
 	tcase_set_timeout(tcase, 60);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_case("lib_calls", tcase);
 }

@@ -20,6 +20,7 @@
 
 #include "fake_engine.h"
 #include "lib/lib_internal.h"
+#include "run_suite.h"
 
 static struct fake_engine engine;
 static unsigned int delivered, confchgs, totem_confchgs;
@@ -603,10 +604,7 @@ static void forget(void)
 
 int main(void)
 {
-	Suite *suite = suite_create("lib_events");
 	TCase *tcase = tcase_create("events");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tcase, forget, NULL);
 	fake_private_shm();
@@ -624,10 +622,5 @@ int main(void)
 	tcase_add_test(tcase, totem_confchg_arrives);
 	tcase_add_loop_test(tcase, callbacks_may_be_missing, 0, 2);
 	tcase_set_timeout(tcase, 60);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_case("lib_events", tcase);
 }

@@ -9,6 +9,7 @@
 
 #include "fake_engine.h"
 #include "lib/lib_internal.h"
+#include "run_suite.h"
 
 #define BOTH (IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_SEGMENTS)
 
@@ -529,10 +530,7 @@ static void forget(void)
 
 int main(void)
 {
-	Suite *suite = suite_create("lib_memory");
 	TCase *tcase = tcase_create("memory");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tcase, forget, NULL);
 	fake_private_shm();
@@ -552,10 +550,5 @@ int main(void)
 	tcase_add_test(tcase, zcb_segments_stay_until_taken_back);
 	tcase_add_test(tcase, nothing_stays_mapped);
 	tcase_set_timeout(tcase, 20);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_case("lib_memory", tcase);
 }

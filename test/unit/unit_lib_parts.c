@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/lib_internal.h"
+#include "run_suite.h"
 
 const char *server_name(void)
 {
@@ -286,10 +287,7 @@ static void forget(void)
 
 int main(void)
 {
-	Suite *suite = suite_create("lib_parts");
 	TCase *tcase = tcase_create("parts");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tcase, forget, NULL);
 	tcase_add_test(tcase, handle_lives_until_last_reference);
@@ -305,10 +303,5 @@ int main(void)
 	tcase_add_test(tcase, pool_takes_the_largest_message);
 	tcase_add_test(tcase, pool_never_overlaps);
 	tcase_set_timeout(tcase, 60);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_case("lib_parts", tcase);
 }

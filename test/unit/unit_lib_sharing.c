@@ -11,6 +11,7 @@
 
 #include "fake_engine.h"
 #include "lib/lib_internal.h"
+#include "run_suite.h"
 
 #define SENDERS 4u
 #define MESSAGES 500u
@@ -530,10 +531,7 @@ static void forget(void)
 
 int main(void)
 {
-	Suite *suite = suite_create("lib_sharing");
 	TCase *tcase = tcase_create("sharing");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tcase, forget, NULL);
 	fake_private_shm();
@@ -548,10 +546,5 @@ int main(void)
 	tcase_add_loop_test(tcase, fork_in_a_callback, 0, 3);
 	tcase_add_loop_test(tcase, finalized_child_does_not_keep_the_connection, 0, 2);
 	tcase_set_timeout(tcase, 60);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_case("lib_sharing", tcase);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run_suite.h"
 #include "service/loader_args.h"
 
 #define ARGUMENTS_MAX 5
@@ -101,20 +102,12 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("loader_args");
 	TCase *tcase = tcase_create("command line");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, permuted);
 	tcase_add_test(tcase, posixly_correct);
 	tcase_add_test(tcase, last_file_counts);
 	tcase_add_test(tcase, no_arguments);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_case("loader_args", tcase);
 }

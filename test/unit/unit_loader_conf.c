@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run_suite.h"
 #include "service/loader_conf.h"
 
 #define NAME "corosync_cpg"
@@ -229,10 +230,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("loader_conf");
 	TCase *tcase = tcase_create("service section");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tcase, NULL, cleanup);
 	tcase_add_test(tcase, plain);
@@ -248,10 +246,5 @@ int main(void)
 	tcase_add_test(tcase, nul_ends_a_line);
 	tcase_add_test(tcase, many_options);
 	tcase_add_test(tcase, cut_and_damaged);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_case("loader_conf", tcase);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run_suite.h"
 #include "service/loader_engine.h"
 
 #define LIB_COUNT 13
@@ -218,10 +219,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("loader_engine");
 	TCase *tcase = tcase_create("check");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_test(tcase, sound);
@@ -229,10 +227,5 @@ int main(void)
 	tcase_add_test(tcase, functions);
 	tcase_add_test(tcase, handlers);
 	tcase_add_test(tcase, module_contract);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_case("loader_engine", tcase);
 }

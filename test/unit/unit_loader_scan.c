@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "run_suite.h"
 #include "service/loader_scan.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -575,14 +576,8 @@ static TCase *memory_case(void)
 int main(void)
 {
 	Suite *suite = suite_create("loader_scan");
-	SRunner *runner;
-	int failed;
 
 	suite_add_tcase(suite, tables_case());
 	suite_add_tcase(suite, memory_case());
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

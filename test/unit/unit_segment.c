@@ -23,6 +23,7 @@
 #include <qb/qbrb.h>
 
 #include "cpg_segment.h"
+#include "run_suite.h"
 #include "service/segment.h"
 #include "service/segment_guard.h"
 
@@ -662,14 +663,7 @@ static Suite *segment_suite(void)
 
 int main(void)
 {
-	SRunner *runner;
-	int failed;
-
 	/* So that a test that fails leaves nothing behind. Without it the tests work as well. */
 	private_shm(0);
-	runner = srunner_create(segment_suite());
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(segment_suite());
 }
