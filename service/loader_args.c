@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Reads the command line as getopt(argc, argv, "c:l:ftv") does. Not by calling it: getopt reorders argv
+ * Reads the command line as getopt(argc, argv, "c:ftv") does. Not by calling it: getopt reorders argv
  * and keeps hidden state that main() would then start from.
  */
 #include "service/loader_args.h"
@@ -22,14 +22,12 @@ static int parse_options(char *const argv[], int index, struct loader_args *args
 		case 't':
 			break;
 		case 'c':
-		case 'l':
 			value = option + 1;
 			if (*value == '\0')
 				value = argv[++index]; /* argv ends in a NULL */
 			if (value == NULL)
 				return -1;
-			if (*option == 'c')
-				args->conf = value;
+			args->conf = value;
 			return index;
 		default: /* -v too: the executive ends there */
 			return -1;

@@ -80,15 +80,17 @@ echo "- the command line"
 section "$ours
 bad: 1"
 run 8 "$corosync" -f "-tc$conf"
-run 8 "$corosync" -ft -l /dev/null stray -c "$conf"
+run 8 "$corosync" -ft stray -c "$conf"
 run 0 "$corosync" -v
 silent notes
 run 0 "$corosync" -c "$conf" -v
 silent err
 silent notes
-run 1 "$corosync" -x -c "$conf"
-says err usage
-silent notes
+for option in -x -lx; do
+	run 1 "$corosync" $option -c "$conf"
+	says err usage
+	silent notes
+done
 section
 cp "$conf" "$scratch/other.conf"
 section "$ours

@@ -23,7 +23,7 @@ static void ask_getopt(int argc, char *const argv[], struct loader_args *args)
 	args->conf = NULL;
 	optind = 0;
 	opterr = 0;
-	while ((option = getopt(argc, copy, "c:l:ftv")) != -1) {
+	while ((option = getopt(argc, copy, "c:ftv")) != -1) {
 		if (option == 'c')
 			args->conf = optarg;
 		if (option == 'v' || option == '?') {
@@ -47,7 +47,7 @@ static void compare(int argc, char *const argv[], bool posix)
 /* Every command line of up to five of these words. */
 static void compare_all(bool posix)
 {
-	static const char *const words[] = {"-c", "-cA", "-fcB", "-tl", "-l", "-f",
+	static const char *const words[] = {"-c", "-cA", "-fcB", "-tc", "-l", "-f",
 					    "-v", "--",	 "-",	 "C",	"-x", ""};
 	const size_t count = sizeof(words) / sizeof(words[0]);
 	char *argv[ARGUMENTS_MAX + 2] = {(char *)"corosync"};
