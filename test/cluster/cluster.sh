@@ -46,7 +46,7 @@
 #	heal                          undoes both
 #
 # Tests
-#	wait_until SECONDS CMD ...    polls CMD, every WAIT_PAUSE (0.1) seconds, until it succeeds; fails after SECONDS
+#	wait_until SECONDS CMD ...    polls CMD until it succeeds; fails after SECONDS
 #	wait_gone SECONDS PID         until our child PID ended; its status
 #	require CMD ...               runs CMD; the test fails when it does
 #	fail TEXT, skip TEXT          end the test: exit 1, exit 77
@@ -99,7 +99,7 @@ wait_until()
 	shift
 	until "$@" >/dev/null 2>&1; do
 		((SECONDS < end)) || return 1
-		sleep "${WAIT_PAUSE:-0.1}"
+		sleep 0.1
 	done
 }
 

@@ -134,15 +134,29 @@ schedule_when()
 {
 	schedule_roll 10
 	case $ROLL in
-	[0-4]) WHEN=whole ;;
-	[5-7]) WHEN=ring ;;
+	[0-3]) WHEN=whole ;;
+	[4-6]) WHEN=ring ;;
 	*) WHEN=blind ;;
 	esac
 	case $WHEN in
 	whole) schedule_roll 1200 ;;
-	ring) schedule_roll 40 ;;
-	blind) schedule_roll 250 ;;
+	ring) schedule_roll 8 ;;
+	blind) schedule_roll 230 ;;
 	esac
+}
+
+# While a ring has no token its messages pile up. Who comes to it then and was in another ring may miss them in stock's format, so that
+# is what follows most often on a change that is not over.
+schedule_pick()
+{
+	schedule_roll 6
+	if [[ $WHEN != whole && $SCHEDULE_PARTS == *'|'* ]] && ((ROLL < 4)); then
+		ACTION=heal ARGUMENT=""
+	elif ((ROLL % 2)); then
+		schedule_links
+	else
+		schedule_node
+	fi
 }
 
 # Fails without having changed anything when the rings would stay as they are: that happens with links only.
@@ -150,8 +164,7 @@ schedule_change()
 {
 	local rings cut=$SCHEDULE_PARTS
 	rings=$(schedule_rings)
-	schedule_roll 2
-	if ((ROLL)); then schedule_links; else schedule_node; fi
+	schedule_pick
 	schedule_apply "$ACTION" "$ARGUMENT"
 	[[ $(schedule_rings) == "$rings" ]] || return 0
 	SCHEDULE_PARTS=$cut
@@ -160,7 +173,7 @@ schedule_change()
 
 schedule_print()
 {
-	local changes=$2 ACTION ARGUMENT WHEN ROLL
+	local changes=$2 ACTION ARGUMENT WHEN=whole ROLL
 	SCHEDULE_RANDOM=$1
 	schedule_reset "$3"
 	while ((changes > 0)); do
