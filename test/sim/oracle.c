@@ -38,7 +38,6 @@ static void node_free(struct oracle_node *node)
 
 static void session_free(struct session *session)
 {
-	free(session->fragmented);
 	free(session->view);
 	free(session->down);
 	free(session->up);
@@ -121,11 +120,6 @@ uint64_t oracle_mix(uint64_t value)
 	return value ^ (value >> 31);
 }
 
-uint64_t oracle_changes(const struct oracle *oracle)
-{
-	return oracle->changes;
-}
-
 /* ---- nodes ---- */
 
 uint32_t oracle_node(struct oracle *oracle, uint32_t nodeid)
@@ -170,7 +164,6 @@ void oracle_activation(struct oracle *oracle, uint32_t at, uint64_t ring, uint64
 		.left = copy_ids(left, left_count),
 		.left_count = left_count,
 	};
-	oracle->changes++;
 }
 
 /* ---- sessions ---- */
@@ -242,18 +235,12 @@ void oracle_offer(struct oracle *oracle, uint32_t session)
 	oracle->sessions[session].offered = true;
 }
 
-void oracle_accept(struct oracle *oracle, uint32_t at, bool fragmented, uint64_t changes_before)
+void oracle_accept(struct oracle *oracle, uint32_t at)
 {
 	struct session *session = &oracle->sessions[at];
 
 	session->accepted++;
 	session->offered = false;
-	if (fragmented) {
-		session->fragmented = sim_grow(session->fragmented, &session->fragmented_capacity,
-					       session->fragmented_count + 1, sizeof(struct fragmented));
-		session->fragmented[session->fragmented_count++] =
-			(struct fragmented){.number = session->accepted, .changes = changes_before};
-	}
 }
 
 /* ---- the end ---- */
@@ -262,14 +249,7 @@ void check_self_delivery(struct oracle *oracle, uint32_t at, uint64_t accepted)
 {
 	const struct session *session = &oracle->sessions[at];
 	uint64_t last = last_of(oracle, at, at)->last;
-	size_t i;
 
-	for (i = session->fragmented_count; i > 0 && accepted > last; i--) {
-		if (session->fragmented[i - 1].number == accepted &&
-		    session->fragmented[i - 1].changes != oracle->changes) {
-			accepted--;
-		}
-	}
 	if (last < accepted) {
 		oracle_fail(oracle, ORACLE_SELF_DELIVERY,
 			    "session %u of node %u heard its message %llu last, sent %llu", at,

@@ -84,12 +84,9 @@ void oracle_leave(struct oracle *oracle, uint32_t session);
 void oracle_dead(struct oracle *oracle, uint32_t session);
 /* The number that the next message of the session must carry. */
 uint64_t oracle_next(const struct oracle *oracle, uint32_t session);
-/* The next message was accepted; a fragmented one may be lost to those that see a ring change meanwhile. */
-void oracle_accept(struct oracle *oracle, uint32_t session, bool fragmented, uint64_t changes_before);
+void oracle_accept(struct oracle *oracle, uint32_t session);
 /* The next message, fragmented, is on its way whole, and not answered yet. */
 void oracle_offer(struct oracle *oracle, uint32_t session);
-/* How many activations there were so far, anywhere. */
-uint64_t oracle_changes(const struct oracle *oracle);
 
 /* ---- what processes hear ---- */
 

@@ -46,10 +46,6 @@ struct segment {
 	uint64_t start_view;
 };
 
-struct fragmented {
-	uint64_t number, changes;
-};
-
 struct session {
 	uint32_t node, pid, nodeid;
 	unsigned int group;
@@ -60,8 +56,6 @@ struct session {
 	uint64_t began, ended; /* moments of oracle->moment; ended 0: still there */
 	size_t began_in, ended_in; /* activations of its node at these moments */
 	uint64_t accepted, accepted_at_leave;
-	struct fragmented *fragmented;
-	size_t fragmented_count, fragmented_capacity;
 
 	struct seen_member *view;
 	size_t view_count, view_capacity;
@@ -101,7 +95,6 @@ struct oracle {
 	FILE *trace;
 	uint64_t seen[ORACLE_KINDS];
 	char *first;
-	uint64_t changes;
 	uint64_t moment; /* counts joins and ends of sessions */
 	struct oracle_node *nodes;
 	size_t node_count, node_capacity;

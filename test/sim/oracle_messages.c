@@ -6,41 +6,6 @@
 
 /* ---- messages ---- */
 
-/* All of first .. last - 1 are fragmented messages that met a ring change. */
-static bool may_be_missing(const struct oracle *oracle, const struct session *sender, uint64_t first,
-			   uint64_t last)
-{
-	size_t i;
-
-	for (; first < last; first++) {
-		bool excused = false;
-
-		for (i = 0; i < sender->fragmented_count && !excused; i++) {
-			excused = sender->fragmented[i].number == first &&
-				  sender->fragmented[i].changes != oracle->changes;
-		}
-		if (!excused) {
-			return false;
-		}
-	}
-	return true;
-}
-
-static bool is_fragmented(const struct session *sender, uint64_t number)
-{
-	size_t i;
-
-	if (number > sender->accepted) {
-		return true;
-	}
-	for (i = 0; i < sender->fragmented_count; i++) {
-		if (sender->fragmented[i].number == number) {
-			return true;
-		}
-	}
-	return false;
-}
-
 /* Who was in the view since it heard this sender's last message, or its join, has missed nothing. */
 static void check_loss(struct oracle *oracle, uint32_t at, struct seen_member *member, uint32_t sender,
 		       uint64_t number)
@@ -52,7 +17,7 @@ static void check_loss(struct oracle *oracle, uint32_t at, struct seen_member *m
 	} else if (member->reason == REASON_JOIN) {
 		expected = 1;
 	}
-	if (number > expected && !may_be_missing(oracle, &oracle->sessions[sender], expected, number)) {
+	if (number > expected) {
 		oracle_fail(oracle, ORACLE_LOSS,
 			    "session %u of node %u hears message %llu of session %u of node %u, not %llu", at,
 			    oracle->sessions[at].nodeid, (unsigned long long)number, sender,
@@ -101,9 +66,7 @@ void oracle_hears_message(struct oracle *oracle, uint32_t at, uint32_t sender, u
 		last->last = number;
 	}
 	session->last_reason = 0;
-	if (!is_fragmented(from, number)) {
-		heard(session, oracle_mix(address_of(sender, 0) ^ number), 0, true);
-	}
+	heard(session, oracle_mix(address_of(sender, 0) ^ number), 0, true);
 }
 
 /* ---- totem_confchg ---- */

@@ -162,7 +162,7 @@ void client_send(struct sim_client *client, size_t size)
 	request->header.size = (int32_t)(sizeof(*request) + size);
 	request->msglen = (uint32_t)size;
 	fill(client, request->message, size);
-	oracle_accept(client->node->world->oracle, client->session.id, false, 0);
+	oracle_accept(client->node->world->oracle, client->session.id);
 	client->node->world->stats.accepted++;
 	client_ask(client, request, sizeof(*request) + size, false);
 	free(request);
@@ -175,7 +175,6 @@ void client_send_fragmented(struct sim_client *client, size_t size)
 	client->sending_size = size;
 	client->sending_done = 0;
 	client->sending_first = true;
-	client->sending_changes = oracle_changes(client->node->world->oracle);
 	fill(client, client->sending, size);
 	client_send_fragment(client);
 }
@@ -295,6 +294,14 @@ static void leave_answered(struct sim_client *client, int32_t error)
 	}
 }
 
+/* Only the first may be refused: what has begun goes on, whatever happens to the ring. */
+static bool fragment_refusal_holds(const struct sim_client *client, int32_t error)
+{
+	bool too_big = client->sending_size > client->node->world->config.engine.message_max;
+
+	return client->sending_first && error == (too_big ? CS_ERR_TOO_BIG : CS_ERR_TRY_AGAIN);
+}
+
 static void fragment_answered(struct sim_client *client, int32_t error)
 {
 	struct sim_world *world = client->node->world;
@@ -305,11 +312,10 @@ static void fragment_answered(struct sim_client *client, int32_t error)
 		return;
 	}
 	if (error == CS_OK) {
-		oracle_accept(world->oracle, client->session.id, true, client->sending_changes);
+		oracle_accept(world->oracle, client->session.id);
 		world->stats.accepted++;
-	} else if (error != CS_ERR_TRY_AGAIN || !client->sending_first) {
-		wrong_answer(client, "fragment",
-			     error); /* what has begun goes on, whatever happens to the ring */
+	} else if (!fragment_refusal_holds(client, error)) {
+		wrong_answer(client, "fragment", error);
 	}
 	free(client->sending);
 	client->sending = NULL;

@@ -67,7 +67,7 @@ static void hears(uint32_t session, uint32_t sender, uint64_t number)
 static void send(uint32_t session, int count)
 {
 	while (count-- > 0) {
-		oracle_accept(oracle, session, false, 0);
+		oracle_accept(oracle, session);
 	}
 }
 
@@ -212,23 +212,6 @@ START_TEST(good_slices)
 }
 END_TEST
 
-/* A fragmented message that met a ring change may be missing, any other not. */
-START_TEST(good_fragmented_loss)
-{
-	both_join();
-	oracle_accept(oracle, a, true, oracle_changes(oracle));
-	send(a, 1);
-	hears(a, a, 1);
-	hears(a, a, 2);
-	oracle_activation(oracle, node[1], 8, 200, both, 2, NULL, 0);
-	oracle_activation(oracle, node[2], 8, 200, both, 2, NULL, 0);
-	hears(b, a, 2);
-	oracle_hears_totem(oracle, a, 8, both, 2);
-	oracle_hears_totem(oracle, b, 8, both, 2);
-	expect_none();
-}
-END_TEST
-
 /* ---- one of each kind ---- */
 
 START_TEST(sees_payload)
@@ -307,16 +290,6 @@ START_TEST(sees_loss_of_the_first)
 	both_join();
 	send(b, 2);
 	hears(a, b, 2);
-	expect(ORACLE_LOSS);
-}
-END_TEST
-
-START_TEST(sees_loss_of_whole_fragmented)
-{
-	both_join();
-	oracle_accept(oracle, a, true, oracle_changes(oracle));
-	send(a, 1);
-	hears(a, a, 2);
 	expect(ORACLE_LOSS);
 }
 END_TEST
@@ -706,7 +679,6 @@ int main(void)
 		good_story,
 		good_crash,
 		good_slices,
-		good_fragmented_loss,
 		sees_payload,
 		sees_message_never_sent,
 		sees_sender_not_in_view,
@@ -715,7 +687,6 @@ int main(void)
 		sees_fifo,
 		sees_loss,
 		sees_loss_of_the_first,
-		sees_loss_of_whole_fragmented,
 		sees_missing_self_delivery,
 		sees_missing_self_delivery_at_leave,
 		sees_member_from_nowhere,

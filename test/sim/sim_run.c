@@ -17,7 +17,7 @@
 struct options {
 	uint64_t first, last;
 	unsigned int nodes, steps; /* 0: by chance */
-	bool trace, quiet, real;
+	bool trace, quiet;
 };
 
 struct run {
@@ -43,7 +43,6 @@ static void config_choose(struct sim_clock *dice, const struct options *options,
 		.window = (unsigned int)sim_between(dice, 1, 30),
 		.loss = sim_percent(dice, 70) ? (unsigned int)sim_below(dice, sim_percent(dice, 30) ? 70 : 15)
 					      : 0,
-		.chains = options->real,
 		.hop = sim_between(dice, 20 * SIM_US, 300 * SIM_US),
 		.token_timeout = sim_between(dice, 5 * SIM_MS, 60 * SIM_MS),
 		.quick_reform = (unsigned int)sim_between(dice, 5, 80),
@@ -57,7 +56,7 @@ static void config_choose(struct sim_clock *dice, const struct options *options,
 		.client_queue = sim_between(dice, 100000, 4000000),
 		.client_stall = sim_between(dice, 200 * SIM_MS, 2 * SIM_S),
 		.queue_total = sim_between(dice, 1000000, 20000000),
-		.message_max = 1000000,
+		.message_max = sim_percent(dice, 20) ? sim_between(dice, 1000, 6000) : 1000000,
 	};
 	config->groups = (unsigned int)sim_between(dice, 1, 8);
 	config->event_room = sim_percent(dice, 50) ? IPC_BUFFER_SIZE : sim_between(dice, 2000, 30000);
@@ -339,16 +338,12 @@ static int run_seeds(const struct options *options)
 
 static void usage(FILE *out)
 {
-	fputs("usage: sim_run [--seeds A-B] [--nodes N] [--steps N] [--replay SEED] [--trace] [--real] "
-	      "[--quiet]\n"
+	fputs("usage: sim_run [--seeds A-B] [--nodes N] [--steps N] [--replay SEED] [--trace] [--quiet]\n"
 	      "  --seeds A-B    run these schedules (default 1-100)\n"
 	      "  --nodes N      nodes in each (default: the seed says)\n"
 	      "  --steps N      things that happen in each (default: the seed says)\n"
 	      "  --replay SEED  run this one\n"
 	      "  --trace        tell what happens, step by step\n"
-	      "  --real         receivers drop continuations of packet chains that they don't know, as the "
-	      "real\n"
-	      "                 totem's do: stock's wire format can't stand that\n"
 	      "  --quiet        no progress\n",
 	      out);
 }
@@ -367,15 +362,11 @@ static bool parse_seeds(const char *text, struct options *options)
 
 int main(int argc, char **argv)
 {
-	static const struct option names[] = {{"seeds", required_argument, NULL, 's'},
-					      {"replay", required_argument, NULL, 's'},
-					      {"nodes", required_argument, NULL, 'n'},
-					      {"steps", required_argument, NULL, 'p'},
-					      {"trace", no_argument, NULL, 't'},
-					      {"real", no_argument, NULL, 'r'},
-					      {"quiet", no_argument, NULL, 'q'},
-					      {"help", no_argument, NULL, 'h'},
-					      {NULL, 0, NULL, 0}};
+	static const struct option names[] = {
+		{"seeds", required_argument, NULL, 's'}, {"replay", required_argument, NULL, 's'},
+		{"nodes", required_argument, NULL, 'n'}, {"steps", required_argument, NULL, 'p'},
+		{"trace", no_argument, NULL, 't'},	 {"quiet", no_argument, NULL, 'q'},
+		{"help", no_argument, NULL, 'h'},	 {NULL, 0, NULL, 0}};
 	struct options options = {.first = 1, .last = 100};
 	bool good = true;
 	int option;
@@ -394,9 +385,6 @@ int main(int argc, char **argv)
 			break;
 		case 't':
 			options.trace = true;
-			break;
-		case 'r':
-			options.real = true;
 			break;
 		case 'q':
 			options.quiet = true;

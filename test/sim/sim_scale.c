@@ -53,7 +53,8 @@ static void world_make(struct sim_world *world, unsigned int nodes, unsigned int
 			  .quick_reform = 30},
 		.engine = {.client_queue = ENGINE_CLIENT_QUEUE_DEFAULT,
 			   .client_stall = ENGINE_CLIENT_STALL_DEFAULT,
-			   .queue_total = ENGINE_QUEUE_TOTAL_DEFAULT},
+			   .queue_total = ENGINE_QUEUE_TOTAL_DEFAULT,
+			   .message_max = ENGINE_MESSAGE_MAX_DEFAULT},
 		.groups = groups,
 		.event_room = IPC_BUFFER_SIZE,
 	};
@@ -307,11 +308,13 @@ static void cost_is_flat(void)
 		tell_cost("join", groups[i], &join[i], COST_JOINS);
 	}
 	check(message[0].events == 3 * COST_MESSAGES, "an event for each member, for each message");
-	check(message[0].mcasts == COST_MESSAGES, "one multicast for each message");
-	check(message[0].events == message[1].events && message[0].mcasts == message[1].mcasts,
+	for (i = 0; i < 2; i++) {
+		check(message[i].mcasts < COST_MESSAGES / 10, "messages share multicasts");
+		check(join[i].mcasts < COST_JOINS / 10, "joins share multicasts");
+	}
+	check(message[0].events == message[1].events,
 	      "a message costs the same next to few and to many groups");
-	check(join[0].events == join[1].events && join[0].mcasts == join[1].mcasts,
-	      "a join costs the same next to few and to many groups");
+	check(join[0].events == join[1].events, "a join costs the same next to few and to many groups");
 }
 
 int main(void)

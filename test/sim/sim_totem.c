@@ -129,13 +129,11 @@ void node_deliver_packet(struct totem_node *node, struct packet *packet)
 
 	if (packet->continues && *assembly != ASSEMBLY_IN_CHAIN) {
 		totem->stats.chain_drops++;
-		if (totem->config.chains) {
-			sim_trace(totem->clock,
-				  "node %u: drops the continuation of a chain from node %u (%zu messages)",
-				  node->nodeid, packet->origin + 1, packet->count);
-			*assembly = packet->chained ? ASSEMBLY_DROPPING : ASSEMBLY_CLEAN;
-			return;
-		}
+		sim_trace(totem->clock,
+			  "node %u: drops the continuation of a chain from node %u (%zu messages)",
+			  node->nodeid, packet->origin + 1, packet->count);
+		*assembly = packet->chained ? ASSEMBLY_DROPPING : ASSEMBLY_CLEAN;
+		return;
 	}
 	*assembly = packet->chained ? ASSEMBLY_IN_CHAIN : ASSEMBLY_CLEAN;
 	for (i = 0; i < packet->count; i++) {

@@ -15,8 +15,8 @@
  * a message happens to them, too: a sync may finish in the recovery of the next ring, or never.
  *
  * The send queue survives a ring change. From TRANSITIONAL to the end of sync a second queue is in use; what it still
- * holds then stays there until the next change. With `chains`, receivers that have no beginning of a chain of packets
- * drop the rest of it, as the real one does.
+ * holds then stays there until the next change. Receivers that have no beginning of a chain of packets drop the rest
+ * of it.
  */
 #ifndef SIM_TOTEM_H
 #define SIM_TOTEM_H
@@ -87,7 +87,6 @@ struct sim_totem_config {
 	size_t queue_packets;	    /* room of each send queue */
 	unsigned int window;	    /* packets one token visit may send */
 	unsigned int loss;	    /* percent of packets that a node must ask for again */
-	bool chains;		    /* drop continuations of unknown chains */
 	uint64_t hop;		    /* ns, longest way of the token from node to node */
 	uint64_t token_timeout;	    /* ns */
 	unsigned int quick_reform;  /* percent of changes that are noticed at once, as a merge is */

@@ -119,7 +119,6 @@ struct sim_client {
 	uint8_t *sending;
 	size_t sending_size, sending_done;
 	bool sending_first; /* no fragment of it was answered yet */
-	uint64_t sending_changes;
 	struct sim_assembly *assemblies;
 	size_t assembly_count, assembly_capacity;
 	uint8_t *slices; /* EVENT_PARTs so far */
