@@ -13,8 +13,9 @@
  *   Delivery   CS_OK from cpg_mcast_joined() means accepted, not delivered: the sender knows that a message
  *              was delivered when it is delivered to itself. A message that was accepted is lost only with
  *              the sender's process or node.
- *   Limits     Engines speak the wire format of stock corosync. It can lose messages for nodes that come
- *              together under load: see "Limits of this version" in cpg_overview(8).
+ *   Limits     With a stock node in the ring, engines speak the wire format of stock corosync. It can lose
+ *              messages for nodes that come together under load: see "Limits of this version" in
+ *              cpg_overview(8).
  *
  * HANDLES
  *   A cpg_handle_t is one connection to corosync and a member of at most one group at a time. A process may
@@ -309,16 +310,18 @@ cs_error_t cpg_leave(cpg_handle_t handle, const struct cpg_name *group);
  *
  * With our engine a message is refused also while a member of the group on this node has more than
  * client_queue (corosync_cpg(8)) waiting, and then until half of that is left: a receiver that is behind
- * slows its senders. That member may be the caller: dispatch before trying again. Senders on other nodes are
- * not slowed so far.
+ * slows its senders. That member may be the caller: dispatch before trying again. Where all nodes run our
+ * engine, so does a member on any of them.
  *
  * CS_ERR_INVALID_PARAM  iovec or an iov_base is NULL where there should be bytes
  * CS_ERR_NOT_EXIST      the handle is in no group: it did not join, or it left
  * CS_ERR_TRY_AGAIN      nothing was sent. cpg_flow_control_state_get() tells when it is worth trying
- * CS_ERR_TOO_BIG        4 GiB and more. With `qb_ipc_type: socket` also what does not go through a socket in
- *                       one piece, or in pieces of the atomic size: see corosync_cpg(8)
+ * CS_ERR_TOO_BIG        more than message_max (corosync_cpg(8)); stock's engine: 4 GiB and more. With
+ *                       `qb_ipc_type: socket` also what does not go through a socket in one piece, or in
+ *                       pieces of the atomic size: see corosync_cpg(8)
  * CS_ERR_NO_MEMORY      to gather more than 31 pieces; for fragments, here or in corosync
- * CS_ERR_INTERRUPT      large messages: the ring changed in the middle. Nobody gets it; send it again
+ * CS_ERR_INTERRUPT      stock's engine, large messages: something changed in the middle. Nobody gets it; send
+ *                       it again
  */
 cs_error_t cpg_mcast_joined(cpg_handle_t handle, cpg_guarantee_t guarantee, const struct iovec *iovec,
 			    unsigned int iov_len);
