@@ -80,16 +80,25 @@ enum ipc_fragment { IPC_FRAGMENT_FIRST = 1, IPC_FRAGMENT_CONTINUED = 2, IPC_FRAG
 /* Join flag, bit 0; other bits are ignored. */
 #define IPC_JOIN_INITIAL_TOTEM_CONF 0x01u
 
+/*
+ * The padding of headers has names: members that an initializer leaves out are zero, but padding is whatever was on the stack,
+ * and goes to another process.
+ */
 struct ipc_request {
 	int32_t id IPC_ALIGNED;
+	uint32_t unused_id;
 	int32_t size IPC_ALIGNED;
+	uint32_t unused_size;
 } IPC_ALIGNED;
 static_assert(sizeof(struct ipc_request) == 16, "request header");
 
 struct ipc_response {
 	int32_t id IPC_ALIGNED;
+	uint32_t unused_id;
 	int32_t size IPC_ALIGNED;
+	uint32_t unused_size;
 	int32_t error IPC_ALIGNED; /* cs_error_t */
+	uint32_t unused_error;
 } IPC_ALIGNED;
 static_assert(sizeof(struct ipc_response) == 24, "response header");
 

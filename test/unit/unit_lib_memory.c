@@ -262,6 +262,7 @@ START_TEST(engine_dies_while_sends_are_refused)
 	void *buffer;
 
 	ck_assert_int_eq(cpg_zcb_alloc(handle, 100, &buffer), CS_OK);
+	memset(buffer, 0, 100);
 	get_refused(handle, cause);
 	fake_engine_kill(&engine);
 	ck_assert_int_eq(send_bytes(handle, 1), CS_ERR_LIBRARY);
