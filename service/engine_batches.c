@@ -8,7 +8,6 @@
 
 #include "engine_internal.h"
 
-#define CAPACITY_MIN ((size_t)1024)
 #define NO_SENDER SIZE_MAX
 
 static struct batch *batch_new(size_t capacity)
@@ -17,6 +16,9 @@ static struct batch *batch_new(size_t capacity)
 
 	if (batch == NULL) {
 		return NULL;
+	}
+	if (capacity < PEER_ALIGN) {
+		capacity = PEER_ALIGN; /* it may double */
 	}
 	batch->records = malloc(capacity);
 	if (batch->records == NULL) {
@@ -154,10 +156,10 @@ static void put_record(struct batch *batch, const struct record *record)
 	batch->count++;
 }
 
-struct batch *batch_of(const struct record *record)
+struct batch *batch_of(const struct record *record, size_t room)
 {
 	size_t size = record ? needed(NULL, record) : 0;
-	struct batch *batch = batch_new(size > CAPACITY_MIN ? size : CAPACITY_MIN);
+	struct batch *batch = batch_new(size > room ? size : room);
 
 	if (batch && record) {
 		put_record(batch, record);

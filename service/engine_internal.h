@@ -354,8 +354,8 @@ void segment_receiver_behind(struct engine_client *client);
 void segment_mcast_taken(struct engine_client *client, size_t size);
 
 /* ---- engine_batches.c: records of what clients send ---- */
-/* A batch of one record, or of none. NULL: out of memory. */
-struct batch *batch_of(const struct record *record);
+/* A batch of one record, or of none, that has `room` bytes before it has to grow. NULL: out of memory. */
+struct batch *batch_of(const struct record *record, size_t room);
 /* False: there is no room. */
 bool batch_add(struct batch *batch, const struct record *record);
 void batch_free(struct batch *batch);

@@ -33,6 +33,8 @@
 #define BACKLOG_HOLD ((size_t)4 * 1024 * 1024)
 #define BACKLOG_RESUME ((size_t)1024 * 1024)
 
+#define BATCH_ROOM ((size_t)1024) /* of one that goes at once */
+
 #define RETRY_DELAY (5ull * 1000 * 1000) /* ns, should no token come before */
 
 #define SILENT_VISITS_MAX 100u /* of the token, while something is on its way and nothing comes back */
@@ -113,7 +115,7 @@ bool outgoing_record(struct engine *engine, const struct record *record)
 	if (batch && batch_add(batch, record)) {
 		engine->backlog += batch->size - before;
 	} else {
-		batch = batch_of(record);
+		batch = batch_of(record, engine->inflight ? BATCH_SIZE_MAX : BATCH_ROOM);
 		if (batch == NULL) {
 			return false;
 		}
@@ -125,7 +127,7 @@ bool outgoing_record(struct engine *engine, const struct record *record)
 
 bool outgoing_control(struct engine *engine, const struct record *record)
 {
-	struct batch *batch = batch_of(record);
+	struct batch *batch = batch_of(record, 0);
 
 	if (batch == NULL) {
 		return false;
@@ -213,7 +215,7 @@ static void batch_returned(struct engine *engine, struct batch *batch)
 
 bool outgoing_fragment(struct engine_client *client, const struct record *record, bool last)
 {
-	struct batch *batch = batch_of(record);
+	struct batch *batch = batch_of(record, 0);
 
 	if (batch == NULL) {
 		return false;
@@ -514,7 +516,7 @@ static void send_join_again(struct engine *engine, const struct batch *batch, co
 
 	if (peer_record_next(&bytes, &sender) && peer_sender_read(&sender, &name, &record.pid)) {
 		record.group = &name;
-		again = batch_of(&record);
+		again = batch_of(&record, 0);
 	}
 	if (again) {
 		qb_list_add_tail(&again->of_list, &engine->again);
