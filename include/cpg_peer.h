@@ -7,6 +7,7 @@
  *   ANNOUNCE   in each sync: this node is one of ours, and what its next batch is numbered
  *   MARK       after each sync: when it is back, what totem still held of older rings is out
  *   BATCH      in a ring whose nodes all announced: records, back to back
+ *   REPEAT     in another ring: joins and leaves that totem may have lost for some, likewise
  *
  *   message    struct peer_head, the fixed part of its kind, up to head_size; then the body, up to size
  *   record     struct peer_record, `length` bytes of body, and 0 up to a multiple of 8
@@ -29,7 +30,7 @@
 #define PEER_VERSION_MIN 1u
 #define PEER_VERSION_MAX 1u
 
-enum peer_kind { PEER_ANNOUNCE = 1, PEER_MARK = 2, PEER_BATCH = 3 };
+enum peer_kind { PEER_ANNOUNCE = 1, PEER_MARK = 2, PEER_BATCH = 3, PEER_REPEAT = 4 };
 
 struct peer_head {
 	uint32_t magic;
@@ -70,6 +71,11 @@ struct peer_batch {
 };
 static_assert(offsetof(struct peer_batch, number) == 24, "BATCH");
 static_assert(sizeof(struct peer_batch) == 32, "BATCH");
+
+struct peer_repeat {
+	struct peer_head head;
+};
+static_assert(sizeof(struct peer_repeat) == 24, "REPEAT");
 
 enum peer_record_kind {
 	PEER_SENDER = 1,   /* whose the next records are: struct peer_sender, then the group's name */

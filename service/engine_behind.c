@@ -100,7 +100,6 @@ void behind_forget(struct group *group)
 		free(qb_list_entry(at, struct remote_behind, of_group));
 	}
 	qb_list_init(&group->remote_behind);
-	group->behind_told = false;
 }
 
 void behind_begin(struct engine *engine)
@@ -114,7 +113,9 @@ void behind_begin(struct engine *engine)
 		if (slowed) {
 			tell_clients(group);
 		}
-		if (group->behind) {
+		/* what was told may be on its way again, with what is sent again: the last word counts */
+		if (engine->ours && (group->behind || group->behind_told)) {
+			group->behind_told = !group->behind;
 			tell_nodes(engine, group);
 		}
 	}

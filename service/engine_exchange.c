@@ -60,8 +60,9 @@ static void part(struct engine *engine, struct node *from)
 
 void exchange_leave(struct engine *engine, struct node *node, uint64_t number)
 {
+	engine->missed_told = false; /* a MISSED of ours that waits is cleared with the rest */
 	if (node->nodeid == engine->nodeid) {
-		engine->missed = engine->missed_told = false;
+		engine->missed = false;
 	} else {
 		engine_log(engine, LOG_ERR,
 			   "gap: node %u missed a batch: it leaves its groups and comes back", node->nodeid);
@@ -193,6 +194,7 @@ static void come_back(struct engine *engine)
 	size_t i;
 
 	exchange_end(engine);
+	outgoing_restart_partials(engine);
 	sync_processes_up(engine);
 	sync_processes_down(engine);
 	for (i = 0; i < engine->node_count; i++) {

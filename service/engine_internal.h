@@ -226,10 +226,11 @@ struct engine {
 	uint64_t slow_tried; /* when that was done last */
 
 	/* hand-over to totem, see engine_outgoing.c */
-	struct qb_list_head again, waiting, handed, control, partials;
+	struct qb_list_head again, waiting, handed, control, repeat, partials;
 	size_t untold; /* deaths */
 	enum gate gate;
 	bool mark_sent;
+	bool opened;	      /* in this ring: what is handed over went out in it */
 	uint64_t next_number; /* of the next batch */
 	size_t backlog;	      /* bytes in waiting that are not handed over */
 	size_t inflight;      /* bytes handed over that have not come back, sync's not counted */
@@ -399,6 +400,8 @@ void outgoing_token(struct engine *engine);
 void outgoing_batch_returned(struct engine *engine, uint64_t number);
 void outgoing_stock_returned(struct engine *engine, size_t size);
 void outgoing_settled(struct engine *engine);
+/* Receivers have forgotten messages in fragments that are not whole. */
+void outgoing_restart_partials(struct engine *engine);
 /* A regular configuration: batches of the old ring will not be taken any more. */
 void outgoing_ring_changes(struct engine *engine);
 void outgoing_sync_over(struct engine *engine);

@@ -3,8 +3,8 @@
  * Messages in fragments, coming in. They are kept until the last fragment is there, and go to the clients whole or not
  * at all: a ring change makes the sender start again, and who joined in the middle is a member when the message ends.
  *
- * What is larger than the configuration allows, or too much together, can only come from a stock node. It goes to the
- * clients fragment by fragment, as stock does it.
+ * Engines of ours keep to what the configuration allows. From a stock node more may come: it goes to the clients fragment
+ * by fragment, as stock does it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -61,9 +61,14 @@ void assemblies_forget(struct engine *engine, bool all)
 	}
 }
 
+static bool is_too_much(const struct engine *engine, uint32_t msglen)
+{
+	return msglen > engine->config.message_max ||
+	       (engine->assembled && engine->assembled + msglen > engine->config.queue_total);
+}
+
 static bool assembly_begin(struct engine *engine, struct member *member, uint32_t msglen)
 {
-	const struct engine_config *config = &engine->config;
 	struct assembly *assembly = calloc(1, sizeof(*assembly));
 
 	assembly_free(engine, member);
@@ -73,9 +78,8 @@ static bool assembly_begin(struct engine *engine, struct member *member, uint32_
 	qb_list_init(&assembly->events);
 	assembly->member = member;
 	assembly->msglen = msglen;
-	assembly->passing = msglen > config->message_max ||
-			    (engine->assembled && engine->assembled + msglen > config->queue_total) ||
-			    !engine_rule_holds(engine, RULE_KEEP_LARGE);
+	assembly->passing =
+		(!engine->ours && is_too_much(engine, msglen)) || !engine_rule_holds(engine, RULE_KEEP_LARGE);
 	if (!assembly->passing) {
 		engine->assembled += msglen;
 	}

@@ -8,6 +8,8 @@
  *   waiting   not handed over; in stock's format the first batch may be handed over in part
  *   handed    totem has it, and it has not come back
  *   control   of the exchange (engine_exchange.c): goes before what waits, and means nothing in another ring
+ *   repeat    joins and leaves of an older ring that came back in one with a stock node, where totem may have lost them for
+ *             those who were not in the older one: said again, to engines of ours alone
  *
  * Between two rings (GATE_SETTLING) a mark is sent and nothing else. When it is back, all that totem held of older
  * rings has come out before it: what did not come back by then never will, and is sent again. And the packet that ends
@@ -347,6 +349,25 @@ static void flush_records(struct engine *engine)
 	}
 }
 
+static bool flush_repeat(struct engine *engine)
+{
+	struct batch *batch;
+
+	while ((batch = first_of(&engine->repeat)) != NULL) {
+		struct peer_repeat head;
+		struct iovec iov[2] = {{.iov_base = &head, .iov_len = sizeof(head)},
+				       {.iov_base = batch->records, .iov_len = batch->size}};
+
+		peer_head_write(engine, &head.head, PEER_REPEAT, sizeof(head), sizeof(head) + batch->size);
+		if (engine->ops.peer_mcast(engine->context, iov, 2) != 0) {
+			return false;
+		}
+		qb_list_del(&batch->of_list);
+		batch_free(batch);
+	}
+	return true;
+}
+
 /* ---- settling in a ring ---- */
 
 static void send_mark(struct engine *engine)
@@ -409,17 +430,23 @@ static void rewind_partials(struct engine *engine)
 	}
 }
 
+void outgoing_restart_partials(struct engine *engine)
+{
+	if (engine_rule_holds(engine, RULE_RESTART_LARGE)) {
+		rewind_partials(engine);
+	}
+}
+
 void outgoing_settled(struct engine *engine)
 {
 	if (engine->gate != GATE_SETTLING) {
 		return;
 	}
 	engine->gate = GATE_OPEN;
+	engine->opened = true;
 	engine->dropped = 0;
 	rewind_handed(engine);
-	if (engine_rule_holds(engine, RULE_RESTART_LARGE)) {
-		rewind_partials(engine);
-	}
+	outgoing_restart_partials(engine);
 	rewind_batches(engine, &engine->again);
 	engine->silent_visits = 0;
 	engine->ops.wake(engine->context, 0);
@@ -430,11 +457,12 @@ void outgoing_ring_changes(struct engine *engine)
 	struct batch *first = first_of(&engine->handed);
 
 	outgoing_control_clear(engine);
-	if (!engine->ours || first == NULL) {
-		return; /* what totem holds in stock's format may still come */
-	}
-	engine->next_number = first->number;
-	rewind_handed(engine);
+	list_clear(engine, &engine->repeat); /* sync says it */
+	if (engine->ours && engine->opened && first) {
+		engine->next_number = first->number;
+		rewind_handed(engine);
+	} /* else it is in stock's format, and may still come */
+	engine->opened = false;
 }
 
 /* ---- what comes back ---- */
@@ -505,24 +533,39 @@ static void batch_finish(struct engine *engine, struct batch *batch)
 	}
 }
 
-/* Joins and leaves must not be lost, whatever else is. */
-static void send_join_again(struct engine *engine, const struct batch *batch, const struct peer_item *item)
+/* The batch's join or leave, in a batch of its own, behind an older one of the same process, which goes. */
+static void copy_join(struct engine *engine, struct qb_list_head *list, const struct batch *batch,
+		      const struct peer_item *item)
 {
 	struct peer_bytes bytes = batch_sender(batch, &batch->returned);
 	struct record record = {.kind = item->kind, .detail = item->detail};
-	struct batch *again = NULL;
+	struct qb_list_head *at, *next;
+	struct batch *copy = NULL;
 	struct peer_item sender;
 	struct name name;
 
+	qb_list_for_each_safe (at, next, list) {
+		struct batch *older = qb_list_entry(at, struct batch, of_list);
+
+		if (older->size >= bytes.size && memcmp(older->records, bytes.at, bytes.size) == 0) {
+			qb_list_del(at);
+			batch_free(older);
+		}
+	}
 	if (peer_record_next(&bytes, &sender) && peer_sender_read(&sender, &name, &record.pid)) {
 		record.group = &name;
-		again = batch_of(&record, 0);
+		copy = batch_of(&record, 0);
 	}
-	if (again) {
-		qb_list_add_tail(&again->of_list, &engine->again);
+	if (copy) {
+		qb_list_add_tail(&copy->of_list, list);
 	} else {
 		engine_log(engine, LOG_CRIT, "out of memory: a join or leave is lost");
 	}
+}
+
+static bool is_join_or_leave(const struct peer_item *item)
+{
+	return item->kind == PEER_JOIN || item->kind == PEER_LEAVE;
 }
 
 /*
@@ -535,8 +578,8 @@ static void give_up_dropped(struct engine *engine)
 	struct batch *batch;
 
 	for (; engine->dropped && record_returned(engine, &item, &batch); engine->dropped--) {
-		if (item.kind == PEER_JOIN || item.kind == PEER_LEAVE) {
-			send_join_again(engine, batch, &item);
+		if (is_join_or_leave(&item)) {
+			copy_join(engine, &engine->again, batch, &item);
 		} else if (batch->partial) {
 			batch->partial->broken = true;
 		} else {
@@ -561,6 +604,10 @@ void outgoing_stock_returned(struct engine *engine, size_t size)
 	give_up_dropped(engine);
 	count_returned(engine, size);
 	if (record_returned(engine, &item, &batch)) {
+		if (engine->gate == GATE_SETTLING && is_join_or_leave(&item)) {
+			/* of an older ring: those who were not in it may have missed it */
+			copy_join(engine, &engine->repeat, batch, &item);
+		}
 		batch_finish(engine, batch);
 	}
 	flush_soon(engine);
@@ -606,7 +653,9 @@ void outgoing_token(struct engine *engine)
 static void flush_open(struct engine *engine, bool token)
 {
 	if (!engine->ours) {
-		flush_records(engine);
+		if (flush_repeat(engine)) {
+			flush_records(engine);
+		}
 		return;
 	}
 	exchange_flush(engine);
@@ -625,7 +674,7 @@ void outgoing_flush(struct engine *engine, bool token)
 	}
 	if (engine->gate != GATE_CLOSED &&
 	    (engine->gate == GATE_SETTLING || !qb_list_empty(&engine->waiting) ||
-	     !qb_list_empty(&engine->control))) {
+	     !qb_list_empty(&engine->control) || !qb_list_empty(&engine->repeat))) {
 		engine->ops.wake(engine->context, RETRY_DELAY); /* an idle ring brings no token */
 	}
 	hold_or_resume(engine);
@@ -654,6 +703,7 @@ void outgoing_init(struct engine *engine)
 	qb_list_init(&engine->waiting);
 	qb_list_init(&engine->handed);
 	qb_list_init(&engine->control);
+	qb_list_init(&engine->repeat);
 	qb_list_init(&engine->partials);
 }
 
@@ -665,6 +715,7 @@ void outgoing_destroy(struct engine *engine)
 	list_clear(engine, &engine->waiting);
 	list_clear(engine, &engine->handed);
 	list_clear(engine, &engine->control);
+	list_clear(engine, &engine->repeat);
 	qb_list_for_each_safe (at, next, &engine->partials) {
 		partial_forget_returned(engine, qb_list_entry(at, struct partial, of_engine));
 	}

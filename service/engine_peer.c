@@ -83,6 +83,12 @@ static bool hears(const struct engine *engine, const struct node *node)
 	return node->nodeid == engine->nodeid || (!engine->missed && !node->away);
 }
 
+/* Before the first SENDER: no group's name is this long. */
+static struct sender no_sender(const struct node *node)
+{
+	return (struct sender){.nodeid = node->nodeid, .group = {.length = IPC_NAME_MAX + 1}};
+}
+
 /* False: the record is malformed. */
 static bool receive_record(struct engine *engine, struct node *node, uint64_t number, struct sender *sender,
 			   const struct peer_item *item)
@@ -97,7 +103,6 @@ static bool receive_record(struct engine *engine, struct node *node, uint64_t nu
 		exchange_present(engine, node, &item->body);
 		return true;
 	default:
-		/* a record before the first SENDER has none: a group's name is never this long */
 		return sender->group.length <= IPC_NAME_MAX &&
 		       (!hears(engine, node) || receive_of_sender(engine, sender, item));
 	}
@@ -106,7 +111,7 @@ static bool receive_record(struct engine *engine, struct node *node, uint64_t nu
 static void receive_records(struct engine *engine, struct node *node, uint64_t number,
 			    struct peer_bytes records)
 {
-	struct sender sender = {.nodeid = node->nodeid, .group = {.length = IPC_NAME_MAX + 1}};
+	struct sender sender = no_sender(node);
 	struct peer_item item;
 
 	while (peer_record_next(&records, &item)) {
@@ -147,9 +152,7 @@ static void receive_batch(struct engine *engine, struct node *node, const struct
 		return;
 	}
 	if (!engine->ours) {
-		if (engine->in_sync) {
-			exchange_missed(engine, node, 0, number); /* what made this ring ours was missed */
-		}
+		exchange_missed(engine, node, 0, number); /* what made this ring ours was missed */
 		return;
 	}
 	if (!check_number(engine, node, number)) {
@@ -159,6 +162,29 @@ static void receive_batch(struct engine *engine, struct node *node, const struct
 	receive_records(engine, node, number, peer_body(head, bytes));
 	if (node->nodeid == engine->nodeid) {
 		outgoing_batch_returned(engine, number);
+	}
+}
+
+/*
+ * Joins and leaves that this node may have missed in stock's format: no news where it did not, and never for the
+ * sender.
+ */
+static void receive_repeat(struct engine *engine, struct node *node, const struct peer_head *head,
+			   const struct peer_bytes *bytes)
+{
+	struct sender sender = no_sender(node);
+	struct peer_bytes records = peer_body(head, bytes);
+	struct peer_item item;
+
+	if (!is_for_this_ring(engine, head) || engine->ours || engine->in_sync ||
+	    node->nodeid == engine->nodeid) {
+		return;
+	}
+	while (peer_record_next(&records, &item)) {
+		if (item.kind > PEER_LEAVE || !receive_record(engine, node, 0, &sender, &item)) {
+			message_complain(engine, node->nodeid, "record");
+			return;
+		}
 	}
 }
 
@@ -179,6 +205,9 @@ static void receive(struct engine *engine, struct node *node, const struct peer_
 		if (node->nodeid == engine->nodeid && is_for_this_ring(engine, head)) {
 			outgoing_settled(engine);
 		}
+		break;
+	case PEER_REPEAT:
+		receive_repeat(engine, node, head, bytes);
 		break;
 	default:
 		receive_batch(engine, node, head, bytes);

@@ -36,6 +36,8 @@ static size_t fixed_size(uint8_t kind)
 		return sizeof(struct peer_announce);
 	case PEER_MARK:
 		return sizeof(struct peer_mark);
+	case PEER_REPEAT:
+		return sizeof(struct peer_repeat);
 	case PEER_BATCH:
 		return sizeof(struct peer_batch);
 	default:
@@ -81,7 +83,8 @@ bool peer_record_next(struct peer_bytes *bytes, struct peer_item *item)
 	}
 	length = peer_u32(bytes, offsetof(struct peer_record, length));
 	/* the padding of the last one is there, too */
-	if (bytes->size - sizeof(struct peer_record) < peer_padded(length)) {
+	if (length > bytes->size - sizeof(struct peer_record) ||
+	    peer_padded(length) > bytes->size - sizeof(struct peer_record)) {
 		return false;
 	}
 	item->kind = bytes->at[offsetof(struct peer_record, kind)];
