@@ -686,6 +686,9 @@ void outgoing_sync_over(struct engine *engine)
 	engine->mark_sent = false;
 	engine->silent_visits = 0;
 	engine->ops.wake(engine->context, 0);
+	if (!engine_rule_holds(engine, RULE_SETTLE)) {
+		outgoing_settled(engine);
+	}
 }
 
 bool outgoing_is_busy(const struct engine *engine)

@@ -72,6 +72,9 @@ void engine_transitional(struct engine *engine, const uint32_t *left, size_t lef
 	size_t i;
 
 	gate_close(engine);
+	for (i = 0; i < engine->node_count && !engine_rule_holds(engine, RULE_ACCUMULATE_LEFT); i++) {
+		engine->nodes[i]->lost = false;
+	}
 	for (i = 0; i < left_count; i++) {
 		node_lost(engine, left[i]);
 	}
@@ -157,6 +160,12 @@ static bool send_downlist(struct engine *engine)
 	return true;
 }
 
+/* Whether a joinlist names this process of ours: whoever the ordered stream has as a member. */
+static bool is_named(const struct engine *engine, const struct member *member)
+{
+	return engine_rule_holds(engine, RULE_JOINLIST_ORDERED) || qb_list_empty(&member->group->departing);
+}
+
 bool sync_take_own_joinlist(struct engine *engine)
 {
 	struct node *self = node_find(engine, engine->nodeid);
@@ -179,11 +188,13 @@ bool sync_take_own_joinlist(struct engine *engine)
 		}
 		qb_list_for_each (at, &self->members) {
 			const struct member *member = qb_list_entry(at, struct member, of_node);
-			struct wire_joinlist_entry *entry =
-				&engine->own_joinlist[engine->own_joinlist_count++];
+			struct wire_joinlist_entry *entry = &engine->own_joinlist[engine->own_joinlist_count];
 
-			entry->pid = member->pid;
-			name_write(&entry->group, &member->group->name);
+			if (is_named(engine, member)) {
+				entry->pid = member->pid;
+				name_write(&entry->group, &member->group->name);
+				engine->own_joinlist_count++;
+			}
 		}
 	}
 	engine->own_joinlist_taken = true;
