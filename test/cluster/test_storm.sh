@@ -7,4 +7,4 @@ engine=${CPG_ENGINE:-ours}
 if [[ -n ${CPG_LONG:-} && $engine == ours && ${CPG_LIB:-ours} == ours ]]; then
 	exec "$storm" --engine ours,stock --changes 50 --stock-must-fail
 fi
-exec "$storm" --engine "$engine" --changes 10 --laps short:100,default:300,short:max
+exec "$storm" --engine "$engine" --changes 10 --seed 30 --laps short:100,default:300,short:max
