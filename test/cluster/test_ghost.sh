@@ -18,6 +18,14 @@ wait_merge()
 	((status == 0)) || fail "node 3 does not merge"
 }
 
+# Stock up to 3.1.10 has the fault that this test is about; it keeps the ghost, so that is the end of its run.
+ghost_seen()
+{
+	[[ ${CPG_ENGINE:-ours} == stock ]] || fail "a ghost on node $1: $(node_groups "$1")"
+	step "a ghost on node $1, as this version of stock has them: $(node_groups "$1" | tr '\n' ' ')"
+	return 1
+}
+
 cluster_init --nodes 3
 cluster_conf crypto=nss debug=on
 cluster_boot
@@ -42,8 +50,9 @@ for ((round = 1; round <= ${CPG_ROUNDS:-6}; round++)); do
 	nodes_wait_ring "1 2"
 	clients_agree one two
 	clients_barrier one one two
-	[[ $(node_groups 1 | wc -l) == 2 ]] || fail "a ghost on node 1: $(node_groups 1)"
-	[[ $(node_groups 2 | wc -l) == 2 ]] || fail "a ghost on node 2: $(node_groups 2)"
+	for n in 1 2; do
+		[[ $(node_groups "$n" | wc -l) == 2 ]] || ghost_seen "$n" || break 2
+	done
 done
 echo "merged before it died in $(client_count one " joined .*3:[0-9]*:nodeup") of $((round - 1)) rounds"
 exit 0
