@@ -42,8 +42,8 @@ struct segment_control {
 	 */
 	_Atomic uint64_t mcast_bytes_taken;
 	/*
-	 * Not 0 while a member of the client's group on this node is behind with reading: over client_queue, and
-	 * then until half of that is left or it is gone. The library refuses sends with CS_ERR_TRY_AGAIN
+	 * Not 0 while a member of the client's group, on this node or on another one of a ring of ours, is behind with
+	 * reading: over client_queue, and then until half of that is left or it is gone. The library refuses sends with CS_ERR_TRY_AGAIN
 	 * meanwhile. A hint: stored and read relaxed.
 	 */
 	_Atomic uint32_t receiver_behind;

@@ -308,10 +308,10 @@ cs_error_t cpg_leave(cpg_handle_t handle, const struct cpg_name *group);
  * waits; and all are delivered as one message or none is. While one such message is under way on a handle
  * another one is refused.
  *
- * With our engine a message is refused also while a member of the group on this node has more than
- * client_queue (corosync_cpg(8)) waiting, and then until half of that is left: a receiver that is behind
- * slows its senders. That member may be the caller: dispatch before trying again. Where all nodes run our
- * engine, so does a member on any of them.
+ * With our engine a message is refused also while a member of the group has more than client_queue
+ * (corosync_cpg(8)) waiting, and then until half of that is left: a receiver that is behind slows its senders.
+ * That member may be the caller: dispatch before trying again. In a ring with a stock node, members on other
+ * nodes don't count.
  *
  * CS_ERR_INVALID_PARAM  iovec or an iov_base is NULL where there should be bytes
  * CS_ERR_NOT_EXIST      the handle is in no group: it did not join, or it left
@@ -356,7 +356,7 @@ cs_error_t cpg_local_get(cpg_handle_t handle, unsigned int *local_nodeid);
 
 /*
  * Whether cpg_mcast_joined() of a message up to the atomic size would answer CS_ERR_TRY_AGAIN at this moment, if
- * the handle were in a group, a receiver on this node that is behind included.
+ * the handle were in a group, a receiver that is behind included.
  *   flow_control_enabled  out
  *
  * Does not wait with our engine, except behind a call of another thread on this handle. With a stock engine, after a refusal for want of room, it asks corosync a
