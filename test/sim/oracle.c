@@ -73,6 +73,11 @@ uint64_t oracle_seen(const struct oracle *oracle, enum oracle_kind kind)
 	return oracle->seen[kind];
 }
 
+uint64_t oracle_weak(const struct oracle *oracle, enum oracle_kind kind)
+{
+	return oracle->weak[kind];
+}
+
 uint64_t oracle_violations(const struct oracle *oracle)
 {
 	uint64_t sum = 0;
@@ -89,22 +94,42 @@ const char *oracle_first(const struct oracle *oracle)
 	return oracle->first;
 }
 
-void oracle_fail(struct oracle *oracle, enum oracle_kind kind, const char *format, ...)
+static void fail(struct oracle *oracle, bool mixed, enum oracle_kind kind, const char *format,
+		 va_list arguments)
 {
 	char text[400];
 	int length = snprintf(text, sizeof(text), "%s: ", kind_names[kind]);
-	va_list arguments;
 
-	va_start(arguments, format);
 	vsnprintf(text + length, sizeof(text) - (size_t)length, format, arguments);
-	va_end(arguments);
-	oracle->seen[kind]++;
-	if (oracle->first == NULL) {
+	if (mixed) {
+		oracle->weak[kind]++;
+	} else {
+		oracle->seen[kind]++;
+	}
+	if (oracle->first == NULL && !mixed) {
 		oracle->first = strdup(text);
 	}
 	if (oracle->trace) {
-		fprintf(oracle->trace, "  VIOLATION   %s\n", text);
+		fprintf(oracle->trace, "  %s   %s\n", mixed ? "mixed ring" : "VIOLATION ", text);
 	}
+}
+
+void oracle_fail(struct oracle *oracle, enum oracle_kind kind, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	fail(oracle, false, kind, format, arguments);
+	va_end(arguments);
+}
+
+void oracle_judge(struct oracle *oracle, bool mixed, enum oracle_kind kind, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	fail(oracle, mixed, kind, format, arguments);
+	va_end(arguments);
 }
 
 void oracle_totals(const struct oracle *oracle, struct oracle_totals *totals)
@@ -149,6 +174,15 @@ static uint32_t *copy_ids(const uint32_t *ids, size_t count)
 	return copy;
 }
 
+void oracle_ring(struct oracle *oracle, uint32_t at, bool mixed)
+{
+	struct oracle_node *node = &oracle->nodes[at];
+
+	node->through_mixed |= node->pending && node->mixed;
+	node->pending = true;
+	node->mixed = mixed;
+}
+
 void oracle_activation(struct oracle *oracle, uint32_t at, uint64_t ring, uint64_t path,
 		       const uint32_t *members, size_t member_count, const uint32_t *left, size_t left_count)
 {
@@ -163,10 +197,51 @@ void oracle_activation(struct oracle *oracle, uint32_t at, uint64_t ring, uint64
 		.member_count = member_count,
 		.left = copy_ids(left, left_count),
 		.left_count = left_count,
+		.mixed = node->mixed,
+		.through_mixed = node->through_mixed,
 	};
+	node->pending = node->through_mixed = false;
+}
+
+bool met_mixed(const struct oracle_node *node, size_t from, size_t to)
+{
+	size_t i;
+
+	for (i = from; i <= to && i < node->count; i++) {
+		if (node->activations[i].mixed || (i > from && node->activations[i].through_mixed)) {
+			return true;
+		}
+	}
+	if (to + 1 < node->count) {
+		return node->activations[to + 1].through_mixed;
+	}
+	return node->through_mixed || (node->pending && node->mixed);
 }
 
 /* ---- sessions ---- */
+
+size_t earliest_activation(const struct session *session)
+{
+	size_t heard = session->segment_count ? session->segments[session->segment_count - 1].activation
+					      : NO_ACTIVATION;
+
+	if (heard != NO_ACTIVATION) {
+		return heard;
+	}
+	return session->began_in ? session->began_in - 1 : 0;
+}
+
+size_t latest_activation(const struct oracle *oracle, const struct session *session)
+{
+	size_t heard = session->segment_count ? session->segments[session->segment_count - 1].activation
+					      : NO_ACTIVATION;
+	size_t count = oracle->nodes[session->node].count;
+
+	if (heard != NO_ACTIVATION) {
+		return heard;
+	}
+	return count ? count - 1 : 0;
+}
 
 void session_end(struct oracle *oracle, struct session *session)
 {
@@ -192,6 +267,7 @@ uint32_t oracle_join(struct oracle *oracle, uint32_t node, uint32_t pid, unsigne
 	session->old = old;
 	session->began_in = oracle->nodes[node].count;
 	deeds = deeds_of(oracle, address_of(session->nodeid, pid), group);
+	session->self_since = earliest_activation(session);
 	session->again = deeds->joins++ > 0;
 	/* accepted again: its earlier leave was delivered before, even if not yet heard */
 	if (deeds->newest && oracle->sessions[deeds->newest].ended == 0) {
@@ -251,9 +327,12 @@ void check_self_delivery(struct oracle *oracle, uint32_t at, uint64_t accepted)
 	uint64_t last = last_of(oracle, at, at)->last;
 
 	if (last < accepted) {
-		oracle_fail(oracle, ORACLE_SELF_DELIVERY,
-			    "session %u of node %u heard its message %llu last, sent %llu", at,
-			    session->nodeid, (unsigned long long)last, (unsigned long long)accepted);
+		oracle_judge(oracle,
+			     met_mixed(&oracle->nodes[session->node], session->self_since,
+				       latest_activation(oracle, session)),
+			     ORACLE_SELF_DELIVERY,
+			     "session %u of node %u heard its message %llu last, sent %llu", at,
+			     session->nodeid, (unsigned long long)last, (unsigned long long)accepted);
 	}
 }
 

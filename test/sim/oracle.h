@@ -7,6 +7,10 @@
  *   path      which ring changes a node went through since its last activation, and with whom: nodes with equal
  *             paths came together and must have heard the same
  *   segment   what a session heard in one ring, up to and including the views that the next activation made
+ *   mixed     a ring with a node that speaks stock's wire format alone. Messages may get lost there, to some or to all,
+ *             because totem loses them and nothing in that format shows it. Loss, disagreement on messages and
+ *             missing self-delivery are only counted where a mixed ring may have caused them; everything else is held
+ *             against the contract as in rings of ours.
  *
  * Most is checked as it is heard (oracle.c); what needs several processes' histories is checked at the end
  * (oracle_history.c).
@@ -60,6 +64,8 @@ void oracle_free(struct oracle *oracle);
 const char *oracle_kind_name(enum oracle_kind kind);
 uint64_t oracle_seen(const struct oracle *oracle, enum oracle_kind kind);
 uint64_t oracle_violations(const struct oracle *oracle);
+/* How often mixed rings broke what is promised in rings of ours. */
+uint64_t oracle_weak(const struct oracle *oracle, enum oracle_kind kind);
 /* The first violation in words, or NULL. */
 const char *oracle_first(const struct oracle *oracle);
 void oracle_fail(struct oracle *oracle, enum oracle_kind kind, const char *format, ...)
@@ -70,7 +76,9 @@ void oracle_fail(struct oracle *oracle, enum oracle_kind kind, const char *forma
 /* A node starts; the result stands for it until it crashes. */
 uint32_t oracle_node(struct oracle *oracle, uint32_t nodeid);
 void oracle_node_gone(struct oracle *oracle, uint32_t node);
-/* `left`: all that were in a left list since the node's last activation. */
+/* A regular configuration: the node is in a ring now, which it may or may not come to activate. */
+void oracle_ring(struct oracle *oracle, uint32_t node, bool mixed);
+/* It is activated. `left`: all that were in a left list since the node's last activation. */
 void oracle_activation(struct oracle *oracle, uint32_t node, uint64_t ring, uint64_t path,
 		       const uint32_t *members, size_t member_count, const uint32_t *left, size_t left_count);
 

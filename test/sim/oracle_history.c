@@ -20,6 +20,7 @@ struct window {
 	uint32_t session;
 	bool whole; /* it heard all that its node heard until then */
 	bool by_join;
+	bool mixed;
 	const struct heard_key *keys;
 	size_t count;
 	uint64_t start_view;
@@ -91,6 +92,7 @@ static size_t collect(const struct oracle *oracle, struct window **windows)
 				.session = (uint32_t)i,
 				.whole = !is_last || (!session->dead && !session->over && !node->gone),
 				.by_join = segment->by_join,
+				.mixed = met_mixed(node, activation, activation),
 				.keys = session->keys + segment->first,
 				.count = segment->count,
 				.start_view = segment->start_view,
@@ -234,8 +236,7 @@ static bool is_earlier(const struct oracle *oracle, const struct window *part, c
 	return whole->by_join && ended && ended < oracle->sessions[whole->session].began;
 }
 
-/* Windows of nodes that went on together. */
-static void compare_cohort(struct oracle *oracle, const struct window *windows, size_t count)
+static void compare_all(struct oracle *oracle, const struct window *windows, size_t count, bool mixed)
 {
 	const struct window *longest = longest_of(windows, count);
 	size_t i;
@@ -248,15 +249,58 @@ static void compare_cohort(struct oracle *oracle, const struct window *windows, 
 			continue;
 		}
 		if (other->whole ? !whole_agrees(longest, other) : !part_agrees(oracle, longest, other)) {
-			oracle_fail(oracle, ORACLE_AGREEMENT,
-				    "group %u, ring %llu: sessions %u (node %u) and %u (node %u) heard "
-				    "different things",
-				    other->group, (unsigned long long)other->ring, longest->session,
-				    oracle->sessions[longest->session].nodeid, other->session,
-				    oracle->sessions[other->session].nodeid);
+			oracle_judge(oracle, mixed, ORACLE_AGREEMENT,
+				     "group %u, ring %llu: sessions %u (node %u) and %u (node %u) heard "
+				     "different things",
+				     other->group, (unsigned long long)other->ring, longest->session,
+				     oracle->sessions[longest->session].nodeid, other->session,
+				     oracle->sessions[other->session].nodeid);
 			trace_window(oracle, longest);
 			trace_window(oracle, other);
 		}
+	}
+}
+
+static struct heard_key *copy_views(const struct window *window, size_t *count)
+{
+	struct heard_key *views = sim_alloc(window->count * sizeof(*views));
+	size_t i;
+
+	*count = 0;
+	for (i = 0; i < window->count; i++) {
+		if (!window->keys[i].is_message) {
+			views[(*count)++] = window->keys[i];
+		}
+	}
+	return views;
+}
+
+/* Which messages were heard is nobody's to agree on in a mixed ring; views are. */
+static void compare_views(struct oracle *oracle, const struct window *windows, size_t count)
+{
+	struct window *views = sim_alloc(count * sizeof(*views));
+	struct heard_key **keys = sim_alloc(count * sizeof(*keys));
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		views[i] = windows[i];
+		keys[i] = copy_views(&windows[i], &views[i].count);
+		views[i].keys = keys[i];
+	}
+	compare_all(oracle, views, count, false);
+	for (i = 0; i < count; i++) {
+		free(keys[i]);
+	}
+	free(keys);
+	free(views);
+}
+
+/* Windows of nodes that went on together. */
+static void compare_cohort(struct oracle *oracle, const struct window *windows, size_t count)
+{
+	compare_all(oracle, windows, count, windows->mixed);
+	if (windows->mixed) {
+		compare_views(oracle, windows, count);
 	}
 }
 

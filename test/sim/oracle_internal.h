@@ -14,11 +14,16 @@ struct activation {
 	uint64_t ring, path;
 	uint32_t *members, *left;
 	size_t member_count, left_count;
+	bool mixed;
+	bool through_mixed; /* a mixed ring lay between it and the one activated before */
 };
 
 struct oracle_node {
 	uint32_t nodeid;
 	bool gone;
+	bool mixed;	    /* the ring that it is in */
+	bool pending;	    /* and which is not activated */
+	bool through_mixed; /* since its last activation it left a mixed ring that was never activated */
 	struct activation *activations;
 	size_t count, capacity;
 };
@@ -30,6 +35,7 @@ struct seen_member {
 	uint64_t since_totem; /* session->totems when it came in */
 	uint32_t sender;      /* session whose messages were heard, 0: none yet */
 	uint64_t last;	      /* its last message */
+	size_t since;	      /* activation in which that, or itself, came at the earliest */
 };
 
 struct heard_key {
@@ -56,6 +62,7 @@ struct session {
 	uint64_t began, ended; /* moments of oracle->moment; ended 0: still there */
 	size_t began_in, ended_in; /* activations of its node at these moments */
 	uint64_t accepted, accepted_at_leave;
+	size_t self_since; /* as seen_member.since, of itself */
 
 	struct seen_member *view;
 	size_t view_count, view_capacity;
@@ -93,7 +100,7 @@ struct deeds {
 
 struct oracle {
 	FILE *trace;
-	uint64_t seen[ORACLE_KINDS];
+	uint64_t seen[ORACLE_KINDS], weak[ORACLE_KINDS];
 	char *first;
 	uint64_t moment; /* counts joins and ends of sessions */
 	struct oracle_node *nodes;
@@ -124,6 +131,14 @@ struct deeds *deeds_of(struct oracle *oracle, uint64_t address, unsigned int gro
 struct last_heard *last_of(struct oracle *oracle, uint32_t receiver, uint32_t sender);
 
 /* ---- oracle.c ---- */
+/* As oracle_fail, of something that mixed rings may bring about: only counted if `mixed`. */
+void oracle_judge(struct oracle *oracle, bool mixed, enum oracle_kind kind, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* Whether the node was in a mixed ring from activation `from` to `to` or on the way from there to the next. */
+bool met_mixed(const struct oracle_node *node, size_t from, size_t to);
+/* The activation that the session is in, by what it heard: at the earliest and at the latest. */
+size_t earliest_activation(const struct session *session);
+size_t latest_activation(const struct oracle *oracle, const struct session *session);
 void session_end(struct oracle *oracle, struct session *session);
 /* All that was accepted up to number `accepted` has come back to its sender. */
 void check_self_delivery(struct oracle *oracle, uint32_t session, uint64_t accepted);

@@ -10,6 +10,7 @@
 static void check_loss(struct oracle *oracle, uint32_t at, struct seen_member *member, uint32_t sender,
 		       uint64_t number)
 {
+	const struct session *session = &oracle->sessions[at];
 	uint64_t expected = number;
 
 	if (member->sender == sender) {
@@ -18,13 +19,17 @@ static void check_loss(struct oracle *oracle, uint32_t at, struct seen_member *m
 		expected = 1;
 	}
 	if (number > expected) {
-		oracle_fail(oracle, ORACLE_LOSS,
-			    "session %u of node %u hears message %llu of session %u of node %u, not %llu", at,
-			    oracle->sessions[at].nodeid, (unsigned long long)number, sender,
-			    oracle->sessions[sender].nodeid, (unsigned long long)expected);
+		oracle_judge(oracle,
+			     met_mixed(&oracle->nodes[session->node], member->since,
+				       latest_activation(oracle, session)),
+			     ORACLE_LOSS,
+			     "session %u of node %u hears message %llu of session %u of node %u, not %llu",
+			     at, session->nodeid, (unsigned long long)number, sender,
+			     oracle->sessions[sender].nodeid, (unsigned long long)expected);
 	}
 	member->sender = sender;
 	member->last = number;
+	member->since = earliest_activation(session);
 }
 
 void oracle_hears_message(struct oracle *oracle, uint32_t at, uint32_t sender, uint32_t nodeid, uint32_t pid,
@@ -64,6 +69,7 @@ void oracle_hears_message(struct oracle *oracle, uint32_t at, uint32_t sender, u
 			check_loss(oracle, at, member, sender, number);
 		}
 		last->last = number;
+		session->self_since = sender == at ? earliest_activation(session) : session->self_since;
 	}
 	session->last_reason = 0;
 	heard(session, oracle_mix(address_of(sender, 0) ^ number), 0, true);

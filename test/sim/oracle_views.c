@@ -42,8 +42,10 @@ static bool view_add(struct session *session, uint64_t address, uint32_t reason)
 				 sizeof(struct seen_member));
 	memmove(&session->view[at + 1], &session->view[at],
 		(session->view_count - at) * sizeof(struct seen_member));
-	session->view[at] =
-		(struct seen_member){.address = address, .reason = reason, .since_totem = session->totems};
+	session->view[at] = (struct seen_member){.address = address,
+						 .reason = reason,
+						 .since_totem = session->totems,
+						 .since = earliest_activation(session)};
 	session->view_count++;
 	session->view_hash ^= member_hash(address);
 	return true;

@@ -283,6 +283,20 @@ static void service_transitional(void *context, const uint32_t *members, size_t 
 	engine_transitional(node->engine, left, left_count);
 }
 
+/* A node of its ring speaks stock's format: as it was started when the ring formed. */
+static bool is_mixed(const struct sim_node *node)
+{
+	const struct ring *ring = node->totem->ring;
+	size_t i;
+
+	for (i = 0; i < ring->count; i++) {
+		if (node->world->speaks_stock[ring->members[i].incarnation]) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void service_regular(void *context, const uint32_t *members, size_t count,
 			    const struct memb_ring_id *ring_id)
 {
@@ -292,6 +306,7 @@ static void service_regular(void *context, const uint32_t *members, size_t count
 	node->member_count = count;
 	node->ring_seq = ring_id->seq;
 	node->path = oracle_mix(node->path ^ ring_id->seq);
+	oracle_ring(node->world->oracle, node->oracle_node, is_mixed(node));
 	engine_regular(node->engine, ring_id);
 }
 
@@ -438,11 +453,24 @@ void node_request(struct sim_client *client)
 
 /* ---- life ---- */
 
-void node_boot(struct sim_node *node)
+static void remember_format(struct sim_node *node, bool stock)
 {
 	struct sim_world *world = node->world;
 
-	node->engine = engine_create(&node_ops, node, &world->config.engine);
+	world->speaks_stock = sim_grow(world->speaks_stock, &world->speaks_stock_capacity,
+				       node->incarnation + 1, sizeof(bool));
+	world->speaks_stock[node->incarnation] = stock;
+	world->any_stock |= stock;
+}
+
+void node_boot(struct sim_node *node)
+{
+	struct sim_world *world = node->world;
+	struct engine_config config = world->config.engine;
+
+	config.wire_stock = node->totem->index < world->config.stock_nodes &&
+			    sim_percent(&world->clock, world->config.stock_boots);
+	node->engine = engine_create(&node_ops, node, &config);
 	if (node->engine == NULL) {
 		oracle_fail(world->oracle, ORACLE_CONTEXT, "no engine");
 		return;
@@ -454,10 +482,30 @@ void node_boot(struct sim_node *node)
 	node->first_asking = NULL;
 	node->left_count = node->member_count = 0;
 	node->ring_seq = 0;
-	sim_trace(&world->clock, "node %u: starts", node->totem->nodeid);
+	sim_trace(&world->clock, "node %u: starts%s", node->totem->nodeid,
+		  config.wire_stock ? ", speaks stock's wire format" : "");
 	totem_start(node->totem, &node_service, node);
 	node->incarnation = node->totem->incarnation;
+	remember_format(node, config.wire_stock);
 	node->path = oracle_mix(node->incarnation << 32 | node->totem->nodeid);
+}
+
+static void add_counts(struct sim_counts *counts, const struct engine *engine)
+{
+	struct engine_stats stats;
+
+	engine_stats(engine, &stats);
+	counts->gaps += stats.gaps;
+	counts->lost += stats.lost;
+}
+
+static void engine_end(struct sim_node *node)
+{
+	if (node->engine) {
+		add_counts(&node->world->ended, node->engine);
+		engine_destroy(node->engine);
+		node->engine = NULL;
+	}
 }
 
 static void clients_free(struct sim_node *node)
@@ -476,8 +524,7 @@ void node_crash(struct sim_node *node)
 	node->world->stats.crashes++;
 	clients_free(node);
 	oracle_node_gone(node->world->oracle, node->oracle_node);
-	engine_destroy(node->engine);
-	node->engine = NULL;
+	engine_end(node);
 	totem_crash(node->totem);
 }
 
@@ -545,19 +592,31 @@ void world_free(struct sim_world *world)
 	for (i = 0; i < world->config.totem.nodes; i++) {
 		struct sim_node *node = &world->nodes[i];
 
-		if (node->engine) {
-			clients_free(node);
-			engine_destroy(node->engine);
-		}
+		clients_free(node);
+		engine_end(node);
 		for (j = 0; j < node->client_count; j++) {
 			client_free(node->clients[j]);
 		}
 		free(node->clients);
 	}
 	free(world->nodes);
+	free(world->speaks_stock);
 	totem_free(&world->totem);
 	oracle_free(world->oracle);
 	sim_clock_free(&world->clock);
+}
+
+struct sim_counts world_counts(const struct sim_world *world)
+{
+	struct sim_counts counts = world->ended;
+	unsigned int i;
+
+	for (i = 0; i < world->config.totem.nodes; i++) {
+		if (world->nodes[i].engine) {
+			add_counts(&counts, world->nodes[i].engine);
+		}
+	}
+	return counts;
 }
 
 static bool is_quiet(const struct sim_node *node)

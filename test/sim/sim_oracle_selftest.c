@@ -661,6 +661,116 @@ START_TEST(sees_leave_that_never_ends)
 }
 END_TEST
 
+/* ---- mixed rings: what is only counted there, and what not ---- */
+
+static void next_ring(uint64_t ring, bool mixed)
+{
+	int i;
+
+	for (i = 1; i <= 2; i++) {
+		oracle_ring(oracle, node[i], mixed);
+		oracle_activation(oracle, node[i], ring, ring * 100, both, 2, NULL, 0);
+	}
+	oracle_hears_totem(oracle, a, ring, both, 2);
+	oracle_hears_totem(oracle, b, ring, both, 2);
+}
+
+static void expect_weak(enum oracle_kind kind)
+{
+	expect_none();
+	ck_assert_uint_gt(oracle_weak(oracle, kind), 0);
+}
+
+START_TEST(counts_loss_in_mixed_ring)
+{
+	both_join();
+	next_ring(8, true);
+	send(a, 3);
+	hears(a, a, 1);
+	hears(a, a, 2);
+	hears(a, a, 3);
+	hears(b, a, 1);
+	hears(b, a, 3);
+	expect_weak(ORACLE_LOSS);
+	ck_assert_uint_eq(oracle_weak(oracle, ORACLE_AGREEMENT), 1);
+}
+END_TEST
+
+/* Message 1 may have been lost in the mixed ring that lay between, although nobody activated it. */
+START_TEST(counts_loss_through_mixed_ring)
+{
+	both_join();
+	send(b, 2);
+	hears(b, b, 1);
+	oracle_ring(oracle, node[1], true);
+	oracle_ring(oracle, node[2], true);
+	next_ring(12, false);
+	hears(a, b, 2);
+	hears(b, b, 2);
+	expect_weak(ORACLE_LOSS);
+}
+END_TEST
+
+START_TEST(counts_missing_self_delivery_in_mixed_ring)
+{
+	both_join();
+	next_ring(8, true);
+	send(a, 1);
+	expect_weak(ORACLE_SELF_DELIVERY);
+}
+END_TEST
+
+/* What was heard in a ring of ours is behind what the mixed one lost. */
+START_TEST(sees_loss_behind_mixed_ring)
+{
+	both_join();
+	next_ring(8, true);
+	send(a, 4);
+	next_ring(12, false);
+	hears(a, a, 2);
+	hears(b, a, 2);
+	hears(a, a, 4);
+	hears(b, a, 4);
+	expect_only(ORACLE_LOSS);
+	ck_assert_uint_eq(oracle_seen(oracle, ORACLE_LOSS), 2);
+}
+END_TEST
+
+START_TEST(sees_disagreement_behind_mixed_ring)
+{
+	both_join();
+	next_ring(8, true);
+	send(a, 1);
+	next_ring(12, false);
+	hears(a, a, 1);
+	expect_only(ORACLE_AGREEMENT);
+}
+END_TEST
+
+START_TEST(sees_order_in_mixed_ring)
+{
+	both_join();
+	next_ring(8, true);
+	send(a, 2);
+	hears(a, a, 1);
+	hears(a, a, 2);
+	hears(b, a, 2);
+	hears(b, a, 1);
+	expect(ORACLE_FIFO);
+}
+END_TEST
+
+START_TEST(sees_different_views_in_mixed_ring)
+{
+	both_join();
+	next_ring(8, true);
+	oracle_dead(oracle, oracle_join(oracle, node[2], 21, 0, true));
+	hears_change(a, MEMBERS(10, 20, 21), 21, REASON_JOIN);
+	hears_change(a, MEMBERS(10, 20), 21, REASON_PROCDOWN);
+	expect(ORACLE_AGREEMENT);
+}
+END_TEST
+
 /* What the simulator itself reports. */
 START_TEST(counts_what_it_is_told)
 {
@@ -721,6 +831,13 @@ int main(void)
 		sees_view_that_is_not_the_truth,
 		sees_join_that_never_ends,
 		sees_leave_that_never_ends,
+		counts_loss_in_mixed_ring,
+		counts_loss_through_mixed_ring,
+		counts_missing_self_delivery_in_mixed_ring,
+		sees_loss_behind_mixed_ring,
+		sees_disagreement_behind_mixed_ring,
+		sees_order_in_mixed_ring,
+		sees_different_views_in_mixed_ring,
 		counts_what_it_is_told,
 	};
 	Suite *suite = suite_create("oracle");

@@ -30,6 +30,20 @@ struct run {
 
 /* ---- what a seed means ---- */
 
+/* Which nodes speak stock's wire format: half of the seeds know none, in the others one does, or several at times. */
+static void choose_stock(struct sim_clock *dice, struct sim_world_config *config)
+{
+	uint64_t kind = sim_below(dice, 8);
+
+	if (kind < 2) {
+		config->stock_nodes = 1;
+		config->stock_boots = (unsigned int)sim_between(dice, 50, 100);
+	} else if (kind < 4) {
+		config->stock_nodes = config->totem.nodes;
+		config->stock_boots = (unsigned int)sim_between(dice, 10, 60);
+	}
+}
+
 static void config_choose(struct sim_clock *dice, const struct options *options,
 			  struct sim_world_config *config)
 {
@@ -70,6 +84,7 @@ static void config_choose(struct sim_clock *dice, const struct options *options,
 		config->large = 20;
 	}
 	config->fragmented = sim_percent(dice, 50) ? 4 : 0;
+	choose_stock(dice, config);
 }
 
 /* ---- the schedule ---- */
@@ -250,10 +265,13 @@ static void begin(struct run *run)
 struct totals {
 	struct oracle_totals oracle;
 	uint64_t rings, behind_gap, late, aborted, evictions, accepted, seeds, chain_drops;
+	struct sim_counts counts;
+	uint64_t mixed_seeds, mixed_loss, mixed_agreement, mixed_self;
 };
 
 static void totals_add(struct totals *totals, const struct sim_world *world)
 {
+	struct sim_counts counts = world_counts(world);
 	struct oracle_totals oracle;
 
 	oracle_totals(world->oracle, &oracle);
@@ -268,7 +286,28 @@ static void totals_add(struct totals *totals, const struct sim_world *world)
 	totals->chain_drops += world->totem.stats.chain_drops;
 	totals->evictions += world->stats.evictions;
 	totals->accepted += world->stats.accepted;
+	totals->counts.gaps += counts.gaps;
+	totals->counts.lost += counts.lost;
+	totals->mixed_seeds += world->any_stock;
+	totals->mixed_loss += oracle_weak(world->oracle, ORACLE_LOSS);
+	totals->mixed_agreement += oracle_weak(world->oracle, ORACLE_AGREEMENT);
+	totals->mixed_self += oracle_weak(world->oracle, ORACLE_SELF_DELIVERY);
 	totals->seeds++;
+}
+
+/* Totem as it is loses no batch; and without stock nodes nothing else that was accepted. */
+static void judge_counts(struct sim_world *world)
+{
+	struct sim_counts counts = world_counts(world);
+
+	if (counts.gaps) {
+		oracle_fail(world->oracle, ORACLE_LOSS, "engines missed %llu batches",
+			    (unsigned long long)counts.gaps);
+	}
+	if (counts.lost && !world->any_stock) {
+		oracle_fail(world->oracle, ORACLE_LOSS, "engines gave up %llu messages",
+			    (unsigned long long)counts.lost);
+	}
 }
 
 /* True: no violation. */
@@ -292,6 +331,7 @@ static bool run_seed(uint64_t seed, const struct options *options, struct totals
 	heal(&run);
 	come_to_rest(&run);
 	oracle_finish(run.world.oracle);
+	judge_counts(&run.world);
 	good = oracle_violations(run.world.oracle) == 0;
 	if (!good) {
 		printf("seed %llu: %llu violations, first: %s\n", (unsigned long long)seed,
@@ -308,14 +348,18 @@ static void tell(const struct totals *totals, uint64_t failed)
 	printf("%llu seeds, %llu failed: %llu rings (%llu syncs aborted, %llu late activations, %llu "
 	       "messages behind gaps), "
 	       "%llu sessions, %llu sent, %llu heard, %llu views, %llu histories compared, %llu evictions, "
-	       "%llu chain drops\n",
+	       "%llu chain drops, %llu gaps; in %llu seeds with stock nodes %llu losses, %llu "
+	       "disagreements, %llu own messages missing, %llu given up\n",
 	       (unsigned long long)totals->seeds, (unsigned long long)failed,
 	       (unsigned long long)totals->rings, (unsigned long long)totals->aborted,
 	       (unsigned long long)totals->late, (unsigned long long)totals->behind_gap,
 	       (unsigned long long)totals->oracle.sessions, (unsigned long long)totals->accepted,
 	       (unsigned long long)totals->oracle.messages, (unsigned long long)totals->oracle.views,
 	       (unsigned long long)totals->oracle.compared, (unsigned long long)totals->evictions,
-	       (unsigned long long)totals->chain_drops);
+	       (unsigned long long)totals->chain_drops, (unsigned long long)totals->counts.gaps,
+	       (unsigned long long)totals->mixed_seeds, (unsigned long long)totals->mixed_loss,
+	       (unsigned long long)totals->mixed_agreement, (unsigned long long)totals->mixed_self,
+	       (unsigned long long)totals->counts.lost);
 }
 
 static int run_seeds(const struct options *options)

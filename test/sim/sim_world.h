@@ -48,11 +48,18 @@ struct sim_world_config {
 	unsigned int groups;
 	size_t event_room; /* bytes of events that a connection's buffer holds */
 	unsigned int slip; /* percent of looks at a switched-off request channel that still take a request */
-	unsigned int rogues;	 /* percent of clients that send garbage */
-	unsigned int slow;	 /* percent of clients that read slowly */
-	unsigned int burst;	 /* messages that a client sends at once, at most */
-	unsigned int large;	 /* percent of messages of up to 60 kB */
-	unsigned int fragmented; /* percent of messages in fragments */
+	unsigned int rogues;	  /* percent of clients that send garbage */
+	unsigned int slow;	  /* percent of clients that read slowly */
+	unsigned int burst;	  /* messages that a client sends at once, at most */
+	unsigned int large;	  /* percent of messages of up to 60 kB */
+	unsigned int fragmented;  /* percent of messages in fragments */
+	unsigned int stock_nodes; /* of them, the first, may be told to speak stock's wire format alone */
+	unsigned int stock_boots; /* and are, in this percentage of their starts */
+};
+
+/* Of struct engine_stats, summed up. */
+struct sim_counts {
+	uint64_t gaps, lost;
 };
 
 struct sim_world {
@@ -62,10 +69,14 @@ struct sim_world {
 	struct oracle *oracle;
 	struct sim_node *nodes;
 	unsigned int next_client;
-	bool healing; /* clients read fast and start nothing new */
+	bool healing;	    /* clients read fast and start nothing new */
+	bool *speaks_stock; /* by incarnation of a node: ever since it started */
+	size_t speaks_stock_capacity;
+	bool any_stock;
 	struct {
 		uint64_t accepted, joins, leaves, deaths, evictions, rogue_requests, crashes, again;
 	} stats;
+	struct sim_counts ended; /* of engines that are no more */
 };
 
 /* One request or event on its way. */
@@ -129,6 +140,8 @@ void world_init(struct sim_world *world, uint64_t seed, const struct sim_world_c
 void world_free(struct sim_world *world);
 /* Nothing in totem, engines idle, requests answered, events read. */
 bool world_is_quiet(const struct sim_world *world);
+/* What all engines counted, those that are no more as well. */
+struct sim_counts world_counts(const struct sim_world *world);
 /* What still waits, into the trace. */
 void world_dump(const struct sim_world *world);
 
