@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the executive does with a configuration change, as far as a service can notice: see sim_totem.h for the
- * order. Two services take part in sync: ours and one behind it, so the end of the whole sync comes later than our
- * activation.
+ * order. Three services take part in sync, ours in the middle: its turn comes later than sync_init, and the end of the
+ * whole sync later than its activation.
  */
 #include <string.h>
 
@@ -17,8 +17,7 @@ void executive_start(struct totem_node *node)
 	node->waiting_trans_ack = true;
 	node->in_transition = true;
 	node->sync_state = SYNC_IDLE;
-	node->double_process = false;
-	node->in_process = false;
+	node->stale_callbacks = 0;
 	memset(&node->sync_ring, 0, sizeof(node->sync_ring));
 	memset(&node->received, 0, sizeof(node->received));
 	node->trans_count = 0;
@@ -26,11 +25,11 @@ void executive_start(struct totem_node *node)
 
 static void sync_abort(struct totem_node *node)
 {
-	if (node->sync_state == SYNC_PROCESS && node->sync_service == 0) {
-		if (node->service->sync_abort) {
+	if (node->sync_state == SYNC_PROCESS) {
+		if (node->sync_service == SIM_SYNC_OURS && node->service->sync_abort) {
 			node->service->sync_abort(node->context);
 		}
-		node->double_process = true;
+		node->stale_callbacks++;
 	}
 	if (node->sync_ring.seq) {
 		node->totem->stats.aborted_syncs++;
@@ -57,7 +56,17 @@ static void sync_mcast(struct totem_node *node, enum message_kind kind)
 	uint64_t filler[5] = {0};
 	struct iovec iov = {.iov_base = filler, .iov_len = sizeof(filler)};
 
-	totem_mcast(node, kind, 0, &iov, 1);
+	if (totem_mcast(node, kind, 0, &iov, 1) != 0) {
+		node->totem->stats.sync_full++; /* it does not look: everybody waits for this message */
+	}
+}
+
+bool totem_cfg(struct totem_node *node)
+{
+	uint64_t filler[5] = {0};
+	struct iovec iov = {.iov_base = filler, .iov_len = sizeof(filler)};
+
+	return totem_mcast(node, MESSAGE_CFG, 0, &iov, 1) == 0;
 }
 
 void executive_regular(struct totem_node *node, const uint32_t *members, size_t count,
@@ -77,10 +86,8 @@ static void service_process(struct totem_node *node)
 {
 	int result = 0;
 
-	if (node->sync_service == 0) {
-		node->in_process = true;
+	if (node->sync_service == SIM_SYNC_OURS) {
 		result = node->service->sync_process(node->context);
-		node->in_process = false;
 	}
 	if (result == 0) {
 		node->sync_state = SYNC_BARRIER;
@@ -88,27 +95,17 @@ static void service_process(struct totem_node *node)
 	}
 }
 
-static void token_sync(struct totem_node *node)
+void executive_token_received(struct totem_node *node)
 {
-	if (node->sync_state == SYNC_PROCESS) {
-		service_process(node);
-	}
-	if (node->double_process && node->sync_state == SYNC_PROCESS) {
-		service_process(node);
-	}
+	node->service->token(node->context);
 }
 
-/* Callbacks of the arriving token; in which order they are called is nobody's to rely on. */
-void executive_token(struct totem_node *node)
+void executive_token_sent(struct totem_node *node)
 {
-	bool first = sim_percent(node->totem->clock, 50);
+	unsigned int i;
 
-	if (first) {
-		node->service->token(node->context);
-	}
-	token_sync(node);
-	if (!first) {
-		node->service->token(node->context);
+	for (i = 0; i <= node->stale_callbacks && node->sync_state == SYNC_PROCESS; i++) {
+		service_process(node);
 	}
 }
 
@@ -133,7 +130,6 @@ static void sync_over(struct totem_node *node, const struct memb_ring_id *ring_i
 	node->sync_in_process = false;
 	node->waiting_trans_ack = false;
 	node->in_transition = false;
-	node->double_process = false;
 	memset(&node->sync_ring, 0, sizeof(node->sync_ring));
 	if (node->ring->id.seq == ring_id->seq) {
 		tell_over(node, ring_id->seq);
@@ -164,7 +160,7 @@ static void barrier_reached(struct totem_node *node)
 		node->sync_state = SYNC_PROCESS;
 		return;
 	}
-	if (node->sync_service == 0) {
+	if (node->sync_service == SIM_SYNC_OURS) {
 		sim_trace(node->totem->clock, "node %u: activate ring %llu%s", node->nodeid,
 			  (unsigned long long)ring_id.seq, node->recovering ? " (in recovery)" : "");
 		node->totem->stats.late_activations += node->recovering != NULL;
@@ -190,8 +186,9 @@ void executive_deliver(struct totem_node *node, const struct totem_message *mess
 		}
 		return;
 	}
-	if (node->sync_ring.seq == 0 || message->ring_id.seq != node->sync_ring.seq) {
-		return; /* of a sync that was aborted */
+	if (message->kind == MESSAGE_CFG || node->sync_ring.seq == 0 ||
+	    message->ring_id.seq != node->sync_ring.seq) {
+		return; /* none of sync's, or of a sync that was aborted */
 	}
 	if (is_barrier_reached(node, nodeid - 1)) {
 		barrier_reached(node);

@@ -26,8 +26,10 @@ void packet_release(struct packet *packet)
 	free(packet);
 }
 
-static struct packet *packing_packet(struct totem_node *node, struct packing *packing)
+static struct packet *packing_packet(struct totem_node *node)
 {
+	struct packing *packing = &node->packing;
+
 	if (packing->packet == NULL) {
 		packing->packet = sim_alloc(sizeof(struct packet));
 		packing->packet->references = 1;
@@ -51,8 +53,8 @@ static void queue_push(struct packet_queue *queue, struct packet *packet)
 
 static void packing_emit(struct totem_node *node, bool chained)
 {
-	struct packing *packing = &node->packing[node->in_transition];
-	struct packet *packet = packing_packet(node, packing);
+	struct packing *packing = &node->packing;
+	struct packet *packet = packing_packet(node);
 
 	packet->chained = chained;
 	queue_push(&node->queue[node->waiting_trans_ack], packet);
@@ -63,7 +65,7 @@ static void packing_emit(struct totem_node *node, bool chained)
 
 static void packing_end_message(struct totem_node *node, struct totem_message *message)
 {
-	struct packet *packet = packing_packet(node, &node->packing[node->in_transition]);
+	struct packet *packet = packing_packet(node);
 
 	packet->messages = sim_grow(packet->messages, &packet->capacity, packet->count + 1,
 				    sizeof(struct totem_message *));
@@ -93,25 +95,31 @@ static struct totem_message *message_make(struct totem_node *node, enum message_
 	return message;
 }
 
+/* What lies in the packing buffer is not looked at: the queue can become full to the last packet. */
+static bool has_room(const struct totem_node *node, size_t size)
+{
+	const struct sim_totem_config *config = &node->totem->config;
+
+	return node->queue[node->waiting_trans_ack].count + size / config->packet_size + 1 <=
+	       config->queue_packets;
+}
+
 int totem_mcast(struct totem_node *node, enum message_kind kind, unsigned int function,
 		const struct iovec *iov, unsigned int iov_len)
 {
-	const struct sim_totem_config *config = &node->totem->config;
-	struct packing *packing = &node->packing[node->in_transition];
+	size_t packet_size = node->totem->config.packet_size;
+	struct packing *packing = &node->packing;
 	struct totem_message *message = message_make(node, kind, function, iov, iov_len);
 	size_t left = message->size + 2; /* each message's length travels with it */
-	size_t packets = (packing->bytes + left) / config->packet_size + 1;
 
-	/* sync itself never looks: it has room in this simulation as long as the service above keeps its queue short */
-	if ((kind == MESSAGE_SERVICE || kind == MESSAGE_PEER) &&
-	    node->queue[node->waiting_trans_ack].count + packets > config->queue_packets) {
+	if (!has_room(node, left)) {
 		node->totem->stats.full++;
 		message_release(message);
 		return -1;
 	}
-	while (packing->bytes + left >= config->packet_size) {
-		left -= config->packet_size - packing->bytes;
-		packing_packet(node, packing);
+	while (packing->bytes + left >= packet_size) {
+		left -= packet_size - packing->bytes;
+		packing_packet(node);
 		if (left == 0) {
 			packing_end_message(node, message);
 		}
@@ -136,7 +144,7 @@ bool totem_is_critical(const struct totem_node *node)
 
 void queue_flush(struct totem_node *node)
 {
-	if (node->packing[node->in_transition].bytes > 0 &&
+	if (node->packing.bytes > 0 &&
 	    node->queue[node->waiting_trans_ack].count < node->totem->config.queue_packets) {
 		packing_emit(node, false);
 	}
@@ -155,8 +163,7 @@ struct packet *queue_take(struct totem_node *node)
 
 bool queue_is_idle(const struct totem_node *node)
 {
-	return node->queue[node->waiting_trans_ack].count == 0 &&
-	       node->packing[node->in_transition].bytes == 0;
+	return node->queue[node->waiting_trans_ack].count == 0 && node->packing.bytes == 0;
 }
 
 void queue_clear(struct totem_node *node)
@@ -171,8 +178,8 @@ void queue_clear(struct totem_node *node)
 			packet_release(queue->packets[queue->first + j]);
 		}
 		free(queue->packets);
-		packet_release(node->packing[i].packet);
 		memset(queue, 0, sizeof(*queue));
-		memset(&node->packing[i], 0, sizeof(node->packing[i]));
 	}
+	packet_release(node->packing.packet);
+	memset(&node->packing, 0, sizeof(node->packing));
 }

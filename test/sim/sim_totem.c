@@ -127,10 +127,9 @@ void node_deliver_packet(struct totem_node *node, struct packet *packet)
 	uint8_t *assembly = &node->assembly[node->in_transition][packet->origin];
 	size_t i;
 
-	if (packet->continues && *assembly != ASSEMBLY_IN_CHAIN) {
+	if (*assembly == ASSEMBLY_DROPPING || packet->continues != (*assembly == ASSEMBLY_IN_CHAIN)) {
 		totem->stats.chain_drops++;
-		sim_trace(totem->clock,
-			  "node %u: drops the continuation of a chain from node %u (%zu messages)",
+		sim_trace(totem->clock, "node %u: drops a packet of a chain from node %u (%zu messages)",
 			  node->nodeid, packet->origin + 1, packet->count);
 		*assembly = packet->chained ? ASSEMBLY_DROPPING : ASSEMBLY_CLEAN;
 		return;
@@ -274,15 +273,13 @@ static void wake_receivers(struct ring *ring)
 	}
 }
 
-static void token_visit(struct totem_node *node)
+static void token_send_packets(struct totem_node *node)
 {
 	struct sim_totem *totem = node->totem;
 	struct ring *ring = node->ring;
 	unsigned int sent = 0;
 	struct packet *packet;
 
-	executive_token(node);
-	queue_flush(node);
 	while (sent < totem->config.window && (packet = queue_take(node)) != NULL) {
 		packet_send(node, packet);
 		sent++;
@@ -292,6 +289,22 @@ static void token_visit(struct totem_node *node)
 	}
 	deliver_available(node, ring->end);
 	wake_receivers(ring);
+}
+
+/* In recovery, too: what is sent there lies in the queue in use, and waits. */
+static void token_visit(struct totem_node *node, struct ring *ring)
+{
+	executive_token_received(node);
+	queue_flush(node);
+	if (node->recovering != ring) {
+		token_send_packets(node);
+	} else {
+		ring->idle = 0;
+		if (ring->rotations > RECOVERY_ROTATIONS) {
+			node_install_ring(node);
+		}
+	}
+	executive_token_sent(node);
 }
 
 static bool can_take_token(const struct ring *ring, const struct totem_node *node)
@@ -333,17 +346,7 @@ void token_arrives(void *context, uint64_t generation)
 		token_lose(ring);
 		return;
 	}
-	if (node->recovering == ring && ring->rotations <= RECOVERY_ROTATIONS) {
-		executive_token(node);
-		queue_flush(node);
-		ring->idle = 0;
-	} else {
-		if (node->recovering == ring) {
-			node_install_ring(node);
-			ring->idle = 0;
-		}
-		token_visit(node);
-	}
+	token_visit(node, ring);
 	if (ring->token_at == 0 && ring->idle > HOLD_AFTER_ROTATIONS && all_delivered(ring)) {
 		ring->held = true;
 		return;

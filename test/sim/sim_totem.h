@@ -15,8 +15,12 @@
  * a message happens to them, too: a sync may finish in the recovery of the next ring, or never.
  *
  * The send queue survives a ring change. From TRANSITIONAL to the end of sync a second queue is in use; what it still
- * holds then stays there until the next change. Receivers that have no beginning of a chain of packets drop the rest
- * of it.
+ * holds then stays there until the next change. There is only one buffer in which messages are packed, though: what
+ * lies in it when the queue in use changes goes out by the other one. Receivers that have no beginning of a chain of
+ * packets drop the rest of it; they know one chain for each sender and each of the two queues.
+ *
+ * A visit of the token: the service is told; what is partly packed is flushed; packets are sent, or the ring
+ * installed; what is there is delivered; sync goes on.
  */
 #ifndef SIM_TOTEM_H
 #define SIM_TOTEM_H
@@ -94,7 +98,7 @@ struct sim_totem_config {
 };
 
 /* MESSAGE_PEER: of the totem group that services may have beside the executive's own. */
-enum message_kind { MESSAGE_SERVICE, MESSAGE_PEER, MESSAGE_SERVICE_BUILD, MESSAGE_BARRIER };
+enum message_kind { MESSAGE_SERVICE, MESSAGE_PEER, MESSAGE_CFG, MESSAGE_SERVICE_BUILD, MESSAGE_BARRIER };
 
 struct totem_message {
 	unsigned int references;
@@ -156,7 +160,9 @@ struct ring {
 
 enum sync_state { SYNC_IDLE, SYNC_BUILD, SYNC_PROCESS, SYNC_BARRIER };
 
-#define SIM_SYNC_SERVICES 2 /* ours, and one behind it that does nothing */
+/* Ours, and one before and one behind it that do nothing. */
+#define SIM_SYNC_SERVICES 3
+#define SIM_SYNC_OURS 1
 
 struct totem_node {
 	struct sim_totem *totem;
@@ -171,9 +177,9 @@ struct totem_node {
 	struct ring *ring, *recovering;
 	size_t delivered; /* position in ring->log */
 	bool deliver_due;
-	bool in_transition; /* second packing buffers and assembly lists are in use */
+	bool in_transition; /* the second assembly list is in use */
 	struct packet_queue queue[2];
-	struct packing packing[2];
+	struct packing packing;
 	uint8_t assembly[2][SIM_NODES_MAX]; /* enum assembly by origin */
 
 	/* the executive */
@@ -185,8 +191,8 @@ struct totem_node {
 	struct nodeset received;
 	uint32_t trans[SIM_NODES_MAX];
 	size_t trans_count;
-	bool double_process; /* after an abort sync_process comes twice a visit */
-	bool in_process;     /* inside sync_process: the only multicasts allowed now */
+	/* Each abort leaves a callback behind that calls sync_process at each visit, beside the one that should. */
+	unsigned int stale_callbacks;
 };
 
 struct sim_totem {
@@ -199,7 +205,7 @@ struct sim_totem {
 	bool reform_due;
 	struct {
 		uint64_t rings, packets, messages, gaps, behind_gap, chain_drops, aborted_recoveries,
-			aborted_syncs, full, late_activations;
+			aborted_syncs, full, sync_full, late_activations;
 	} stats;
 };
 
@@ -221,6 +227,8 @@ bool totem_is_idle(const struct sim_totem *totem);
 /* 0, or -1: no room. */
 int totem_mcast(struct totem_node *node, enum message_kind kind, unsigned int function,
 		const struct iovec *iov, unsigned int iov_len);
+/* The executive's own cfg service has something to say. False: the queue has no room, and the daemon aborts. */
+bool totem_cfg(struct totem_node *node);
 /* More than three quarters of the room are in use: clients are held off. */
 bool totem_is_critical(const struct totem_node *node);
 
@@ -241,7 +249,8 @@ void node_install_ring(struct totem_node *node);
 void node_give_up_recovery(struct totem_node *node);
 
 void packet_release(struct packet *packet);
-void queue_flush(struct totem_node *node); /* the token is here: a partly filled packet goes, too */
+void queue_flush(
+	struct totem_node *node); /* the token is here: a partly filled packet goes, too, if there is room */
 struct packet *queue_take(struct totem_node *node);
 bool queue_is_idle(const struct totem_node *node);
 void queue_clear(struct totem_node *node);
@@ -252,7 +261,8 @@ void executive_transitional(struct totem_node *node, const uint32_t *members, si
 			    const uint32_t *left, size_t left_count);
 void executive_regular(struct totem_node *node, const uint32_t *members, size_t count,
 		       const struct memb_ring_id *ring_id);
-void executive_token(struct totem_node *node);
+void executive_token_received(struct totem_node *node);
+void executive_token_sent(struct totem_node *node);
 void executive_deliver(struct totem_node *node, const struct totem_message *message, uint32_t nodeid);
 
 #endif
