@@ -29,7 +29,7 @@ static void sync_abort(struct totem_node *node)
 		if (node->sync_service == SIM_SYNC_OURS && node->service->sync_abort) {
 			node->service->sync_abort(node->context);
 		}
-		node->stale_callbacks++;
+		node->stale_callbacks += node->sync_ring.seq != 0; /* not by the second abort of one sync */
 	}
 	if (node->sync_ring.seq) {
 		node->totem->stats.aborted_syncs++;
