@@ -63,16 +63,6 @@ static void fail_no_more(void)
 
 /* ---- scenario ---- */
 
-static void hello(struct fixture *fixture, struct peer *peer)
-{
-	struct ipc_hello message = {.magic = IPC_HELLO_MAGIC,
-				    .version = IPC_HELLO_VERSION,
-				    .features = UINT64_MAX,
-				    .step = IPC_HELLO_START};
-
-	(void)request(fixture, peer, IPC_REQ_LOCAL_GET, &message, sizeof(message));
-}
-
 static void ask(struct fixture *fixture, struct peer *peer)
 {
 	struct ipc_iteration_initialize iteration = {.iteration_type = 3};
@@ -126,7 +116,7 @@ static void change_ring(struct fixture *fixture, const uint32_t *left, const uin
 
 static void scenario(struct fixture *fixture, struct peer *one, struct peer *two)
 {
-	hello(fixture, one);
+	(void)request_hello(fixture, one, UINT64_MAX);
 	talk(fixture, one, two);
 	ask(fixture, one);
 	change_ring(fixture, (const uint32_t[]){3, 0}, (const uint32_t[]){SELF, 2, 0});

@@ -150,7 +150,10 @@ static void op_log(void *context, int priority, const char *text)
 	struct fixture *fixture = context;
 
 	ck_assert_ptr_nonnull(text);
-	fixture->log_lines += priority < LOG_DEBUG;
+	if (priority < LOG_DEBUG) {
+		fixture->log_lines++;
+		(void)snprintf(fixture->log_line, sizeof(fixture->log_line), "%s", text);
+	}
 	fixture->log_priority = priority;
 }
 
@@ -336,6 +339,16 @@ static void *buffer(void)
 	return bytes;
 }
 
+cs_error_t request_hello(struct fixture *fixture, struct peer *peer, uint64_t features)
+{
+	struct ipc_hello hello = {.magic = IPC_HELLO_MAGIC,
+				  .version = IPC_HELLO_VERSION,
+				  .features = features,
+				  .step = IPC_HELLO_START};
+
+	return request(fixture, peer, IPC_REQ_LOCAL_GET, &hello, sizeof(hello));
+}
+
 cs_error_t request_join(struct fixture *fixture, struct peer *peer, const char *group)
 {
 	struct ipc_join join = {.group = ipc_name(group), .pid = peer->pid};
@@ -383,7 +396,7 @@ void joined(struct fixture *fixture, struct peer *peer, const char *group)
 
 /* ---- deliveries ---- */
 
-static void deliver(struct fixture *fixture, const void *message, uint32_t nodeid)
+void deliver(struct fixture *fixture, const void *message, uint32_t nodeid)
 {
 	int32_t id = ((const struct ipc_request *)message)->id;
 
@@ -465,6 +478,24 @@ void deliver_mcast(struct fixture *fixture, uint32_t nodeid, uint32_t pid, const
 	free(message);
 }
 
+void deliver_partial(struct fixture *fixture, const struct partial_of *partial)
+{
+	size_t length = strlen(partial->text), size = sizeof(struct wire_partial_mcast) + length;
+	struct wire_partial_mcast *message = calloc(1, size);
+
+	ck_assert_ptr_nonnull(message);
+	message->header = (struct ipc_request){.id = WIRE_ID(WIRE_PARTIAL_MCAST), .size = (int32_t)size};
+	message->group = ipc_name(partial->group);
+	message->msglen = partial->msglen;
+	message->fraglen = (uint32_t)length;
+	message->pid = partial->pid;
+	message->type = partial->type;
+	message->source.nodeid = partial->nodeid;
+	memcpy(message->message, partial->text, length);
+	deliver(fixture, message, partial->nodeid);
+	free(message);
+}
+
 void deliver_downlist(struct fixture *fixture, uint32_t nodeid)
 {
 	struct wire_downlist message = {.header = {.id = WIRE_ID(WIRE_DOWNLIST), .size = sizeof(message)}};
@@ -540,7 +571,7 @@ void sync_end(struct fixture *fixture)
 	mark_returns(fixture);
 }
 
-/* ---- confchgs as text ---- */
+/* ---- events as text ---- */
 
 static void address_text(char *text, size_t size, const char *sign, const struct ipc_address *address)
 {
@@ -580,6 +611,58 @@ const char *next_confchg(struct peer *peer)
 	}
 	ck_assert_uint_eq(packet->size, sizeof(*event) + at * sizeof(struct ipc_address));
 	free(packet);
+	return text;
+}
+
+static const char *message_text(const struct ipc_deliver *event)
+{
+	static char text[4096];
+
+	(void)snprintf(text, sizeof(text), "%u:%u '%.*s'", event->nodeid, event->pid, (int)event->msglen,
+		       (const char *)event->message);
+	return text;
+}
+
+static const char *fragment_text(const struct ipc_partial_deliver *event)
+{
+	static char text[4096];
+
+	(void)snprintf(text, sizeof(text), "%u:%u %u/%u '%.*s'", event->nodeid, event->pid, event->type,
+		       event->msglen, (int)event->fraglen, (const char *)event->message);
+	return text;
+}
+
+static const char *ring_text(const struct ipc_totem_confchg *event)
+{
+	static char text[4096];
+	size_t at = (size_t)snprintf(text, sizeof(text), "ring");
+	uint32_t i;
+
+	for (i = 0; i < event->member_list_entries; i++) {
+		at += (size_t)snprintf(text + at, sizeof(text) - at, " %u", event->member_list[i]);
+	}
+	return text;
+}
+
+const char *next_event(struct peer *peer)
+{
+	const struct packet *packet = peer->events.first;
+	const char *text;
+
+	switch (packet ? ((const struct ipc_response *)packet->data)->id : IPC_RES_CONFCHG) {
+	case IPC_RES_DELIVER:
+		text = message_text((const void *)packet->data);
+		break;
+	case IPC_RES_PARTIAL_DELIVER:
+		text = fragment_text((const void *)packet->data);
+		break;
+	case IPC_RES_TOTEM_CONFCHG:
+		text = ring_text((const void *)packet->data);
+		break;
+	default:
+		return next_confchg(peer);
+	}
+	free(take(&peer->events));
 	return text;
 }
 

@@ -16,7 +16,12 @@
 #include "cpg_wire.h"
 #include "service/engine.h"
 
-#define SELF 1u /* nodeid of the engine under test */
+#define SELF 1u	     /* nodeid of the engine under test */
+#define NODES_MAX 8u /* nodeids are lower */
+
+/* Lists of nodeids. */
+#define NODES(...) ((const uint32_t[]){__VA_ARGS__, 0})
+#define NOBODY ((const uint32_t[]){0})
 
 struct packet {
 	struct packet *next;
@@ -47,7 +52,8 @@ struct fixture {
 	struct memb_ring_id ring_id;
 	struct peer *peers;
 	uint64_t now;
-	uint64_t wake_at; /* 0: not asked for */
+	uint64_t wake_at;	     /* 0: not asked for */
+	uint64_t numbers[NODES_MAX]; /* of the next batch of each other node, see peer_fixture.h */
 	bool totem_full, holding;
 	size_t segments;    /* that exist */
 	void *last_segment; /* user data of the segment that was made last */
@@ -55,6 +61,7 @@ struct fixture {
 	size_t segments_armed; /* how often */
 	size_t log_lines;      /* debug ones left out */
 	int log_priority;      /* of the last line */
+	char log_line[512];    /* the last one, debug ones left out */
 };
 
 #define ROOM_ENDLESS SIZE_MAX
@@ -73,6 +80,8 @@ cs_error_t request(struct fixture *fixture, struct peer *peer, int id, void *mes
 cs_error_t request_join(struct fixture *fixture, struct peer *peer, const char *group);
 cs_error_t request_leave(struct fixture *fixture, struct peer *peer, const char *group);
 void request_mcast(struct fixture *fixture, struct peer *peer, const char *text);
+/* HELLO: asks for these features. */
+cs_error_t request_hello(struct fixture *fixture, struct peer *peer, uint64_t features);
 cs_error_t request_fragment(struct fixture *fixture, struct peer *peer, uint32_t type, uint32_t msglen,
 			    const char *text);
 /* As request_join, and delivers it. */
@@ -91,12 +100,22 @@ size_t count_id(const struct packets *packets, int id);
 
 /* Delivers what was multicast back to the engine, in order, as from SELF; those it sends meanwhile too. */
 void deliver_own(struct fixture *fixture);
+/* A message in stock's format, or in our own. */
+void deliver(struct fixture *fixture, const void *message, uint32_t nodeid);
 void deliver_peer(struct fixture *fixture, const void *message, size_t size, uint32_t nodeid);
 void deliver_procjoin(struct fixture *fixture, uint32_t nodeid, uint32_t pid, const char *group);
 void deliver_procleave(struct fixture *fixture, uint32_t nodeid, uint32_t pid, const char *group,
 		       uint32_t reason);
 void deliver_mcast(struct fixture *fixture, uint32_t nodeid, uint32_t pid, const char *group,
 		   const char *text);
+/* A fragment in stock's format. */
+struct partial_of {
+	uint32_t nodeid, pid;
+	const char *group;
+	uint32_t type, msglen;
+	const char *text;
+};
+void deliver_partial(struct fixture *fixture, const struct partial_of *partial);
 
 /* One process in a joinlist. */
 struct named {
@@ -119,6 +138,11 @@ void sync_end(struct fixture *fixture); /* activate and over, and the engine's m
  * confchg, "none".
  */
 const char *next_confchg(struct peer *peer);
+/*
+ * The same with other events too: NODE:PID 'payload' for a message, NODE:PID TYPE/MSGLEN 'payload' for a fragment, "ring"
+ * and its nodes for a totem_confchg.
+ */
+const char *next_event(struct peer *peer);
 
 /* The test program's main: runs these tests, says how many failed. */
 int run_tests(const char *name, const TTest *const *tests, size_t count);

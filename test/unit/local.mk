@@ -46,7 +46,8 @@ engine_unit_tests = unit_engine_membership unit_engine_sync unit_engine_outgoing
 check_PROGRAMS += $(engine_unit_tests)
 TESTS += $(engine_unit_tests)
 noinst_LTLIBRARIES += libfixture.la
-libfixture_la_SOURCES = test/unit/engine_fixture.c test/unit/engine_fixture.h
+libfixture_la_SOURCES = test/unit/engine_fixture.c test/unit/engine_fixture.h test/unit/peer_fixture.c \
+	test/unit/peer_fixture.h
 libfixture_la_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 libfixture_la_LIBADD = libengine.la $(CHECK_LIBS)
 unit_engine_membership_SOURCES = test/unit/unit_engine_membership.c

@@ -26,16 +26,6 @@ static void tick_at(struct fixture *fixture, uint64_t after)
 	engine_tick(fixture->engine);
 }
 
-static void hello_with(struct fixture *fixture, struct peer *peer, uint64_t features)
-{
-	struct ipc_hello hello = {.magic = IPC_HELLO_MAGIC,
-				  .version = IPC_HELLO_VERSION,
-				  .features = features,
-				  .step = IPC_HELLO_START};
-
-	ck_assert_int_eq(request(fixture, peer, IPC_REQ_LOCAL_GET, &hello, sizeof(hello)), CS_OK);
-}
-
 START_TEST(a_slow_client_gets_everything_in_order)
 {
 	struct fixture *fixture = fixture_new(NULL);
@@ -145,7 +135,7 @@ START_TEST(senders_wait_for_who_is_behind)
 
 	joined(fixture, slow, "group");
 	joined(fixture, sender, "group");
-	hello_with(fixture, sender, IPC_FEATURE_SEGMENTS);
+	ck_assert_int_eq(request_hello(fixture, sender, IPC_FEATURE_SEGMENTS), CS_OK);
 	slow->room = 0;
 	ck_assert(!fixture_control(fixture)->receiver_behind);
 	fixture->segments_armed = 0;
@@ -346,7 +336,7 @@ START_TEST(old_libraries_get_what_fits)
 	for (i = 0; i < LARGE; i++) {
 		named[i] = (struct named){i + 1, "group"};
 	}
-	hello_with(fixture, ours, IPC_FEATURE_LARGE_GROUPS);
+	ck_assert_int_eq(request_hello(fixture, ours, IPC_FEATURE_LARGE_GROUPS), CS_OK);
 	joined(fixture, old, "group");
 	joined(fixture, ours, "group");
 	drop_all(&old->events);
@@ -373,7 +363,7 @@ START_TEST(huge_events_travel_in_parts)
 	uint64_t offset = 0, total = 0;
 	uint32_t pid;
 
-	hello_with(fixture, ours, IPC_FEATURE_LARGE_GROUPS);
+	ck_assert_int_eq(request_hello(fixture, ours, IPC_FEATURE_LARGE_GROUPS), CS_OK);
 	for (pid = 1; pid <= HUGE_GROUP; pid++) {
 		deliver_procjoin(fixture, 2, pid, "group");
 	}

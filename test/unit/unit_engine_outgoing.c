@@ -6,7 +6,6 @@
 
 #include "test/unit/engine_fixture.h"
 
-#define NOBODY ((const uint32_t[]){0})
 #define SELF_ALONE ((const uint32_t[]){SELF, 0})
 
 #define WINDOW_MOST ((size_t)2 * 1024 * 1024) /* half of totem's queue */

@@ -4,9 +4,6 @@
 
 #include "test/unit/engine_fixture.h"
 
-#define NODES(...) ((const uint32_t[]){__VA_ARGS__, 0})
-#define NOBODY ((const uint32_t[]){0})
-
 /* A ring of these, in one go; `named` are the processes of node 2. */
 static void ring_change(struct fixture *fixture, const uint32_t *left, const uint32_t *trans,
 			const uint32_t *members, const struct named *named, size_t count)
