@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What was on its way when the ring changes, from each wire format to each. */
+#include <stdio.h>
+
+#include "test/unit/peer_fixture.h"
+
+static const struct ring alone = {.members = (const uint32_t[]){SELF, 0}};
+static const struct ring without_stock = {.members = (const uint32_t[]){SELF, 0},
+					  .left = (const uint32_t[]){3, 0}};
+static const struct ring with_stock = {.members = (const uint32_t[]){SELF, 3, 0},
+				       .trans = (const uint32_t[]){SELF, 0},
+				       .stock = (const uint32_t[]){3, 0}};
+
+/* ---- from ours to ours ---- */
+
+/* Three batches: the first comes back, the second and third don't, what follows waits. */
+static void fill(struct pair *pair)
+{
+	request_mcast(pair->fixture, pair->one, "1");
+	ck_assert_str_eq(batch_returns(pair->fixture), "batch 3: 10@group '1'");
+	request_mcast(pair->fixture, pair->one, "2");
+	request_mcast(pair->fixture, pair->two, "3");
+	engine_token(pair->fixture->engine);
+	request_mcast(pair->fixture, pair->one, "4");
+	ck_assert_uint_eq(pair->fixture->peer_multicasts.count, 2);
+	drop_all(&pair->one->events);
+}
+
+START_TEST(what_did_not_come_back_is_sent_again_under_its_numbers)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+	struct packets held;
+
+	fill(&pair);
+	held = packets_held(&pair.fixture->peer_multicasts);
+	transitional(pair.fixture, NOBODY);
+	sync_begin(pair.fixture, NODES(1), NODES(1));
+	ck_assert_int_eq(engine_sync_process(pair.fixture->engine), -1);
+	ck_assert_str_eq(packet_text(pair.fixture->peer_multicasts.first), "announce 4");
+	sync_own(pair.fixture);
+	engine_sync_activate(pair.fixture->engine);
+	ck_assert_str_eq(next_event(pair.one), "ring 1");
+	engine_sync_over(pair.fixture->engine);
+	request_mcast(pair.fixture, pair.one, "5");
+	engine_token(pair.fixture->engine);
+	engine_token(pair.fixture->engine);
+	engine_tick(pair.fixture->engine);
+	ck_assert_uint_eq(pair.fixture->peer_multicasts.count, 1);
+	comes_out(pair.fixture, &held);
+	ck_assert_str_eq(next_event(pair.one), "none");
+	ck_assert_str_eq(batch_returns(pair.fixture), "mark");
+	ck_assert_uint_eq(pair.fixture->peer_multicasts.count, 0); /* no context to send in */
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 4: 10@group '2'");
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 5: 20@group '3'");
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 6: 10@group '4' '5'");
+	ck_assert_str_eq(batch_returns(pair.fixture), "none");
+	ck_assert_str_eq(next_event(pair.two), "1:10 '1'");
+	ck_assert_str_eq(next_event(pair.two), "ring 1");
+	ck_assert_str_eq(next_event(pair.two), "1:10 '2'");
+	ck_assert_str_eq(next_event(pair.two), "1:20 '3'");
+	ck_assert_str_eq(next_event(pair.two), "1:10 '4'");
+	ck_assert_str_eq(next_event(pair.two), "1:10 '5'");
+	ck_assert(!engine_busy(pair.fixture->engine));
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* The transitional configuration does not end the old ring: what was in it still counts until the regular one. */
+START_TEST(what_comes_back_late_is_not_sent_again)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+
+	fill(&pair);
+	transitional(pair.fixture, NOBODY);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 4: 10@group '2'");
+	drop_all(&pair.fixture->peer_multicasts);
+	ring_settles(pair.fixture, &alone);
+	ck_assert_str_eq(batch_returns(pair.fixture), "mark");
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 5: 20@group '3'");
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 6: 10@group '4'");
+	ck_assert_str_eq(batch_returns(pair.fixture), "none");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+START_TEST(a_mark_of_another_ring_opens_nothing)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+	struct packets marks;
+
+	ring_settles(pair.fixture, &alone);
+	marks = packets_held(&pair.fixture->peer_multicasts);
+	ring_settles(pair.fixture, &alone);
+	request_mcast(pair.fixture, pair.one, "waits");
+	comes_out(pair.fixture, &marks);
+	engine_tick(pair.fixture->engine);
+	ck_assert_uint_eq(pair.fixture->peer_multicasts.count, 1);
+	deliver_peer(pair.fixture, pair.fixture->peer_multicasts.first->data, 24, 2); /* nor does another's */
+	engine_tick(pair.fixture->engine);
+	ck_assert_uint_eq(pair.fixture->peer_multicasts.count, 1);
+	ck_assert_str_eq(batch_returns(pair.fixture), "mark");
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: 10@group 'waits'");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+START_TEST(a_mark_that_does_not_come_back_is_sent_again)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+	int i;
+
+	ring_settles(pair.fixture, &alone);
+	ck_assert_str_eq(batch_lost(pair.fixture), "mark");
+	for (i = 0; i <= 100; i++) {
+		ck_assert_str_eq(batch_lost(pair.fixture), "none");
+		engine_token(pair.fixture->engine);
+	}
+	ck_assert_str_eq(batch_returns(pair.fixture), "mark");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* One change in the next: numbers and order hold. */
+START_TEST(nested_changes_send_it_again_once)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+
+	fill(&pair);
+	drop_all(&pair.fixture->peer_multicasts);
+	ring_sync(pair.fixture, &alone);
+	ring_settles(pair.fixture, &alone);
+	drop_all(&pair.fixture->peer_multicasts);
+	ring_change(pair.fixture, &alone);
+	ck_assert_str_eq(batch_lost(pair.fixture), "batch 4: 10@group '2'");
+	ck_assert_str_eq(batch_lost(pair.fixture), "batch 5: 20@group '3'");
+	ck_assert_str_eq(batch_lost(pair.fixture), "batch 6: 10@group '4'");
+	ring_change(pair.fixture, &alone);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 4: 10@group '2'");
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 5: 20@group '3'");
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 6: 10@group '4'");
+	ck_assert_str_eq(batch_returns(pair.fixture), "none");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+START_TEST(joins_and_leaves_keep_their_place)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+	struct peer *three = peer_new(pair.fixture, 30);
+
+	request_mcast(pair.fixture, pair.one, "1");
+	ck_assert_int_eq(request_join(pair.fixture, three, "group"), CS_OK);
+	request_mcast(pair.fixture, pair.one, "2");
+	ck_assert_int_eq(request_leave(pair.fixture, pair.two, "group"), CS_OK);
+	request_mcast(pair.fixture, pair.one, "3");
+	engine_token(pair.fixture->engine);
+	drop_all(&pair.fixture->peer_multicasts);
+	ring_change(pair.fixture, &alone);
+	drop_all(&pair.two->events);
+	drop_all(&three->events);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: 10@group '1'");
+	ck_assert_str_eq(batch_returns(pair.fixture),
+			 "batch 4: 30@group joins 10@group '2' 20@group leaves 10@group '3'");
+	ck_assert_str_eq(next_event(three), "1:10 1:20 1:30 +1:30j");
+	ck_assert_str_eq(next_event(three), "1:10 '2'");
+	ck_assert_str_eq(next_event(three), "1:10 1:30 -1:20l");
+	ck_assert_str_eq(next_event(three), "1:10 '3'");
+	ck_assert_str_eq(next_event(pair.two), "1:10 '1'");
+	ck_assert_str_eq(next_event(pair.two), "1:10 1:20 1:30 +1:30j");
+	ck_assert_str_eq(next_event(pair.two), "1:10 '2'");
+	ck_assert_str_eq(next_event(pair.two), "1:10 1:30 -1:20l");
+	ck_assert_str_eq(next_event(pair.two), "none");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* ---- to a ring with a stock node, and back ---- */
+
+START_TEST(from_ours_to_mixed_it_is_sent_again_in_stocks_format)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+	struct packets held;
+
+	fill(&pair);
+	ck_assert_int_eq(request_leave(pair.fixture, pair.two, "group"), CS_OK);
+	held = packets_held(&pair.fixture->peer_multicasts);
+	ring_settles(pair.fixture, &with_stock);
+	comes_out(pair.fixture, &held);
+	ck_assert_str_eq(next_event(pair.one), "ring 1 3");
+	ck_assert_str_eq(next_event(pair.one), "none");
+	ck_assert_uint_eq(pair.fixture->multicasts.count, 0);
+	mark_returns(pair.fixture);
+	ck_assert_uint_eq(pair.fixture->peer_multicasts.count, 0);
+	ck_assert_str_eq(stock_returns(pair.fixture), "10@group '2'");
+	ck_assert_str_eq(stock_returns(pair.fixture), "20@group '3'");
+	ck_assert_str_eq(stock_returns(pair.fixture), "10@group '4'");
+	ck_assert_str_eq(stock_returns(pair.fixture), "20@group leaves");
+	ck_assert_str_eq(stock_returns(pair.fixture), "none");
+	ck_assert_str_eq(next_event(pair.one), "1:10 '2'");
+	ck_assert_str_eq(next_event(pair.one), "1:20 '3'");
+	ck_assert_str_eq(next_event(pair.one), "1:10 '4'");
+	ck_assert_str_eq(next_event(pair.one), "1:10 -1:20l");
+	ck_assert(!engine_busy(pair.fixture->engine));
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* In stock's format: four messages and a join on their way. */
+static struct packets fill_stock(struct pair *pair)
+{
+	struct peer *three = peer_new(pair->fixture, 30);
+
+	request_mcast(pair->fixture, pair->one, "1");
+	request_mcast(pair->fixture, pair->one, "2");
+	request_mcast(pair->fixture, pair->two, "3");
+	ck_assert_int_eq(request_join(pair->fixture, three, "group"), CS_OK);
+	request_mcast(pair->fixture, pair->one, "4");
+	ck_assert_uint_eq(pair->fixture->multicasts.count, 5);
+	ck_assert_str_eq(stock_returns(pair->fixture), "10@group '1'");
+	drop_all(&pair->one->events);
+	return packets_held(&pair->fixture->multicasts);
+}
+
+START_TEST(from_mixed_to_ours_it_is_sent_again_in_batches)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+	struct packets held;
+
+	ring_change(pair.fixture, &with_stock);
+	held = fill_stock(&pair);
+	ring_settles(pair.fixture, &without_stock);
+	comes_out(pair.fixture, &held); /* dropped */
+	mark_returns(pair.fixture);
+	ck_assert_uint_eq(pair.fixture->multicasts.count, 0);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: 10@group '2'");
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 4: 20@group '3'");
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 5: 30@group joins");
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 6: 10@group '4'");
+	ck_assert_str_eq(next_event(pair.one), "ring 1");
+	ck_assert_str_eq(next_event(pair.one), "1:10 '2'");
+	ck_assert_str_eq(next_event(pair.one), "1:20 '3'");
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 1:30 +1:30j");
+	ck_assert_str_eq(next_event(pair.one), "1:10 '4'");
+	ck_assert_str_eq(next_event(pair.one), "none");
+	ck_assert(!engine_busy(pair.fixture->engine));
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* Some of a batch came back before the change: the rest goes alone, and says whose it is. */
+START_TEST(half_a_batch_goes_on)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+
+	pair.fixture->totem_full = true;
+	request_mcast(pair.fixture, pair.one, "1");
+	request_mcast(pair.fixture, pair.one, "2");
+	request_mcast(pair.fixture, pair.one, "3");
+	pair.fixture->totem_full = false;
+	ring_change(pair.fixture, &with_stock);
+	ck_assert_str_eq(stock_returns(pair.fixture), "10@group '1'");
+	drop_all(&pair.fixture->multicasts);
+	ring_change(pair.fixture, &without_stock);
+	ck_assert_str_eq(batch_lost(pair.fixture), "batch 3: 10@group '2' '3'");
+	ring_change(pair.fixture, &with_stock);
+	ck_assert_str_eq(stock_returns(pair.fixture), "10@group '2'");
+	ck_assert_str_eq(stock_returns(pair.fixture), "10@group '3'");
+	ck_assert_str_eq(stock_returns(pair.fixture), "none");
+	ck_assert(!engine_busy(pair.fixture->engine));
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+START_TEST(from_mixed_to_mixed_what_totem_holds_will_come)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+	struct packets held;
+
+	ring_change(pair.fixture, &with_stock);
+	held = fill_stock(&pair);
+	ring_settles(pair.fixture, &with_stock);
+	comes_out(pair.fixture, &held);
+	mark_returns(pair.fixture);
+	ck_assert_uint_eq(pair.fixture->multicasts.count, 0);
+	ck_assert_str_eq(next_event(pair.one), "ring 1 3");
+	ck_assert_str_eq(next_event(pair.one), "1:10 '2'");
+	ck_assert_str_eq(next_event(pair.one), "1:20 '3'");
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 1:30 +1:30j");
+	ck_assert_str_eq(next_event(pair.one), "1:10 '4'");
+	ck_assert_str_eq(next_event(pair.one), "none");
+	ck_assert(!engine_busy(pair.fixture->engine));
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* ---- large messages start again ---- */
+
+static void fragment(struct pair *pair, uint32_t type, const char *text)
+{
+	ck_assert_int_eq(request_fragment(pair->fixture, pair->one, type, 9, text), CS_OK);
+}
+
+static void rest_of_large(struct pair *pair)
+{
+	fragment(pair, IPC_FRAGMENT_CONTINUED, "def");
+	fragment(pair, IPC_FRAGMENT_LAST, "ghi");
+	engine_token(pair->fixture->engine);
+}
+
+/* Whole, once; and nothing is left of it. */
+static void check_large(struct pair *pair)
+{
+	engine_token(pair->fixture->engine);
+	ck_assert_uint_eq(pair->fixture->multicasts.count + pair->fixture->peer_multicasts.count, 0);
+	ck_assert_str_eq(next_event(pair->two), "1:10 1/9 'abc'");
+	ck_assert_str_eq(next_event(pair->two), "1:10 2/9 'def'");
+	ck_assert_str_eq(next_event(pair->two), "1:10 3/9 'ghi'");
+	ck_assert_str_eq(next_event(pair->two), "none");
+	ck_assert(!engine_busy(pair->fixture->engine));
+}
+
+static void check_large_in_batches(struct pair *pair, unsigned int first)
+{
+	char text[64];
+
+	(void)snprintf(text, sizeof(text), "batch %u: 10@group 1/9 'abc'", first);
+	ck_assert_str_eq(batch_returns(pair->fixture), text);
+	(void)snprintf(text, sizeof(text), "batch %u: 10@group 2/9 'def'", first + 1);
+	ck_assert_str_eq(batch_returns(pair->fixture), text);
+	(void)snprintf(text, sizeof(text), "batch %u: 10@group 3/9 'ghi'", first + 2);
+	ck_assert_str_eq(batch_returns(pair->fixture), text);
+	check_large(pair);
+}
+
+static void check_large_in_stocks_format(struct pair *pair)
+{
+	ck_assert_str_eq(stock_returns(pair->fixture), "10@group 1/9 'abc'");
+	ck_assert_str_eq(stock_returns(pair->fixture), "10@group 2/9 'def'");
+	ck_assert_str_eq(stock_returns(pair->fixture), "10@group 3/9 'ghi'");
+	check_large(pair);
+}
+
+START_TEST(large_from_ours_to_ours)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+
+	fragment(&pair, IPC_FRAGMENT_FIRST, "abc");
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: 10@group 1/9 'abc'");
+	ring_change(pair.fixture, &alone);
+	drop_all(&pair.two->events);
+	rest_of_large(&pair);
+	check_large_in_batches(&pair, 4);
+	ring_change(pair.fixture, &alone); /* it is done */
+	drop_all(&pair.two->events);
+	ck_assert_str_eq(batch_returns(pair.fixture), "none");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+START_TEST(large_from_ours_to_mixed)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+
+	fragment(&pair, IPC_FRAGMENT_FIRST, "abc");
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: 10@group 1/9 'abc'");
+	rest_of_large(&pair);
+	drop_all(&pair.fixture->peer_multicasts);
+	ring_change(pair.fixture, &with_stock);
+	drop_all(&pair.two->events);
+	check_large_in_stocks_format(&pair);
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+START_TEST(large_from_mixed_to_ours)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+
+	ring_change(pair.fixture, &with_stock);
+	fragment(&pair, IPC_FRAGMENT_FIRST, "abc");
+	ck_assert_str_eq(stock_returns(pair.fixture), "10@group 1/9 'abc'");
+	rest_of_large(&pair);
+	drop_all(&pair.fixture->multicasts);
+	ring_change(pair.fixture, &without_stock);
+	drop_all(&pair.two->events);
+	check_large_in_batches(&pair, 3);
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* Only its last fragment did not come back. */
+START_TEST(large_whose_last_fragment_is_dropped)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+
+	fragment(&pair, IPC_FRAGMENT_FIRST, "abc");
+	rest_of_large(&pair);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: 10@group 1/9 'abc'");
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 4: 10@group 2/9 'def'");
+	ck_assert_str_eq(batch_lost(pair.fixture), "batch 5: 10@group 3/9 'ghi'");
+	request_mcast(pair.fixture, pair.two, "behind it");
+	drop_all(&pair.fixture->peer_multicasts);
+	ring_change(pair.fixture, &alone);
+	drop_all(&pair.two->events);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 5: 10@group 1/9 'abc'");
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 6: 10@group 2/9 'def'");
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 7: 10@group 3/9 'ghi'");
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 8: 20@group 'behind it'");
+	ck_assert_uint_eq(count_id(&pair.two->events, IPC_RES_PARTIAL_DELIVER), 3);
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* Its first fragment was dropped in a ring of ours between two mixed ones, its others are taken. */
+START_TEST(large_over_a_short_ring_of_ours)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+	struct packets held;
+
+	ring_change(pair.fixture, &with_stock);
+	fragment(&pair, IPC_FRAGMENT_FIRST, "abc");
+	rest_of_large(&pair);
+	ck_assert_uint_eq(pair.fixture->multicasts.count, 3);
+	held = packets_held(&pair.fixture->multicasts);
+	ring_settles(pair.fixture, &without_stock);
+	one_comes_out(pair.fixture, &held);
+	drop_all(&pair.fixture->peer_multicasts);
+	ring_settles(pair.fixture, &with_stock);
+	drop_all(&pair.two->events);
+	comes_out(pair.fixture, &held);
+	ck_assert_str_eq(next_event(pair.two), "none");
+	mark_returns(pair.fixture);
+	check_large_in_stocks_format(&pair);
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		what_did_not_come_back_is_sent_again_under_its_numbers,
+		what_comes_back_late_is_not_sent_again,
+		a_mark_of_another_ring_opens_nothing,
+		a_mark_that_does_not_come_back_is_sent_again,
+		nested_changes_send_it_again_once,
+		joins_and_leaves_keep_their_place,
+		from_ours_to_mixed_it_is_sent_again_in_stocks_format,
+		from_mixed_to_ours_it_is_sent_again_in_batches,
+		half_a_batch_goes_on,
+		from_mixed_to_mixed_what_totem_holds_will_come,
+		large_from_ours_to_ours,
+		large_from_ours_to_mixed,
+		large_from_mixed_to_ours,
+		large_whose_last_fragment_is_dropped,
+		large_over_a_short_ring_of_ours,
+	};
+
+	return RUN_TESTS("engine: batches and ring changes", tests);
+}
