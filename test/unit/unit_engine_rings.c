@@ -296,6 +296,59 @@ START_TEST(from_mixed_to_mixed_what_totem_holds_will_come)
 }
 END_TEST
 
+/*
+ * Mixed, ours for a moment, mixed again: some of what totem held is dropped in the middle, and what follows it is taken.
+ * Messages that were dropped are lost, and counted; joins are sent again; nothing is heard twice.
+ */
+START_TEST(a_short_ring_of_ours_between_mixed_ones)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+	struct engine_stats stats;
+	struct packets held;
+	int i;
+
+	ring_change(pair.fixture, &with_stock);
+	held = fill_stock(&pair);
+	ring_settles(pair.fixture, &without_stock);
+	for (i = 0; i < 3; i++) { /* "2", "3" and the join */
+		one_comes_out(pair.fixture, &held);
+	}
+	drop_all(&pair.fixture->peer_multicasts); /* the mark does not come back before the next change */
+	ring_settles(pair.fixture, &with_stock);
+	drop_all(&pair.one->events);
+	comes_out(pair.fixture, &held);
+	ck_assert_str_eq(next_event(pair.one), "1:10 '4'");
+	mark_returns(pair.fixture);
+	engine_stats(pair.fixture->engine, &stats);
+	ck_assert_uint_eq(stats.lost, 2);
+	ck_assert_str_eq(stock_returns(pair.fixture), "30@group joins");
+	ck_assert_str_eq(stock_returns(pair.fixture), "none");
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 1:30 +1:30j");
+	ck_assert(!engine_busy(pair.fixture->engine));
+	ring_sync(pair.fixture, &with_stock);
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* The same, and the next number that is announced is still that of the next batch. */
+START_TEST(a_short_ring_of_ours_leaves_the_numbers_alone)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+	struct packets held;
+
+	ring_change(pair.fixture, &with_stock);
+	held = fill_stock(&pair);
+	ring_settles(pair.fixture, &without_stock);
+	drop_all(&pair.fixture->peer_multicasts);
+	transitional(pair.fixture, NOBODY);
+	sync_begin(pair.fixture, NODES(1), NODES(1));
+	ck_assert_int_eq(engine_sync_process(pair.fixture->engine), -1);
+	ck_assert_str_eq(packet_text(pair.fixture->peer_multicasts.first), "announce 3");
+	drop_all(&held);
+	fixture_free(pair.fixture);
+}
+END_TEST
+
 /* ---- large messages start again ---- */
 
 static void fragment(struct pair *pair, uint32_t type, const char *text)
@@ -451,6 +504,8 @@ int main(void)
 		from_mixed_to_ours_it_is_sent_again_in_batches,
 		half_a_batch_goes_on,
 		from_mixed_to_mixed_what_totem_holds_will_come,
+		a_short_ring_of_ours_between_mixed_ones,
+		a_short_ring_of_ours_leaves_the_numbers_alone,
 		large_from_ours_to_ours,
 		large_from_ours_to_mixed,
 		large_from_mixed_to_ours,
