@@ -10,6 +10,7 @@ libsim_la_SOURCES = $(sim_oracle) \
 	test/sim/sim_events.c \
 	test/sim/sim_executive.c \
 	test/sim/sim_node.c \
+	test/sim/sim_ours.c \
 	test/sim/sim_payload.c test/sim/sim_payload.h \
 	test/sim/sim_queue.c \
 	test/sim/sim_ring.c \

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* An engine in its simulated executive: see sim_world.h. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 
 #include "oracle_internal.h"
 #include "sim_world.h"
@@ -14,9 +12,9 @@
 #define GONE_DELAY (50 * SIM_US)
 #define GONE_LOOK_AGAIN (5 * SIM_MS)
 
-/* ---- what the engine wants done ---- */
+/* ---- clients and time ---- */
 
-static size_t iov_size(const struct iovec *iov, unsigned int iov_len)
+size_t iov_size(const struct iovec *iov, unsigned int iov_len)
 {
 	size_t size = 0;
 	unsigned int i;
@@ -27,96 +25,31 @@ static size_t iov_size(const struct iovec *iov, unsigned int iov_len)
 	return size;
 }
 
-/* Facts 3 and 7 of totem: from TRANSITIONAL to the end of sync only sync_process may multicast. */
-static void check_context(struct sim_node *node)
-{
-	if (node->context == CONTEXT_QUIET ||
-	    (node->context == CONTEXT_SYNC) != node->totem->waiting_trans_ack) {
-		oracle_fail(node->world->oracle, ORACLE_CONTEXT, "node %u multicasts in context %d%s",
-			    node->totem->nodeid, node->context,
-			    node->totem->waiting_trans_ack ? " during a ring change" : "");
-	}
-}
-
-static void check_mcast(struct sim_node *node, const struct ipc_request *header, size_t size)
-{
-	check_context(node);
-	if (size > TOTEM_MESSAGE_SIZE_MAX || (size_t)header->size != size ||
-	    header->id >> 16 != (int32_t)SERVICE_ID_CPG) {
-		oracle_fail(node->world->oracle, ORACLE_CONTEXT,
-			    "node %u multicasts %zu bytes, header %d, %d", node->totem->nodeid, size,
-			    header->id, header->size);
-	}
-}
-
-static int op_mcast(void *context, const struct iovec *iov, unsigned int iov_len)
-{
-	struct sim_node *node = context;
-	struct ipc_request header;
-
-	memcpy(&header, iov[0].iov_base, sizeof(header));
-	check_mcast(node, &header, iov_size(iov, iov_len));
-	node->mcast_calls++;
-	return totem_mcast(node->totem, MESSAGE_SERVICE, (unsigned int)header.id & 0xffff, iov, iov_len);
-}
-
-static int op_peer_mcast(void *context, const struct iovec *iov, unsigned int iov_len)
-{
-	struct sim_node *node = context;
-
-	check_context(node);
-	if (iov_size(iov, iov_len) > TOTEM_MESSAGE_SIZE_MAX) {
-		oracle_fail(node->world->oracle, ORACLE_CONTEXT, "node %u multicasts %zu bytes",
-			    node->totem->nodeid, iov_size(iov, iov_len));
-	}
-	node->mcast_calls++;
-	return totem_mcast(node->totem, MESSAGE_PEER, 0, iov, iov_len);
-}
-
-static void op_respond(void *context, void *conn, const struct iovec *iov, unsigned int iov_len)
+void node_answer(struct sim_client *client, const struct iovec *iov, unsigned int iov_len)
 {
 	uint8_t *answer = sim_alloc(iov_size(iov, iov_len));
 	size_t size = 0;
 	unsigned int i;
 
-	(void)context;
 	for (i = 0; i < iov_len; i++) {
 		memcpy(answer + size, iov[i].iov_base, iov[i].iov_len);
 		size += iov[i].iov_len;
 	}
-	client_answered(conn, answer, size);
+	client_answered(client, answer, size);
 	free(answer);
-}
-
-static int op_event(void *context, void *conn, const struct iovec *iov, unsigned int iov_len)
-{
-	struct sim_node *node = context;
-	struct sim_client *client = conn;
-
-	node->event_calls++;
-	if (client->dead) {
-		return sim_percent(&node->world->clock, 50) ? 0 : -ENOTCONN;
-	}
-	if (client->inbox.first &&
-	    client->inbox.bytes + iov_size(iov, iov_len) > node->world->config.event_room) {
-		return -EAGAIN;
-	}
-	fifo_push(&client->inbox, iov, iov_len);
-	client_read_later(client);
-	return 0;
 }
 
 static void node_disconnect(struct sim_client *client)
 {
 	struct sim_node *node = client->node;
-	struct engine_client *peer = client->peer;
+	void *peer = client->peer;
 
 	sim_trace(&node->world->clock, "node %u: client %u (process %u) is gone", node->totem->nodeid,
 		  client->number, client->pid);
 	client_dies(client);
 	client->peer = NULL;
 	node->context = CONTEXT_GONE;
-	engine_client_gone(node->engine, peer);
+	node->kind->client_gone(node->engine, peer);
 	node->context = CONTEXT_QUIET;
 }
 
@@ -132,26 +65,15 @@ static void gone_later(void *context, uint64_t unused)
 	}
 }
 
-void node_kill_client(struct sim_client *client)
+void node_end_connection(struct sim_client *client)
 {
-	client_dies(client);
 	sim_after(&client->node->world->clock, GONE_DELAY, gone_later, client, 0);
 }
 
-static void op_evict(void *context, void *conn)
+void node_kill_client(struct sim_client *client)
 {
-	struct sim_node *node = context;
-	struct sim_client *client = conn;
-
-	client->evicted = true;
-	node->world->stats.evictions++;
-	sim_trace(&node->world->clock, "node %u: client %u is evicted", node->totem->nodeid, client->number);
-	sim_after(&node->world->clock, GONE_DELAY, gone_later, client, 0);
-}
-
-static uint64_t op_now(void *context)
-{
-	return ((struct sim_node *)context)->world->clock.now;
+	client_dies(client);
+	node_end_connection(client);
 }
 
 static void tick(void *context, uint64_t incarnation)
@@ -168,13 +90,12 @@ static void tick(void *context, uint64_t incarnation)
 		return;
 	}
 	node->context = CONTEXT_TICK;
-	engine_tick(node->engine);
+	node->kind->tick(node->engine);
 	node->context = CONTEXT_QUIET;
 }
 
-static void op_wake(void *context, uint64_t delay)
+void node_wake(struct sim_node *node, uint64_t delay)
 {
-	struct sim_node *node = context;
 	uint64_t at = node->world->clock.now + delay + 1;
 
 	if (node->tick_at && node->tick_at <= at) {
@@ -183,35 +104,6 @@ static void op_wake(void *context, uint64_t delay)
 	node->tick_at = at;
 	sim_after(&node->world->clock, delay + 1, tick, node, node->incarnation);
 }
-
-static void op_hold_requests(void *context, bool hold)
-{
-	struct sim_node *node = context;
-
-	node->held = hold;
-}
-
-static void op_log(void *context, int priority, const char *text)
-{
-	struct sim_node *node = context;
-
-	sim_trace(&node->world->clock, "node %u: log %d: %s", node->totem->nodeid, priority, text);
-	if (priority <= LOG_CRIT) {
-		oracle_fail(node->world->oracle, ORACLE_CONTEXT, "node %u: %s", node->totem->nodeid, text);
-	}
-}
-
-static const struct engine_ops node_ops = {
-	.mcast = op_mcast,
-	.peer_mcast = op_peer_mcast,
-	.respond = op_respond,
-	.event = op_event,
-	.evict = op_evict,
-	.now = op_now,
-	.wake = op_wake,
-	.hold_requests = op_hold_requests,
-	.log = op_log,
-};
 
 static void pump(void *context, uint64_t incarnation);
 
@@ -244,7 +136,7 @@ static void service_message(void *context, unsigned int function, const void *me
 	struct sim_node *node = context;
 	void *moved = moved_by_one(node, &message, size);
 
-	engine_message(node->engine, function, message, nodeid);
+	node->kind->message(node->engine, function, message, nodeid);
 	free(moved);
 }
 
@@ -253,7 +145,7 @@ static void service_peer_message(void *context, const void *message, size_t size
 	struct sim_node *node = context;
 	void *moved = moved_by_one(node, &message, size);
 
-	engine_peer_message(node->engine, message, size, false, nodeid);
+	node->kind->peer_message(node->engine, message, size, nodeid);
 	free(moved);
 }
 
@@ -280,7 +172,7 @@ static void service_transitional(void *context, const uint32_t *members, size_t 
 	for (i = 0; i < count && node->ring_seq; i++) {
 		node->path = oracle_mix(node->path ^ members[i]);
 	}
-	engine_transitional(node->engine, left, left_count);
+	node->kind->transitional(node->engine, left, left_count);
 }
 
 /* A node of its ring speaks stock's format: as it was started when the ring formed. */
@@ -307,7 +199,7 @@ static void service_regular(void *context, const uint32_t *members, size_t count
 	node->ring_seq = ring_id->seq;
 	node->path = oracle_mix(node->path ^ ring_id->seq);
 	oracle_ring(node->world->oracle, node->oracle_node, is_mixed(node));
-	engine_regular(node->engine, ring_id);
+	node->kind->regular(node->engine, ring_id);
 }
 
 static void service_sync_init(void *context, const uint32_t *trans, size_t trans_count,
@@ -315,7 +207,7 @@ static void service_sync_init(void *context, const uint32_t *trans, size_t trans
 {
 	struct sim_node *node = context;
 
-	engine_sync_init(node->engine, trans, trans_count, members, count, ring_id);
+	node->kind->sync_init(node->engine, trans, trans_count, members, count, ring_id);
 }
 
 static int service_sync_process(void *context)
@@ -324,7 +216,7 @@ static int service_sync_process(void *context)
 	int result;
 
 	node->context = CONTEXT_SYNC;
-	result = engine_sync_process(node->engine);
+	result = node->kind->sync_process(node->engine);
 	node->context = CONTEXT_QUIET;
 	return result;
 }
@@ -337,14 +229,14 @@ static void service_sync_activate(void *context)
 			  node->member_count, node->left, node->left_count);
 	node->path = oracle_mix(node->ring_seq);
 	node->left_count = 0;
-	engine_sync_activate(node->engine);
+	node->kind->sync_activate(node->engine);
 }
 
 static void service_sync_over(void *context)
 {
 	struct sim_node *node = context;
 
-	engine_sync_over(node->engine);
+	node->kind->sync_over(node->engine);
 	node_pump_later(node, PUMP_DELAY);
 }
 
@@ -353,7 +245,7 @@ static void service_token(void *context)
 	struct sim_node *node = context;
 
 	node->context = CONTEXT_TOKEN;
-	engine_token(node->engine);
+	node->kind->token(node->engine);
 	node->context = CONTEXT_QUIET;
 }
 
@@ -384,7 +276,7 @@ static bool pump_one(struct sim_node *node, struct sim_client *client)
 		return false;
 	}
 	node->context = CONTEXT_REQUEST;
-	engine_request(node->engine, client->peer, request->data, request->size);
+	node->kind->request(node->engine, client->peer, request->data, request->size);
 	node->context = CONTEXT_QUIET;
 	free(request);
 	return true;
@@ -470,12 +362,12 @@ void node_boot(struct sim_node *node)
 
 	config.wire_stock = node->totem->index < world->config.stock_nodes &&
 			    sim_percent(&world->clock, world->config.stock_boots);
-	node->engine = engine_create(&node_ops, node, &config);
+	node->kind = &sim_ours;
+	node->engine = node->kind->create(node, &config);
 	if (node->engine == NULL) {
 		oracle_fail(world->oracle, ORACLE_CONTEXT, "no engine");
 		return;
 	}
-	engine_set_nodeid(node->engine, node->totem->nodeid);
 	node->oracle_node = oracle_node(world->oracle, node->totem->nodeid);
 	node->held = node->pump_due = node->tick_missed = false;
 	node->tick_at = 0;
@@ -490,11 +382,11 @@ void node_boot(struct sim_node *node)
 	node->path = oracle_mix(node->incarnation << 32 | node->totem->nodeid);
 }
 
-static void add_counts(struct sim_counts *counts, const struct engine *engine)
+static void add_counts(struct sim_counts *counts, const struct sim_node *node)
 {
 	struct engine_stats stats;
 
-	engine_stats(engine, &stats);
+	node->kind->stats(node->engine, &stats);
 	counts->gaps += stats.gaps;
 	counts->lost += stats.lost;
 }
@@ -502,8 +394,8 @@ static void add_counts(struct sim_counts *counts, const struct engine *engine)
 static void engine_end(struct sim_node *node)
 {
 	if (node->engine) {
-		add_counts(&node->world->ended, node->engine);
-		engine_destroy(node->engine);
+		add_counts(&node->world->ended, node);
+		node->kind->destroy(node->engine);
 		node->engine = NULL;
 	}
 }
@@ -541,7 +433,7 @@ void node_resume(struct sim_node *node)
 	node_pump_later(node, PUMP_DELAY);
 	if (node->tick_missed) {
 		node->tick_missed = false;
-		op_wake(node, 0);
+		node_wake(node, 0);
 	}
 }
 
@@ -554,7 +446,7 @@ struct sim_client *node_connect(struct sim_node *node, uint32_t pid, bool ours)
 	client->pid = pid;
 	client->ours = ours;
 	client->asked = -1;
-	client->peer = engine_client_new(node->engine, client, pid);
+	client->peer = node->kind->client_new(node->engine, client);
 	if (client->peer == NULL) {
 		free(client);
 		return NULL;
@@ -613,7 +505,7 @@ struct sim_counts world_counts(const struct sim_world *world)
 
 	for (i = 0; i < world->config.totem.nodes; i++) {
 		if (world->nodes[i].engine) {
-			add_counts(&counts, world->nodes[i].engine);
+			add_counts(&counts, &world->nodes[i]);
 		}
 	}
 	return counts;
@@ -634,7 +526,7 @@ static bool is_quiet(const struct sim_node *node)
 			return false;
 		}
 	}
-	return !engine_busy(node->engine);
+	return node->kind->is_idle(node->engine);
 }
 
 void world_dump(const struct sim_world *world)
@@ -651,7 +543,7 @@ void world_dump(const struct sim_world *world)
 				  node->totem->sync_in_process ? ", in sync" : "",
 				  node->totem->queue[0].count, node->totem->queue[1].count,
 				  node->tick_at ? "tick due" : "no tick due");
-			engine_dump(node->engine);
+			node->kind->dump(node->engine);
 		}
 		for (j = 0; j < node->client_count; j++) {
 			const struct sim_client *client = node->clients[j];
@@ -675,15 +567,7 @@ bool world_is_quiet(const struct sim_world *world)
 		return false;
 	}
 	for (i = 0; i < world->config.totem.nodes; i++) {
-		struct engine_stats stats = {0};
-
 		if (!is_quiet(&world->nodes[i])) {
-			return false;
-		}
-		if (world->nodes[i].engine) {
-			engine_stats(world->nodes[i].engine, &stats);
-		}
-		if (stats.queued_bytes) {
 			return false;
 		}
 	}

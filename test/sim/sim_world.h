@@ -2,7 +2,8 @@
 /*
  * A cluster in one process: engines over a simulated totem, with simulated clients, watched by the oracle.
  *
- *   sim_node.c    an engine and its executive: operations, request channel, timer, evictions
+ *   sim_node.c    an engine's executive: request channel, timer, what totem says
+ *   sim_ours.c    our engine in it
  *   sim_client.c  a client: what it asks, what it makes of answers and events
  *   sim_actions.c what clients choose to do
  */
@@ -19,10 +20,42 @@ struct sim_world;
 /* Where in its executive an engine is: decides whether it may multicast. */
 enum sim_context { CONTEXT_QUIET, CONTEXT_REQUEST, CONTEXT_GONE, CONTEXT_TICK, CONTEXT_TOKEN, CONTEXT_SYNC };
 
+struct sim_node;
+struct sim_client;
+
+/* An engine that nodes can run. `engine` and `client` are what create and client_new returned. */
+struct sim_engine_kind {
+	/* NULL: it can't start. */
+	void *(*create)(struct sim_node *node, const struct engine_config *config);
+	void (*destroy)(void *engine);
+	/* NULL: the connection is refused. */
+	void *(*client_new)(void *engine, struct sim_client *client);
+	void (*client_gone)(void *engine, void *client);
+	void (*request)(void *engine, void *client, const void *message, size_t size);
+	void (*message)(void *engine, unsigned int function, const void *message, uint32_t nodeid);
+	void (*peer_message)(void *engine, const void *message, size_t size, uint32_t nodeid);
+	void (*transitional)(void *engine, const uint32_t *left, size_t count);
+	void (*regular)(void *engine, const struct memb_ring_id *ring_id);
+	void (*sync_init)(void *engine, const uint32_t *trans, size_t trans_count, const uint32_t *members,
+			  size_t count, const struct memb_ring_id *ring_id);
+	int (*sync_process)(void *engine);
+	void (*sync_activate)(void *engine);
+	void (*sync_over)(void *engine);
+	void (*token)(void *engine);
+	void (*tick)(void *engine);
+	/* Nothing waits in it. */
+	bool (*is_idle)(const void *engine);
+	void (*stats)(const void *engine, struct engine_stats *stats);
+	void (*dump)(void *engine);
+};
+
+extern const struct sim_engine_kind sim_ours;
+
 struct sim_node {
 	struct sim_world *world;
 	struct totem_node *totem;
-	struct engine *engine; /* NULL: down */
+	const struct sim_engine_kind *kind;
+	void *engine; /* NULL: down */
 	uint64_t incarnation;
 	uint32_t oracle_node;
 	enum sim_context context;
@@ -105,7 +138,7 @@ struct sim_assembly {
 
 struct sim_client {
 	struct sim_node *node;
-	struct engine_client *peer; /* NULL: gone */
+	void *peer; /* the engine's, NULL: gone */
 	unsigned int number;
 	uint32_t pid;
 	bool ours, rogue, greeted, evicted, dead;
@@ -154,8 +187,14 @@ void node_resume(struct sim_node *node);
 struct sim_client *node_connect(struct sim_node *node, uint32_t pid, bool ours);
 /* Its process dies; the engine hears of it a little later. */
 void node_kill_client(struct sim_client *client);
+/* The engine hears a little later that the connection is gone. */
+void node_end_connection(struct sim_client *client);
 /* A client has put a request into its channel. */
 void node_request(struct sim_client *client);
+void node_answer(struct sim_client *client, const struct iovec *iov, unsigned int iov_len);
+/* The engine's tick is due after at most `delay` ns. */
+void node_wake(struct sim_node *node, uint64_t delay);
+size_t iov_size(const struct iovec *iov, unsigned int iov_len);
 
 /* ---- sim_client.c ---- */
 void fifo_push(struct sim_fifo *fifo, const struct iovec *iov, unsigned int iov_len);

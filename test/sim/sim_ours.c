@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Our engine in a simulated executive: what it wants done, and how it is called. See sim_world.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "sim_world.h"
+
+/* ---- what the engine wants done ---- */
+
+/* Facts 3 and 7 of totem: from TRANSITIONAL to the end of sync only sync_process may multicast. */
+static void check_context(struct sim_node *node)
+{
+	if (node->context == CONTEXT_QUIET ||
+	    (node->context == CONTEXT_SYNC) != node->totem->waiting_trans_ack) {
+		oracle_fail(node->world->oracle, ORACLE_CONTEXT, "node %u multicasts in context %d%s",
+			    node->totem->nodeid, node->context,
+			    node->totem->waiting_trans_ack ? " during a ring change" : "");
+	}
+}
+
+static void check_mcast(struct sim_node *node, const struct ipc_request *header, size_t size)
+{
+	check_context(node);
+	if (size > TOTEM_MESSAGE_SIZE_MAX || (size_t)header->size != size ||
+	    header->id >> 16 != (int32_t)SERVICE_ID_CPG) {
+		oracle_fail(node->world->oracle, ORACLE_CONTEXT,
+			    "node %u multicasts %zu bytes, header %d, %d", node->totem->nodeid, size,
+			    header->id, header->size);
+	}
+}
+
+static int op_mcast(void *context, const struct iovec *iov, unsigned int iov_len)
+{
+	struct sim_node *node = context;
+	struct ipc_request header;
+
+	memcpy(&header, iov[0].iov_base, sizeof(header));
+	check_mcast(node, &header, iov_size(iov, iov_len));
+	node->mcast_calls++;
+	return totem_mcast(node->totem, MESSAGE_SERVICE, (unsigned int)header.id & 0xffff, iov, iov_len);
+}
+
+static int op_peer_mcast(void *context, const struct iovec *iov, unsigned int iov_len)
+{
+	struct sim_node *node = context;
+
+	check_context(node);
+	if (iov_size(iov, iov_len) > TOTEM_MESSAGE_SIZE_MAX) {
+		oracle_fail(node->world->oracle, ORACLE_CONTEXT, "node %u multicasts %zu bytes",
+			    node->totem->nodeid, iov_size(iov, iov_len));
+	}
+	node->mcast_calls++;
+	return totem_mcast(node->totem, MESSAGE_PEER, 0, iov, iov_len);
+}
+
+static void op_respond(void *context, void *conn, const struct iovec *iov, unsigned int iov_len)
+{
+	(void)context;
+	node_answer(conn, iov, iov_len);
+}
+
+static int op_event(void *context, void *conn, const struct iovec *iov, unsigned int iov_len)
+{
+	struct sim_node *node = context;
+	struct sim_client *client = conn;
+
+	node->event_calls++;
+	if (client->dead) {
+		return sim_percent(&node->world->clock, 50) ? 0 : -ENOTCONN;
+	}
+	if (client->inbox.first &&
+	    client->inbox.bytes + iov_size(iov, iov_len) > node->world->config.event_room) {
+		return -EAGAIN;
+	}
+	fifo_push(&client->inbox, iov, iov_len);
+	client_read_later(client);
+	return 0;
+}
+
+static void op_evict(void *context, void *conn)
+{
+	struct sim_node *node = context;
+	struct sim_client *client = conn;
+
+	client->evicted = true;
+	node->world->stats.evictions++;
+	sim_trace(&node->world->clock, "node %u: client %u is evicted", node->totem->nodeid, client->number);
+	node_end_connection(client);
+}
+
+static uint64_t op_now(void *context)
+{
+	return ((struct sim_node *)context)->world->clock.now;
+}
+
+static void op_wake(void *context, uint64_t delay)
+{
+	node_wake(context, delay);
+}
+
+static void op_hold_requests(void *context, bool hold)
+{
+	struct sim_node *node = context;
+
+	node->held = hold;
+}
+
+static void op_log(void *context, int priority, const char *text)
+{
+	struct sim_node *node = context;
+
+	sim_trace(&node->world->clock, "node %u: log %d: %s", node->totem->nodeid, priority, text);
+	if (priority <= LOG_CRIT) {
+		oracle_fail(node->world->oracle, ORACLE_CONTEXT, "node %u: %s", node->totem->nodeid, text);
+	}
+}
+
+static const struct engine_ops ours_ops = {
+	.mcast = op_mcast,
+	.peer_mcast = op_peer_mcast,
+	.respond = op_respond,
+	.event = op_event,
+	.evict = op_evict,
+	.now = op_now,
+	.wake = op_wake,
+	.hold_requests = op_hold_requests,
+	.log = op_log,
+};
+
+/* ---- how it is called ---- */
+
+static void *ours_create(struct sim_node *node, const struct engine_config *config)
+{
+	struct engine *engine = engine_create(&ours_ops, node, config);
+
+	if (engine) {
+		engine_set_nodeid(engine, node->totem->nodeid);
+	}
+	return engine;
+}
+
+static void ours_destroy(void *engine)
+{
+	engine_destroy(engine);
+}
+
+static void *ours_client_new(void *engine, struct sim_client *client)
+{
+	return engine_client_new(engine, client, client->pid);
+}
+
+static void ours_client_gone(void *engine, void *client)
+{
+	engine_client_gone(engine, client);
+}
+
+static void ours_request(void *engine, void *client, const void *message, size_t size)
+{
+	engine_request(engine, client, message, size);
+}
+
+static void ours_message(void *engine, unsigned int function, const void *message, uint32_t nodeid)
+{
+	engine_message(engine, function, message, nodeid);
+}
+
+static void ours_peer_message(void *engine, const void *message, size_t size, uint32_t nodeid)
+{
+	engine_peer_message(engine, message, size, false, nodeid);
+}
+
+static void ours_transitional(void *engine, const uint32_t *left, size_t count)
+{
+	engine_transitional(engine, left, count);
+}
+
+static void ours_regular(void *engine, const struct memb_ring_id *ring_id)
+{
+	engine_regular(engine, ring_id);
+}
+
+static void ours_sync_init(void *engine, const uint32_t *trans, size_t trans_count, const uint32_t *members,
+			   size_t count, const struct memb_ring_id *ring_id)
+{
+	engine_sync_init(engine, trans, trans_count, members, count, ring_id);
+}
+
+static int ours_sync_process(void *engine)
+{
+	return engine_sync_process(engine);
+}
+
+static void ours_sync_activate(void *engine)
+{
+	engine_sync_activate(engine);
+}
+
+static void ours_sync_over(void *engine)
+{
+	engine_sync_over(engine);
+}
+
+static void ours_token(void *engine)
+{
+	engine_token(engine);
+}
+
+static void ours_tick(void *engine)
+{
+	engine_tick(engine);
+}
+
+static bool ours_is_idle(const void *engine)
+{
+	struct engine_stats stats;
+
+	engine_stats(engine, &stats);
+	return !engine_busy(engine) && stats.queued_bytes == 0;
+}
+
+static void ours_stats(const void *engine, struct engine_stats *stats)
+{
+	engine_stats(engine, stats);
+}
+
+static void ours_dump(void *engine)
+{
+	engine_dump(engine);
+}
+
+const struct sim_engine_kind sim_ours = {
+	.create = ours_create,
+	.destroy = ours_destroy,
+	.client_new = ours_client_new,
+	.client_gone = ours_client_gone,
+	.request = ours_request,
+	.message = ours_message,
+	.peer_message = ours_peer_message,
+	.transitional = ours_transitional,
+	.regular = ours_regular,
+	.sync_init = ours_sync_init,
+	.sync_process = ours_sync_process,
+	.sync_activate = ours_sync_activate,
+	.sync_over = ours_sync_over,
+	.token = ours_token,
+	.tick = ours_tick,
+	.is_idle = ours_is_idle,
+	.stats = ours_stats,
+	.dump = ours_dump,
+};
