@@ -8,9 +8,10 @@
  *             paths came together and must have heard the same
  *   segment   what a session heard in one ring, up to and including the views that the next activation made
  *   mixed     a ring with a node that speaks stock's wire format alone. Messages may get lost there, to some or to all,
- *             because totem loses them and nothing in that format shows it. Loss, disagreement on messages and
- *             missing self-delivery are only counted where a mixed ring may have caused them; everything else is held
- *             against the contract as in rings of ours.
+ *             because totem loses them and nothing in that format shows it. Loss, disagreement and missing
+ *             self-delivery are only counted where a mixed ring may have caused them. A join that was lost there is
+ *             made up for before the next ring begins, as NODEUP at the latest. Everything else is held against the
+ *             contract as in rings of ours.
  *
  * Most is checked as it is heard (oracle.c); what needs several processes' histories is checked at the end
  * (oracle_history.c).

@@ -236,7 +236,8 @@ static bool is_earlier(const struct oracle *oracle, const struct window *part, c
 	return whole->by_join && ended && ended < oracle->sessions[whole->session].began;
 }
 
-static void compare_all(struct oracle *oracle, const struct window *windows, size_t count, bool mixed)
+/* Windows of nodes that went on together. */
+static void compare_cohort(struct oracle *oracle, const struct window *windows, size_t count)
 {
 	const struct window *longest = longest_of(windows, count);
 	size_t i;
@@ -249,7 +250,7 @@ static void compare_all(struct oracle *oracle, const struct window *windows, siz
 			continue;
 		}
 		if (other->whole ? !whole_agrees(longest, other) : !part_agrees(oracle, longest, other)) {
-			oracle_judge(oracle, mixed, ORACLE_AGREEMENT,
+			oracle_judge(oracle, other->mixed, ORACLE_AGREEMENT,
 				     "group %u, ring %llu: sessions %u (node %u) and %u (node %u) heard "
 				     "different things",
 				     other->group, (unsigned long long)other->ring, longest->session,
@@ -258,49 +259,6 @@ static void compare_all(struct oracle *oracle, const struct window *windows, siz
 			trace_window(oracle, longest);
 			trace_window(oracle, other);
 		}
-	}
-}
-
-static struct heard_key *copy_views(const struct window *window, size_t *count)
-{
-	struct heard_key *views = sim_alloc(window->count * sizeof(*views));
-	size_t i;
-
-	*count = 0;
-	for (i = 0; i < window->count; i++) {
-		if (!window->keys[i].is_message) {
-			views[(*count)++] = window->keys[i];
-		}
-	}
-	return views;
-}
-
-/* Which messages were heard is nobody's to agree on in a mixed ring; views are. */
-static void compare_views(struct oracle *oracle, const struct window *windows, size_t count)
-{
-	struct window *views = sim_alloc(count * sizeof(*views));
-	struct heard_key **keys = sim_alloc(count * sizeof(*keys));
-	size_t i;
-
-	for (i = 0; i < count; i++) {
-		views[i] = windows[i];
-		keys[i] = copy_views(&windows[i], &views[i].count);
-		views[i].keys = keys[i];
-	}
-	compare_all(oracle, views, count, false);
-	for (i = 0; i < count; i++) {
-		free(keys[i]);
-	}
-	free(keys);
-	free(views);
-}
-
-/* Windows of nodes that went on together. */
-static void compare_cohort(struct oracle *oracle, const struct window *windows, size_t count)
-{
-	compare_all(oracle, windows, count, windows->mixed);
-	if (windows->mixed) {
-		compare_views(oracle, windows, count);
 	}
 }
 

@@ -90,11 +90,13 @@ static bool has_node(const uint32_t *list, size_t count, uint32_t nodeid)
 }
 
 /* The nodes of which NODEDOWN and NODEUP were told are those that left, or came. */
-static void check_nodes(struct oracle *oracle, uint32_t at, const struct activation *before,
-			const struct activation *now)
+static void check_nodes(struct oracle *oracle, uint32_t at, size_t index)
 {
 	const struct session *session = &oracle->sessions[at];
-	size_t i;
+	const struct oracle_node *node = &oracle->nodes[session->node];
+	const struct activation *now = &node->activations[index];
+	const struct activation *before = index ? now - 1 : NULL;
+	size_t from = index ? index - 1 : 0, i;
 
 	for (i = 0; i < session->down_count; i++) {
 		if (!has_node(now->left, now->left_count, session->down[i])) {
@@ -106,9 +108,9 @@ static void check_nodes(struct oracle *oracle, uint32_t at, const struct activat
 	for (i = 0; before && i < session->up_count; i++) {
 		if (has_node(before->members, before->member_count, session->up[i]) &&
 		    !has_node(now->left, now->left_count, session->up[i])) {
-			oracle_fail(oracle, ORACLE_REASON,
-				    "session %u of node %u: NODEUP of node %u, which was there", at,
-				    session->nodeid, session->up[i]);
+			oracle_judge(oracle, met_mixed(node, from, from), ORACLE_REASON,
+				     "session %u of node %u: NODEUP of node %u, which was there", at,
+				     session->nodeid, session->up[i]);
 		}
 	}
 	for (i = 0; i < session->view_count; i++) {
@@ -178,7 +180,7 @@ void oracle_hears_totem(struct oracle *oracle, uint32_t at, uint64_t ring, const
 			    "session %u of node %u: ring %llu is activation %zu of its node, it was in %zu",
 			    at, session->nodeid, (unsigned long long)ring, index, segment->activation);
 	}
-	check_nodes(oracle, at, index ? &node->activations[index - 1] : NULL, &node->activations[index]);
+	check_nodes(oracle, at, index);
 	change_told(session);
 	segment_begin(session, index, false);
 }

@@ -760,14 +760,29 @@ START_TEST(sees_order_in_mixed_ring)
 }
 END_TEST
 
-START_TEST(sees_different_views_in_mixed_ring)
+START_TEST(counts_join_that_mixed_ring_lost)
 {
 	both_join();
 	next_ring(8, true);
 	oracle_dead(oracle, oracle_join(oracle, node[2], 21, 0, true));
-	hears_change(a, MEMBERS(10, 20, 21), 21, REASON_JOIN);
+	hears_change(b, MEMBERS(10, 20, 21), 21, REASON_JOIN);
+	hears_change(a, MEMBERS(10, 20, 21), 21, REASON_NODEUP);
+	next_ring(12, false);
 	hears_change(a, MEMBERS(10, 20), 21, REASON_PROCDOWN);
-	expect(ORACLE_AGREEMENT);
+	hears_change(b, MEMBERS(10, 20), 21, REASON_PROCDOWN);
+	expect_weak(ORACLE_REASON);
+}
+END_TEST
+
+START_TEST(sees_different_views_behind_mixed_ring)
+{
+	both_join();
+	next_ring(8, true);
+	oracle_dead(oracle, oracle_join(oracle, node[2], 21, 0, true));
+	hears_change(b, MEMBERS(10, 20, 21), 21, REASON_JOIN);
+	next_ring(12, false);
+	hears_change(b, MEMBERS(10, 20), 21, REASON_PROCDOWN);
+	expect(ORACLE_VIEW);
 }
 END_TEST
 
@@ -837,7 +852,8 @@ int main(void)
 		sees_loss_behind_mixed_ring,
 		sees_disagreement_behind_mixed_ring,
 		sees_order_in_mixed_ring,
-		sees_different_views_in_mixed_ring,
+		counts_join_that_mixed_ring_lost,
+		sees_different_views_behind_mixed_ring,
 		counts_what_it_is_told,
 	};
 	Suite *suite = suite_create("oracle");
