@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Batches that were missed: who missed one is seen as gone and back, at the same point of the order by everybody. */
+#include <string.h>
+#include <syslog.h>
+
+#include "test/unit/peer_fixture.h"
+
+#define SEVEN PROCESSES({7, "group"})
+#define EIGHT PROCESSES({8, "group"})
+
+/* Nodes 1, 2 and 3 in a ring of ours, with 1:10, 1:20, 2:7 and 3:8 in "group". The next batch of node 1 is its third. */
+static struct pair trio_new(void)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+
+	ring_change(pair.fixture, RING(.members = NODES(1, 2, 3), .trans = NODES(1)));
+	deliver_batch(pair.fixture, 2, BY(7, "group"), JOINS);
+	deliver_batch(pair.fixture, 3, BY(8, "group"), JOINS);
+	drop_all(&pair.one->events);
+	drop_all(&pair.two->events);
+	return pair;
+}
+
+static uint64_t gaps(const struct fixture *fixture)
+{
+	struct engine_stats stats;
+
+	engine_stats(fixture->engine, &stats);
+	return stats.gaps;
+}
+
+/* This node misses a batch of node 2. */
+static void miss(struct fixture *fixture)
+{
+	lose_batch(fixture, 2);
+	deliver_batch(fixture, 2, BY(7, "group"), SAYS("behind a gap"));
+}
+
+/* Node 2 or 3 says that it missed one. The batch's number. */
+static uint64_t said_missed(struct fixture *fixture, uint32_t nodeid)
+{
+	deliver_batch(fixture, nodeid, MISSED);
+	return fixture->numbers[nodeid] - 1;
+}
+
+static void both_present(struct fixture *fixture, uint32_t missed_nodeid, uint64_t missed_number)
+{
+	deliver_present(fixture, 2, missed_nodeid, missed_number, SEVEN);
+	deliver_present(fixture, 3, missed_nodeid, missed_number, EIGHT);
+}
+
+/* ---- this node misses something ---- */
+
+START_TEST(this_node_is_gone_and_back)
+{
+	struct pair pair = trio_new();
+
+	pair.fixture->wake_at = 0;
+	miss(pair.fixture);
+	ck_assert_uint_eq(gaps(pair.fixture), 1);
+	ck_assert_int_eq(pair.fixture->log_priority, LOG_ERR);
+	ck_assert_uint_ne(pair.fixture->wake_at, 0);
+	deliver_batch(pair.fixture, 3, BY(8, "group"), SAYS("not heard"), BY(9, "group"), JOINS);
+	ck_assert_str_eq(next_event(pair.one), "none");
+	ck_assert_str_eq(batch_returns(pair.fixture), "none");
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: missed");
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 -2:7d -3:8d");
+	ck_assert_str_eq(next_event(pair.one), "ring 1");
+	deliver_batch(pair.fixture, 3, BY(8, "group"), SAYS("not heard"));
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 4: present 1.3 10@group 20@group");
+	both_present(pair.fixture, 1, 3);
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 2:7 3:8 +2:7u +3:8u");
+	ck_assert_str_eq(next_event(pair.one), "ring 1 2 3");
+	deliver_batch(pair.fixture, 2, BY(7, "group"), SAYS("heard"));
+	deliver_batch(pair.fixture, 3, BY(8, "group"), SAYS("heard too"));
+	ck_assert_str_eq(next_event(pair.one), "2:7 'heard'");
+	ck_assert_str_eq(next_event(pair.one), "3:8 'heard too'");
+	request_mcast(pair.fixture, pair.one, "and says");
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 5: 10@group 'and says'");
+	ck_assert_str_eq(next_event(pair.one), "1:10 'and says'");
+	ck_assert_uint_eq(gaps(pair.fixture), 1);
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+START_TEST(missed_goes_before_everything)
+{
+	struct pair pair = trio_new();
+
+	request_mcast(pair.fixture, pair.one, "on its way");
+	request_mcast(pair.fixture, pair.one, "waits");
+	miss(pair.fixture);
+	engine_token(pair.fixture->engine);
+	request_mcast(pair.fixture, pair.two, "waits too");
+	engine_token(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: 10@group 'on its way'");
+	ck_assert_str_eq(next_event(pair.one), "1:10 'on its way'"); /* its own it does hear */
+	engine_token(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 4: missed");
+	engine_token(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 5: present 1.4 10@group 20@group");
+	engine_token(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "none");
+	both_present(pair.fixture, 1, 4);
+	engine_token(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 6: 10@group 'waits' 20@group 'waits too'");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* Numbers are compared again at once: a second gap before the first is told changes nothing. */
+START_TEST(two_gaps_are_told_once)
+{
+	struct pair pair = trio_new();
+
+	miss(pair.fixture);
+	miss(pair.fixture);
+	lose_batch(pair.fixture, 3);
+	deliver_batch(pair.fixture, 3, BY(8, "group"), SAYS("?"));
+	ck_assert_uint_eq(gaps(pair.fixture), 1);
+	deliver_own(pair.fixture);
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: missed");
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 4: present 1.3 10@group 20@group");
+	both_present(pair.fixture, 1, 3);
+	miss(pair.fixture); /* and now it is another one */
+	ck_assert_uint_eq(gaps(pair.fixture), 2);
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+START_TEST(a_batch_for_a_ring_that_is_not_activated)
+{
+	struct pair pair = trio_new();
+
+	ring_sync(pair.fixture, RING(.members = NODES(1, 2, 3)));
+	deliver_batch(pair.fixture, 2, BY(7, "group"), SAYS("too early"));
+	ck_assert_uint_eq(gaps(pair.fixture), 1);
+	sync_end(pair.fixture);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: missed");
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 4: present 1.3 10@group 20@group");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+START_TEST(own_batches_that_do_not_come_back)
+{
+	struct pair pair = trio_new();
+	struct engine_stats stats;
+	int i;
+
+	for (i = 0; i < 300; i++) {
+		engine_token(pair.fixture->engine); /* nothing is on its way */
+	}
+	request_mcast(pair.fixture, pair.one, "lost");
+	ck_assert_str_eq(batch_lost(pair.fixture), "batch 3: 10@group 'lost'");
+	for (i = 0; i < 100; i++) {
+		engine_token(pair.fixture->engine);
+	}
+	ck_assert_str_eq(batch_returns(pair.fixture), "none");
+	engine_token(pair.fixture->engine);
+	ck_assert_uint_eq(gaps(pair.fixture), 0);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 4:");
+	engine_stats(pair.fixture->engine, &stats);
+	ck_assert_uint_eq(stats.gaps, 1);
+	ck_assert_uint_eq(stats.lost, 1);
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 5: missed");
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 -2:7d -3:8d");
+	ck_assert_str_eq(next_event(pair.one), "ring 1");
+	ck_assert(!engine_busy(pair.fixture->engine));
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* ---- another one misses something ---- */
+
+START_TEST(another_node_is_gone_and_back)
+{
+	struct pair pair = trio_new();
+	uint64_t missed = said_missed(pair.fixture, 2);
+
+	ck_assert_uint_eq(gaps(pair.fixture), 0);
+	ck_assert_int_eq(pair.fixture->log_priority, LOG_ERR);
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 3:8 -2:7d");
+	ck_assert_str_eq(next_event(pair.one), "ring 1 3");
+	deliver_batch(pair.fixture, 2, BY(7, "group"), SAYS("not heard"), BY(9, "group"), JOINS);
+	deliver_batch(pair.fixture, 3, BY(8, "group"), SAYS("heard"));
+	ck_assert_str_eq(next_event(pair.one), "3:8 'heard'");
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: present 2.1 10@group 20@group");
+	ck_assert_uint_eq(missed, 1);
+	deliver_present(pair.fixture, 3, 2, missed, EIGHT);
+	ck_assert_str_eq(next_event(pair.one), "none");
+	deliver_present(pair.fixture, 2, 2, missed,
+			PROCESSES({7, "group"}, {9, "group"}, {7, "a group with another name"}));
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 2:7 2:9 3:8 +2:7u +2:9u");
+	ck_assert_str_eq(next_event(pair.one), "ring 1 2 3");
+	ck_assert_str_eq(next_event(pair.one), "none");
+	deliver_batch(pair.fixture, 2, BY(9, "group"), SAYS("heard"));
+	ck_assert_str_eq(next_event(pair.one), "2:9 'heard'");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* What it sent before it saw MISSED changes who is here: PRESENT is for after that. */
+START_TEST(present_waits_for_what_is_on_its_way)
+{
+	struct pair pair = trio_new();
+	struct peer *three = peer_new(pair.fixture, 30);
+	uint64_t missed;
+
+	ck_assert_int_eq(request_leave(pair.fixture, pair.two, "group"), CS_OK);
+	engine_token(pair.fixture->engine);
+	missed = said_missed(pair.fixture, 2);
+	ck_assert_int_eq(request_join(pair.fixture, three, "group"), CS_OK);
+	engine_token(pair.fixture->engine);
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: 20@group leaves");
+	ck_assert_str_eq(batch_returns(pair.fixture), "none");
+	engine_token(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 4: present 2.1 10@group");
+	engine_token(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "none");
+	both_present(pair.fixture, 2, missed);
+	engine_token(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 5: 30@group joins");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+START_TEST(no_room_for_present)
+{
+	struct pair pair = trio_new();
+
+	pair.fixture->totem_full = true;
+	(void)said_missed(pair.fixture, 2);
+	engine_token(pair.fixture->engine);
+	engine_tick(pair.fixture->engine);
+	pair.fixture->totem_full = false;
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: present 2.1 10@group 20@group");
+	ck_assert_str_eq(batch_returns(pair.fixture), "none");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+START_TEST(a_long_list_of_processes_takes_several)
+{
+	enum { PROCESSES_OF_THIS_NODE = 9000 };
+	struct pair pair = pair_new(&fixture_own_format);
+	struct engine_stats stats;
+	uint32_t pid;
+
+	ring_change(pair.fixture, RING(.members = NODES(1, 3), .trans = NODES(1), .stock = NODES(3)));
+	for (pid = 1000; pid < 1000 + PROCESSES_OF_THIS_NODE; pid++) {
+		deliver_procjoin(pair.fixture, SELF, pid, "elsewhere");
+	}
+	ring_change(pair.fixture, RING(.members = NODES(1, 2), .left = NODES(3), .trans = NODES(1)));
+	(void)said_missed(pair.fixture, 2);
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: present 2.0 more");
+	deliver_present(pair.fixture, 2, 2, 0, SEVEN);
+	drop_all(&pair.one->events);
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(next_event(pair.one), "none");
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 4: present 2.0");
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 2:7 +2:7u");
+	ck_assert_str_eq(next_event(pair.one), "ring 1 2");
+	engine_stats(pair.fixture->engine, &stats);
+	ck_assert_uint_eq(stats.members, PROCESSES_OF_THIS_NODE + 3);
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* ---- one after the other, and at once ---- */
+
+START_TEST(it_begins_again_when_a_second_node_missed_something)
+{
+	struct pair pair = trio_new();
+	uint64_t first = said_missed(pair.fixture, 2), second;
+
+	drop_all(&pair.one->events);
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: present 2.1 10@group 20@group");
+	deliver_present(pair.fixture, 2, 2, first, SEVEN);
+	second = said_missed(pair.fixture, 3);
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 -3:8d");
+	ck_assert_str_eq(next_event(pair.one), "ring 1");
+	deliver_present(pair.fixture, 3, 2, first, EIGHT); /* means nothing any more */
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 4: present 3.1 10@group 20@group");
+	deliver_present(pair.fixture, 3, 2, second, EIGHT); /* the number alone is not enough */
+	deliver_present(pair.fixture, 3, 3, second, EIGHT);
+	ck_assert_str_eq(next_event(pair.one), "none");
+	deliver_present(pair.fixture, 2, 3, second, SEVEN);
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 2:7 3:8 +2:7u +3:8u");
+	ck_assert_str_eq(next_event(pair.one), "ring 1 2 3");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+START_TEST(present_that_waits_is_for_the_last_exchange_alone)
+{
+	struct pair pair = trio_new();
+
+	pair.fixture->totem_full = true;
+	(void)said_missed(pair.fixture, 2);
+	engine_tick(pair.fixture->engine);
+	(void)said_missed(pair.fixture, 3);
+	engine_tick(pair.fixture->engine);
+	pair.fixture->totem_full = false;
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: present 3.1 10@group 20@group");
+	ck_assert_str_eq(batch_returns(pair.fixture), "none");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+START_TEST(both_miss_something_at_once)
+{
+	struct pair pair = trio_new();
+
+	miss(pair.fixture);
+	engine_tick(pair.fixture->engine);
+	(void)said_missed(pair.fixture, 3); /* comes before ours */
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 2:7 -3:8d");
+	ck_assert_str_eq(next_event(pair.one), "ring 1 2");
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: missed");
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 -2:7d");
+	ck_assert_str_eq(next_event(pair.one), "ring 1");
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 4: present 1.3 10@group 20@group");
+	both_present(pair.fixture, 1, 3);
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 2:7 3:8 +2:7u +3:8u");
+	ck_assert_str_eq(next_event(pair.one), "ring 1 2 3");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* ---- ring changes ---- */
+
+START_TEST(a_ring_change_ends_an_exchange)
+{
+	struct pair pair = trio_new();
+	uint64_t missed = said_missed(pair.fixture, 2);
+
+	drop_all(&pair.one->events);
+	request_mcast(pair.fixture, pair.one, "waits");
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_lost(pair.fixture), "batch 3: present 2.1 10@group 20@group");
+	ring_change(pair.fixture, RING(.members = NODES(1, 2), .trans = NODES(1, 2), .left = NODES(3),
+				       .named_by = 2, .named = SEVEN));
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 -3:8d");
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 2:7 +2:7u");
+	ck_assert_str_eq(next_event(pair.one), "ring 1 2");
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: 10@group 'waits'");
+	ck_assert_str_eq(next_event(pair.one), "1:10 'waits'");
+	deliver_present(pair.fixture, 2, 2, missed, NO_PROCESSES); /* there is no exchange */
+	deliver_batch(pair.fixture, 2, BY(7, "group"), SAYS("heard"));
+	ck_assert_str_eq(next_event(pair.one), "2:7 'heard'");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* Whatever became of MISSED: the announcement says it, all part in that sync, and nobody does a second time. */
+static void check_announced(struct pair *pair)
+{
+	drop_all(&pair->fixture->peer_multicasts);
+	transitional(pair->fixture, NODES(3));
+	sync_begin(pair->fixture, NODES(1, 2), NODES(1, 2));
+	deliver_announce(pair->fixture, 2, (struct versions)VERSION_NOW, 0);
+	deliver_downlist(pair->fixture, 2);
+	deliver_joinlist(pair->fixture, 2, SEVEN, 1);
+	ck_assert_int_eq(engine_sync_process(pair->fixture->engine), -1);
+	ck_assert_str_eq(packet_text(pair->fixture->peer_multicasts.first), "announce 3 missed");
+	sync_own(pair->fixture);
+	ck_assert_str_eq(next_event(pair->one), "none");
+	sync_end(pair->fixture);
+	ck_assert_str_eq(next_event(pair->one), "1:10 1:20 -2:7d -3:8d");
+	ck_assert_str_eq(next_event(pair->one), "1:10 1:20 2:7 +2:7u");
+	ck_assert_str_eq(next_event(pair->one), "ring 1 2");
+	deliver_batch(pair->fixture, 2, BY(7, "group"), SAYS("heard"));
+	ck_assert_str_eq(next_event(pair->one), "2:7 'heard'");
+	request_mcast(pair->fixture, pair->one, "says");
+	ck_assert_str_eq(batch_returns(pair->fixture), "batch 3: 10@group 'says'");
+	ck_assert_uint_eq(gaps(pair->fixture), 1);
+	fixture_free(pair->fixture);
+}
+
+START_TEST(a_ring_change_before_missed_is_told)
+{
+	struct pair pair = trio_new();
+
+	miss(pair.fixture);
+	check_announced(&pair);
+}
+END_TEST
+
+START_TEST(a_ring_change_before_missed_is_back)
+{
+	struct pair pair = trio_new();
+
+	miss(pair.fixture);
+	engine_tick(pair.fixture->engine);
+	check_announced(&pair);
+}
+END_TEST
+
+/* The announcement of a sync that was aborted parted nobody: the next one says it too. */
+START_TEST(an_aborted_sync_announces_for_the_next)
+{
+	struct pair pair = trio_new();
+
+	miss(pair.fixture);
+	ring_sync(pair.fixture, RING(.members = NODES(1, 2, 3)));
+	check_announced(&pair);
+}
+END_TEST
+
+START_TEST(another_node_announces_that_it_missed_something)
+{
+	struct pair pair = trio_new();
+
+	transitional(pair.fixture, NODES(3));
+	sync_begin(pair.fixture, NODES(1, 2), NODES(1, 2));
+	lose_batch(pair.fixture, 2); /* nobody is together with it: numbers are not compared */
+	deliver_announce(pair.fixture, 2, (struct versions)VERSION_NOW, PEER_ANNOUNCE_MISSED);
+	deliver_downlist(pair.fixture, 2);
+	deliver_joinlist(pair.fixture, 2, SEVEN, 1);
+	sync_own(pair.fixture);
+	sync_end(pair.fixture);
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 -2:7d -3:8d");
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 2:7 +2:7u");
+	ck_assert_str_eq(next_event(pair.one), "ring 1 2");
+	ck_assert_uint_eq(gaps(pair.fixture), 0);
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+START_TEST(announced_numbers_are_compared_with_those_expected)
+{
+	struct pair pair = trio_new();
+
+	lose_batch(pair.fixture, 3); /* it left: where it starts is its business */
+	ring_change(pair.fixture, RING(.members = NODES(1, 2, 3), .left = NODES(3), .trans = NODES(1, 2)));
+	ck_assert_uint_eq(gaps(pair.fixture), 0);
+	deliver_batch(pair.fixture, 3, BY(8, "group"), JOINS);
+	lose_batch(pair.fixture, 2); /* it did not */
+	ring_sync(pair.fixture, RING(.members = NODES(1, 2, 3)));
+	ck_assert_uint_eq(gaps(pair.fixture), 1);
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* ---- large messages ---- */
+
+START_TEST(a_large_message_of_one_that_parted_is_forgotten)
+{
+	struct pair pair = trio_new();
+	uint64_t missed;
+
+	deliver_batch(pair.fixture, 2, BY(7, "group"), PART(1, 6, "abc"));
+	deliver_batch(pair.fixture, 3, BY(8, "group"), PART(1, 6, "abc"));
+	missed = said_missed(pair.fixture, 2);
+	engine_tick(pair.fixture->engine);
+	deliver_own(pair.fixture);
+	both_present(pair.fixture, 2, missed);
+	drop_all(&pair.one->events);
+	deliver_batch(pair.fixture, 2, BY(7, "group"), PART(3, 6, "def"));
+	ck_assert_str_eq(next_event(pair.one), "none");
+	deliver_batch(pair.fixture, 3, BY(8, "group"), PART(3, 6, "def"));
+	ck_assert_str_eq(next_event(pair.one), "3:8 1/6 'abc'");
+	ck_assert_str_eq(next_event(pair.one), "3:8 3/6 'def'");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* ---- malformed ---- */
+
+/* Its body has the lengths given, of what lies there: a group's name of 5 bytes in 8. */
+static void deliver_bad_present(struct fixture *fixture, uint64_t missed, uint32_t name_length, size_t size)
+{
+	const struct peer_present present = {.number = missed, .nodeid = 2, .last = 0};
+	const struct peer_process process = {.pid = 9, .name_length = name_length};
+	uint8_t body[32] = {0};
+
+	memcpy(body, &present, sizeof(present));
+	memcpy(body + 16, &process, sizeof(process));
+	memcpy(body + 24, "group", 5);
+	deliver_batch(fixture, 2, {.kind = PEER_PRESENT, .body = body, .size = size});
+}
+
+START_TEST(malformed_present)
+{
+	static const struct {
+		uint32_t name_length;
+		size_t size;
+	} bad[] = {{5, 0}, {5, 15}, {5, 17}, {5, 23}, {5, 24}, {5, 31}, {9, 32}, {129, 32}, {UINT32_MAX, 32}};
+	struct pair pair = trio_new();
+	uint64_t missed = said_missed(pair.fixture, 2);
+	struct engine_stats stats;
+	size_t i;
+
+	engine_tick(pair.fixture->engine);
+	deliver_own(pair.fixture);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		deliver_bad_present(pair.fixture, missed, bad[i].name_length, bad[i].size);
+		engine_stats(pair.fixture->engine, &stats);
+		ck_assert_uint_eq(stats.bad_messages, i + 1);
+	}
+	drop_all(&pair.one->events);
+	both_present(pair.fixture, 2, missed);
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 2:7 3:8 +2:7u");
+	ck_assert_str_eq(next_event(pair.one), "ring 1 2 3");
+	deliver_bad_present(pair.fixture, missed, 5, 15); /* also when nobody waits for it */
+	engine_stats(pair.fixture->engine, &stats);
+	ck_assert_uint_eq(stats.bad_messages, i + 1);
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		this_node_is_gone_and_back,
+		missed_goes_before_everything,
+		two_gaps_are_told_once,
+		a_batch_for_a_ring_that_is_not_activated,
+		own_batches_that_do_not_come_back,
+		another_node_is_gone_and_back,
+		present_waits_for_what_is_on_its_way,
+		no_room_for_present,
+		a_long_list_of_processes_takes_several,
+		it_begins_again_when_a_second_node_missed_something,
+		present_that_waits_is_for_the_last_exchange_alone,
+		both_miss_something_at_once,
+		a_ring_change_ends_an_exchange,
+		a_ring_change_before_missed_is_told,
+		a_ring_change_before_missed_is_back,
+		an_aborted_sync_announces_for_the_next,
+		another_node_announces_that_it_missed_something,
+		announced_numbers_are_compared_with_those_expected,
+		a_large_message_of_one_that_parted_is_forgotten,
+		malformed_present,
+	};
+
+	return RUN_TESTS("engine: exchange", tests);
+}
