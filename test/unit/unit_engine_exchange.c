@@ -343,6 +343,24 @@ START_TEST(both_miss_something_at_once)
 }
 END_TEST
 
+/* Another's MISSED comes while ours waits for room in totem. */
+START_TEST(missed_is_not_forgotten_for_anothers)
+{
+	struct pair pair = trio_new();
+
+	miss(pair.fixture);
+	pair.fixture->totem_full = true;
+	engine_tick(pair.fixture->engine);
+	(void)said_missed(pair.fixture, 3);
+	pair.fixture->totem_full = false;
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: missed");
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 4: present 1.3 10@group 20@group");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
 /* ---- ring changes ---- */
 
 START_TEST(a_ring_change_ends_an_exchange)
@@ -460,6 +478,30 @@ END_TEST
 
 /* ---- large messages ---- */
 
+/* Who parted has forgotten what came of a message in fragments: its sender starts again. */
+START_TEST(a_large_message_starts_again)
+{
+	struct pair pair = trio_new();
+	uint64_t missed;
+
+	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_FIRST, 6, "abc"), CS_OK);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: 10@group 1/6 'abc'");
+	missed = said_missed(pair.fixture, 2);
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 4: present 2.1 10@group 20@group");
+	both_present(pair.fixture, 2, missed);
+	drop_all(&pair.two->events);
+	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_LAST, 6, "def"), CS_OK);
+	engine_token(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 5: 10@group 1/6 'abc'");
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 6: 10@group 3/6 'def'");
+	ck_assert_str_eq(next_event(pair.two), "1:10 1/6 'abc'");
+	ck_assert_str_eq(next_event(pair.two), "1:10 3/6 'def'");
+	ck_assert_str_eq(next_event(pair.two), "none");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
 START_TEST(a_large_message_of_one_that_parted_is_forgotten)
 {
 	struct pair pair = trio_new();
@@ -540,12 +582,14 @@ int main(void)
 		it_begins_again_when_a_second_node_missed_something,
 		present_that_waits_is_for_the_last_exchange_alone,
 		both_miss_something_at_once,
+		missed_is_not_forgotten_for_anothers,
 		a_ring_change_ends_an_exchange,
 		a_ring_change_before_missed_is_told,
 		a_ring_change_before_missed_is_back,
 		an_aborted_sync_announces_for_the_next,
 		another_node_announces_that_it_missed_something,
 		announced_numbers_are_compared_with_those_expected,
+		a_large_message_starts_again,
 		a_large_message_of_one_that_parted_is_forgotten,
 		malformed_present,
 	};
