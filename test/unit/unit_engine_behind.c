@@ -132,6 +132,27 @@ START_TEST(a_ring_change_has_it_told_again)
 }
 END_TEST
 
+/* What totem drops says that it is behind, and is sent again: others must hear of the end. */
+START_TEST(caught_up_while_the_ring_changed)
+{
+	struct pair pair = behind_new();
+	const char *last = "none", *text;
+
+	fall_behind(&pair);
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_lost(pair.fixture), "batch 3: 0@group behind 1");
+	ring_sync(pair.fixture, RING(.members = NODES(1, 2)));
+	catch_up(&pair);
+	sync_end(pair.fixture);
+	while (strcmp(text = batch_returns(pair.fixture), "none") != 0) {
+		last = strstr(text, "behind 1") ? "behind" : "behind no more";
+		engine_token(pair.fixture->engine);
+	}
+	ck_assert_str_ne(last, "behind");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
 START_TEST(an_exchange_has_it_told_again)
 {
 	struct pair pair = behind_new();
