@@ -478,24 +478,6 @@ void deliver_mcast(struct fixture *fixture, uint32_t nodeid, uint32_t pid, const
 	free(message);
 }
 
-void deliver_partial(struct fixture *fixture, const struct partial_of *partial)
-{
-	size_t length = strlen(partial->text), size = sizeof(struct wire_partial_mcast) + length;
-	struct wire_partial_mcast *message = calloc(1, size);
-
-	ck_assert_ptr_nonnull(message);
-	message->header = (struct ipc_request){.id = WIRE_ID(WIRE_PARTIAL_MCAST), .size = (int32_t)size};
-	message->group = ipc_name(partial->group);
-	message->msglen = partial->msglen;
-	message->fraglen = (uint32_t)length;
-	message->pid = partial->pid;
-	message->type = partial->type;
-	message->source.nodeid = partial->nodeid;
-	memcpy(message->message, partial->text, length);
-	deliver(fixture, message, partial->nodeid);
-	free(message);
-}
-
 void deliver_downlist(struct fixture *fixture, uint32_t nodeid)
 {
 	struct wire_downlist message = {.header = {.id = WIRE_ID(WIRE_DOWNLIST), .size = sizeof(message)}};

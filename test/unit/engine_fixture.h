@@ -108,15 +108,6 @@ void deliver_procleave(struct fixture *fixture, uint32_t nodeid, uint32_t pid, c
 		       uint32_t reason);
 void deliver_mcast(struct fixture *fixture, uint32_t nodeid, uint32_t pid, const char *group,
 		   const char *text);
-/* A fragment in stock's format. */
-struct partial_of {
-	uint32_t nodeid, pid;
-	const char *group;
-	uint32_t type, msglen;
-	const char *text;
-};
-void deliver_partial(struct fixture *fixture, const struct partial_of *partial);
-
 /* One process in a joinlist. */
 struct named {
 	uint32_t pid;

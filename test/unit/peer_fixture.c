@@ -125,6 +125,26 @@ void deliver_records(struct fixture *fixture, uint32_t nodeid, const struct said
 	deliver_peer(fixture, message.bytes, message.size, nodeid);
 }
 
+void deliver_partial(struct fixture *fixture, uint32_t nodeid, uint32_t pid, const char *group,
+		     struct said part)
+{
+	struct message message = {.size = 0};
+	const struct wire_partial_mcast head = {
+		.header = {.id = WIRE_ID(WIRE_PARTIAL_MCAST),
+			   .size = (int32_t)(sizeof(head) + strlen(part.text))},
+		.group = ipc_name(group),
+		.msglen = part.msglen,
+		.fraglen = (uint32_t)strlen(part.text),
+		.pid = pid,
+		.type = part.detail,
+		.source = {.nodeid = nodeid},
+	};
+
+	put(&message, &head, sizeof(head));
+	put(&message, part.text, strlen(part.text));
+	deliver(fixture, message.bytes, nodeid);
+}
+
 void lose_batch(struct fixture *fixture, uint32_t nodeid)
 {
 	fixture->numbers[nodeid]++;

@@ -64,6 +64,9 @@ struct said {
 void deliver_records(struct fixture *fixture, uint32_t nodeid, const struct said *said);
 #define deliver_batch(fixture, nodeid, ...)                                                                  \
 	deliver_records(fixture, nodeid, (const struct said[]){__VA_ARGS__, {.kind = 0}})
+/* A PART in stock's format. */
+void deliver_partial(struct fixture *fixture, uint32_t nodeid, uint32_t pid, const char *group,
+		     struct said part);
 /* The batch is on its way, but nobody gets it. */
 void lose_batch(struct fixture *fixture, uint32_t nodeid);
 

@@ -424,18 +424,8 @@ static void stock_from_three(struct fixture *fixture)
 {
 	deliver_procjoin(fixture, 3, 7, "group");
 	deliver_mcast(fixture, 3, 7, "group", "stock");
-	deliver_partial(fixture, &(const struct partial_of){.nodeid = 3,
-							    .pid = 7,
-							    .group = "group",
-							    .type = IPC_FRAGMENT_FIRST,
-							    .msglen = 2,
-							    .text = "a"});
-	deliver_partial(fixture, &(const struct partial_of){.nodeid = 3,
-							    .pid = 7,
-							    .group = "group",
-							    .type = IPC_FRAGMENT_LAST,
-							    .msglen = 2,
-							    .text = "b"});
+	deliver_partial(fixture, 3, 7, "group", (struct said)PART(1, 2, "a"));
+	deliver_partial(fixture, 3, 7, "group", (struct said)PART(3, 2, "b"));
 	deliver_procleave(fixture, 3, 7, "group", 2);
 }
 
