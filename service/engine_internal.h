@@ -154,7 +154,7 @@ struct partial {
 	struct qb_list_head of_engine;
 	unsigned int references;
 	bool abandoned; /* it will never be whole */
-	bool broken;	/* some of it was dropped: it has to start again */
+	bool broken;	/* receivers do not have what came back, or it was dropped: it has to start again */
 	uint32_t msglen, done;
 	struct qb_list_head returned; /* its batches that came back, in order */
 };
@@ -400,7 +400,9 @@ void outgoing_token(struct engine *engine);
 void outgoing_batch_returned(struct engine *engine, uint64_t number);
 void outgoing_stock_returned(struct engine *engine, size_t size);
 void outgoing_settled(struct engine *engine);
-/* Receivers have forgotten messages in fragments that are not whole. */
+/* Receivers have forgotten messages in fragments that are not whole: the rest of them is of no use by itself. */
+void outgoing_break_partials(struct engine *engine);
+/* They are sent again from their first. */
 void outgoing_restart_partials(struct engine *engine);
 /* A regular configuration: batches of the old ring will not be taken any more. */
 void outgoing_ring_changes(struct engine *engine);

@@ -430,6 +430,17 @@ static void rewind_partials(struct engine *engine)
 	}
 }
 
+void outgoing_break_partials(struct engine *engine)
+{
+	struct qb_list_head *at;
+
+	qb_list_for_each (at, &engine->partials) {
+		struct partial *partial = qb_list_entry(at, struct partial, of_engine);
+
+		partial->broken |= !qb_list_empty(&partial->returned);
+	}
+}
+
 void outgoing_restart_partials(struct engine *engine)
 {
 	if (engine_rule_holds(engine, RULE_RESTART_LARGE)) {

@@ -469,14 +469,24 @@ void sync_totem_confchg(struct engine *engine)
 	}
 }
 
+/* Where batches are, or were, what did not come back is sent again from the first fragment of a message on. */
+static void forget_assemblies(struct engine *engine)
+{
+	bool all = engine->ours || engine->was_ours;
+
+	assemblies_forget(engine, all);
+	if (all) {
+		outgoing_break_partials(engine);
+	}
+	engine->was_ours = false;
+}
+
 void engine_sync_activate(struct engine *engine)
 {
 	size_t i;
 
 	announce_decide(engine);
-	/* batches that did not come back are sent again from the first fragment of a message on */
-	assemblies_forget(engine, engine->ours || engine->was_ours);
-	engine->was_ours = false;
+	forget_assemblies(engine);
 	sync_nodes_down(engine);
 	sync_processes_up(engine);
 	sync_processes_down(engine);
