@@ -615,8 +615,8 @@ void outgoing_stock_returned(struct engine *engine, size_t size)
 	give_up_dropped(engine);
 	count_returned(engine, size);
 	if (record_returned(engine, &item, &batch)) {
-		if (engine->gate == GATE_SETTLING && is_join_or_leave(&item)) {
-			/* of an older ring: those who were not in it may have missed it */
+		if (engine->gate != GATE_OPEN && !engine->in_sync && is_join_or_leave(&item)) {
+			/* of an older ring: those who were not in it may have missed it, and no joinlist has it */
 			copy_join(engine, &engine->repeat, batch, &item);
 		}
 		batch_finish(engine, batch);
