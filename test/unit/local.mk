@@ -43,7 +43,7 @@ unit_cpgverify_verify_LDADD = $(CHECK_LIBS)
 # service/engine*, wire_convert: the core, behind ops that record
 engine_unit_tests = unit_engine_membership unit_engine_sync unit_engine_outgoing unit_engine_clients \
 	unit_engine_requests unit_engine_peer unit_engine_rings unit_engine_exchange unit_engine_behind \
-	unit_engine_large unit_wire unit_module_options
+	unit_engine_large unit_peer_records unit_wire unit_module_options
 check_PROGRAMS += $(engine_unit_tests)
 TESTS += $(engine_unit_tests)
 noinst_LTLIBRARIES += libfixture.la
@@ -81,6 +81,9 @@ unit_engine_behind_LDADD = libfixture.la
 unit_engine_large_SOURCES = test/unit/unit_engine_large.c
 unit_engine_large_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_engine_large_LDADD = libfixture.la
+unit_peer_records_SOURCES = test/unit/unit_peer_records.c
+unit_peer_records_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_peer_records_LDADD = libfixture.la
 unit_wire_SOURCES = test/unit/unit_wire.c
 unit_wire_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_wire_LDADD = libfixture.la
