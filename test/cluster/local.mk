@@ -10,6 +10,7 @@ cpgwrongpid_CFLAGS = $(AM_CFLAGS) $(LIBQB_CFLAGS)
 cpgwrongpid_LDADD = $(LIBQB_LIBS)
 
 cluster_tests = test/cluster/test_admin_tools.sh \
+	test/cluster/test_bad_options.sh \
 	test/cluster/test_debug_switch.sh \
 	test/cluster/test_engines_and_libraries.sh \
 	test/cluster/test_ghost.sh \
@@ -23,6 +24,7 @@ cluster_tests = test/cluster/test_admin_tools.sh \
 	test/cluster/test_storm.sh \
 	test/cluster/test_storm_mixed.sh \
 	test/cluster/test_uidgid_access.sh \
+	test/cluster/test_wire_formats.sh \
 	test/cluster/test_wrong_pid_refused.sh
 EXTRA_DIST += $(cluster_tests) test/cluster/cluster.sh test/cluster/client.sh test/cluster/verify.sh test/cluster/demo.sh \
 	test/cluster/storm test/cluster/storm_schedule.sh \

@@ -4,6 +4,8 @@
 # Checked traffic on the nodes of cluster.sh.
 #
 #	verify_start OPTION ...       cpgverify run on all nodes, until verify_stop; options go to it
+#	verify_add N OPTION ...       one more, on a node where none runs; it sends at once
+#	verify_forget N               what runs on node N ended with its daemon
 #	verify_stop                   ends the traffic; every cpgverify must end well
 #	verify_verdict [--stock]      the verdict over all logs must be good
 #	verify_uses N stock|ours      true if node N's cpgverify has that library loaded
@@ -11,24 +13,49 @@
 #	verify_wait_flow              waits until all nodes deliver
 #
 # VERIFY_LIBS: the library for each node, in order ("ours stock ours"); unset: as for node_run.
+# VERIFY_NODES: where verify_start starts it; unset: on all nodes.
 
 declare -A VERIFY_PID VERIFY_SEEN
 VERIFY_RUN=0
+VERIFY_STARTED=0
 
 verify_start()
 {
-	local n libs
-	read -ra libs <<<"${VERIFY_LIBS:-}"
+	local n nodes=${VERIFY_NODES:-$CLUSTER_NODES}
 	VERIFY_RUN=$((VERIFY_RUN + 1))
 	VERIFY_DIR=$CLUSTER_DIR/verify$VERIFY_RUN
+	VERIFY_PID=()
 	mkdir -p "$VERIFY_DIR"
-	for n in $CLUSTER_NODES; do
-		CPG_LIB=${libs[n - 1]:-${CPG_LIB:-${CPG_ENGINE:-ours}}} node_spawn "$n" cpgverify run --group "verify$VERIFY_RUN" \
-			--log "$VERIFY_DIR/log$n" --stop-file "$VERIFY_DIR/stop" --seconds 3600 --members "$(wc -w <<<"$CLUSTER_NODES")" \
-			--progress --seed "$n" "$@" >"$VERIFY_DIR/out$n" 2>&1
-		VERIFY_PID[$n]=$SPAWN_PID
-		VERIFY_SEEN[$n]=0
+	for n in $nodes; do
+		verify_spawn "$n" "log$n" --members "$(wc -w <<<"$nodes")" "$@"
 	done
+}
+
+verify_spawn()
+{
+	local n=$1 log=$2 libs
+	shift 2
+	read -ra libs <<<"${VERIFY_LIBS:-}"
+	CPG_LIB=${libs[n - 1]:-${CPG_LIB:-${CPG_ENGINE:-ours}}} node_spawn "$n" cpgverify run --group "verify$VERIFY_RUN" \
+		--log "$VERIFY_DIR/$log" --stop-file "$VERIFY_DIR/stop" --seconds 3600 --progress --seed "$n" "$@" \
+		>"$VERIFY_DIR/out$n" 2>&1
+	VERIFY_PID[$n]=$SPAWN_PID
+	VERIFY_SEEN[$n]=0
+}
+
+verify_add()
+{
+	local n=$1
+	shift
+	VERIFY_STARTED=$((VERIFY_STARTED + 1))
+	verify_spawn "$n" "log$n-$VERIFY_STARTED" "$@"
+}
+
+verify_forget()
+{
+	wait_gone 20 "${VERIFY_PID[$1]}"
+	(($? != 124)) || verify_fail "$1" "does not end with its daemon"
+	unset "VERIFY_PID[$1]"
 }
 
 verify_uses()
@@ -51,7 +78,7 @@ verify_flows()
 verify_wait_flow()
 {
 	local n
-	for n in $CLUSTER_NODES; do
+	for n in "${!VERIFY_PID[@]}"; do
 		wait_until "${1:-40}" process_ended_or verify_flows "$n" || verify_fail "$n" "delivers nothing"
 		process_ended "${VERIFY_PID[$n]}" && verify_fail "$n" "ended early"
 	done
@@ -73,7 +100,7 @@ verify_stop()
 {
 	local n status
 	: >"$VERIFY_DIR/stop"
-	for n in $CLUSTER_NODES; do
+	for n in "${!VERIFY_PID[@]}"; do
 		status=0
 		wait_gone 90 "${VERIFY_PID[$n]}" || status=$?
 		((status == 0)) || verify_fail "$n" "ended with status $status"
