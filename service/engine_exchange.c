@@ -60,14 +60,13 @@ static void part(struct engine *engine, struct node *from)
 
 void exchange_leave(struct engine *engine, struct node *node, uint64_t number)
 {
-	engine->missed_told = false; /* a MISSED of ours that waits is cleared with the rest */
 	if (node->nodeid == engine->nodeid) {
 		engine->missed = false;
 	} else {
 		engine_log(engine, LOG_ERR,
 			   "gap: node %u missed a batch: it leaves its groups and comes back", node->nodeid);
 	}
-	outgoing_control_clear(engine); /* a PRESENT for an earlier one */
+	outgoing_control_clear(engine, PEER_PRESENT); /* for an earlier one */
 	engine->exchanging = true;
 	engine->present_sent = false;
 	engine->exchange_nodeid = node->nodeid;
@@ -138,7 +137,8 @@ static bool send_all_present(struct engine *engine)
 	free(buffer);
 	sync_destroy(engine);
 	if (!sent) {
-		outgoing_control_clear(engine); /* all of it, or none: tried again at the next token */
+		outgoing_control_clear(engine,
+				       PEER_PRESENT); /* all of it, or none: tried again at the next token */
 	}
 	return sent;
 }

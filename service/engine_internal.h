@@ -125,7 +125,7 @@ struct batch {
 	uint64_t number;  /* when handed over in our own format */
 	size_t wire_size; /* likewise */
 	size_t count;	  /* records, without SENDER */
-	bool control;	  /* of the exchange: means nothing in another ring */
+	uint8_t control;  /* not 0: its one record's kind; of the exchange, means nothing in another ring */
 	bool last_fragment;
 	struct partial *partial; /* its one record is a fragment of this */
 	struct cursor handed, returned;
@@ -391,7 +391,8 @@ bool outgoing_record(struct engine *engine, const struct record *record);
 /* The same for a fragment of the client's message, and for what goes before everything, in this ring or never. */
 bool outgoing_fragment(struct engine_client *client, const struct record *record, bool last);
 bool outgoing_control(struct engine *engine, const struct record *record);
-void outgoing_control_clear(struct engine *engine);
+/* Takes those of this kind back that totem does not have yet. */
+void outgoing_control_clear(struct engine *engine, uint8_t kind);
 void outgoing_drop(struct engine *engine, struct batch *batch);
 /* In a context where sending is allowed. `token`: what waits for more to join it need not wait any longer. */
 void outgoing_flush(struct engine *engine, bool token);

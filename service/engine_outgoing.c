@@ -134,14 +134,23 @@ bool outgoing_control(struct engine *engine, const struct record *record)
 	if (batch == NULL) {
 		return false;
 	}
-	batch->control = true;
+	batch->control = record ? record->kind : PEER_SENDER; /* an empty one is of no kind */
 	qb_list_add_tail(&batch->of_list, &engine->control);
 	return true;
 }
 
-void outgoing_control_clear(struct engine *engine)
+void outgoing_control_clear(struct engine *engine, uint8_t kind)
 {
-	list_clear(engine, &engine->control);
+	struct qb_list_head *at, *next;
+
+	qb_list_for_each_safe (at, next, &engine->control) {
+		struct batch *batch = qb_list_entry(at, struct batch, of_list);
+
+		if (batch->control == kind) {
+			qb_list_del(at);
+			outgoing_drop(engine, batch);
+		}
+	}
 }
 
 /* ---- messages in fragments ---- */
@@ -467,7 +476,7 @@ void outgoing_ring_changes(struct engine *engine)
 {
 	struct batch *first = first_of(&engine->handed);
 
-	outgoing_control_clear(engine);
+	list_clear(engine, &engine->control);
 	list_clear(engine, &engine->repeat); /* sync says it */
 	if (engine->ours && engine->opened && first) {
 		engine->next_number = first->number;
