@@ -147,8 +147,8 @@ void exchange_flush(struct engine *engine)
 {
 	const struct record missed = {.kind = PEER_MISSED};
 
-	if (engine->missed && !engine->missed_told) {
-		engine->missed_told = outgoing_control(engine, &missed);
+	if (engine->missed) { /* our MISSED will begin the exchange again */
+		engine->missed_told = engine->missed_told || outgoing_control(engine, &missed);
 	} else if (engine->exchanging && !engine->present_sent && engine->inflight == 0) {
 		engine->present_sent = send_all_present(engine);
 	}

@@ -371,14 +371,14 @@ bool peer_sender_read(const struct peer_item *item, struct name *name, uint32_t 
 
 /* ---- engine_stock.c: records as stock's messages ---- */
 struct stock_message {
+	struct iovec iov[2];
+	unsigned int iov_len;
+	size_t size;
 	union {
 		struct wire_procjoin procjoin;
 		struct wire_mcast mcast;
 		struct wire_partial_mcast partial;
 	} head;
-	struct iovec iov[2];
-	unsigned int iov_len;
-	size_t size;
 };
 void stock_message_make(struct engine *engine, struct stock_message *message, const struct batch *batch,
 			const struct cursor *cursor, const struct peer_item *item);

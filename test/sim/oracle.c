@@ -94,8 +94,8 @@ const char *oracle_first(const struct oracle *oracle)
 	return oracle->first;
 }
 
-static void fail(struct oracle *oracle, bool mixed, enum oracle_kind kind, const char *format,
-		 va_list arguments)
+__attribute__((format(printf, 4, 0))) static void
+fail(struct oracle *oracle, bool mixed, enum oracle_kind kind, const char *format, va_list arguments)
 {
 	char text[400];
 	int length = snprintf(text, sizeof(text), "%s: ", kind_names[kind]);
