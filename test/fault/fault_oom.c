@@ -6,11 +6,13 @@
  */
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "test/unit/engine_fixture.h"
+#include "test/unit/peer_fixture.h"
 
 void *oom_malloc(size_t size);
 void *oom_calloc(size_t count, size_t size);
+void *oom_realloc(void *memory, size_t size);
 void *oom_reallocarray(void *memory, size_t count, size_t size);
 
 /* Allocations that still succeed; SIZE_MAX: all. */
@@ -44,6 +46,11 @@ void *oom_calloc(size_t count, size_t size)
 	return fails() ? NULL : calloc(count, size);
 }
 
+void *oom_realloc(void *memory, size_t size)
+{
+	return fails() ? NULL : realloc(memory, size);
+}
+
 void *oom_reallocarray(void *memory, size_t count, size_t size)
 {
 	return fails() ? NULL : reallocarray(memory, count, size);
@@ -61,7 +68,20 @@ static void fail_no_more(void)
 	countdown = SIZE_MAX;
 }
 
-/* ---- scenario ---- */
+/* ---- stock's format ---- */
+
+/* sync_process, over and over. Memory it waits for comes back in the end. */
+static void sync_patiently(struct fixture *fixture)
+{
+	int tries;
+
+	for (tries = 0; engine_sync_process(fixture->engine) != 0; tries++) {
+		if (tries == 10) {
+			fail_no_more();
+		}
+		deliver_own(fixture);
+	}
+}
 
 static void ask(struct fixture *fixture, struct peer *peer)
 {
@@ -99,18 +119,12 @@ static void talk(struct fixture *fixture, struct peer *one, struct peer *two)
 static void change_ring(struct fixture *fixture, const uint32_t *left, const uint32_t *members)
 {
 	static const struct named named[] = {{7, "group"}, {8, "another"}, {9, "group"}};
-	int tries;
 
 	transitional(fixture, left);
 	sync_begin(fixture, (const uint32_t[]){SELF, 0}, members);
 	deliver_downlist(fixture, 2);
 	deliver_joinlist(fixture, 2, named, sizeof(named) / sizeof(named[0]));
-	for (tries = 0; engine_sync_process(fixture->engine) != 0; tries++) {
-		if (tries == 10) {
-			fail_no_more(); /* sync waits for memory: there is some again */
-		}
-		deliver_own(fixture);
-	}
+	sync_patiently(fixture);
 	sync_end(fixture);
 }
 
@@ -126,28 +140,187 @@ static void scenario(struct fixture *fixture, struct peer *one, struct peer *two
 	deliver_own(fixture);
 }
 
-/* A client that comes when memory is back. */
+/* ---- our own format ---- */
+
+static const struct engine_config own_format = {
+	.client_queue = 1000, /* two messages and a half: whoever reads nothing is behind */
+	.client_stall = ENGINE_CLIENT_STALL_DEFAULT,
+	.queue_total = ENGINE_QUEUE_TOTAL_DEFAULT,
+	.message_max = ENGINE_MESSAGE_MAX_DEFAULT,
+};
+
+static const struct named seven_and_nine[] = {{7, "group"}, {9, "another"}, {0, NULL}};
+
+/* Up to the mark. Of nodes 2 and 3, those in `ours` announce themselves. */
+static void enter_ring(struct fixture *fixture, const uint32_t *members, const uint32_t *ours)
+{
+	transitional(fixture, NOBODY);
+	sync_begin(fixture, members, members);
+	for (; *ours; ours++) {
+		deliver_announce(fixture, *ours, (struct versions)VERSION_NOW, 0);
+	}
+	deliver_downlist(fixture, 2);
+	deliver_joinlist(fixture, 2, seven_and_nine, 2);
+	sync_patiently(fixture);
+	engine_sync_activate(fixture->engine);
+	engine_sync_over(fixture->engine);
+	engine_tick(fixture->engine);
+}
+
+static void settle(struct fixture *fixture)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		deliver_own(fixture);
+		engine_tick(fixture->engine);
+	}
+}
+
+/* Enough at once for a batch to grow, and a message in fragments. */
+static void say_much(struct fixture *fixture, struct peer *peer)
+{
+	char text[300 + 1];
+	int i;
+
+	memset(text, 't', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	fixture->totem_full = true;
+	for (i = 0; i < 5; i++) {
+		request_mcast(fixture, peer, text);
+	}
+	(void)request_fragment(fixture, peer, IPC_FRAGMENT_FIRST, 6, "abc");
+	(void)request_fragment(fixture, peer, IPC_FRAGMENT_LAST, 6, "def");
+	fixture->totem_full = false;
+	engine_tick(fixture->engine);
+}
+
+static void hear_much(struct fixture *fixture, struct peer *slow)
+{
+	char text[400 + 1];
+
+	memset(text, 't', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	deliver_batch(fixture, 2, BY(7, "group"), PART(IPC_FRAGMENT_FIRST, 6, "abc"), BY(0, "group"),
+		      BEHIND(1), BY(8, "elsewhere"), JOINS);
+	deliver_batch(fixture, 2, BY(7, "group"), PART(IPC_FRAGMENT_LAST, 6, "def"), BY(0, "group"),
+		      BEHIND(0));
+	slow->room = 0;
+	deliver_batch(fixture, 2, BY(7, "group"), SAYS(text), SAYS(text), SAYS(text));
+	settle(fixture);
+	slow->room = ROOM_ENDLESS;
+	settle(fixture);
+}
+
+/* This node, or another one, misses a batch. */
+static void exchange(struct fixture *fixture)
+{
+	uint64_t missed = 0;
+	const char *text;
+	int i;
+
+	lose_batch(fixture, 2);
+	deliver_batch(fixture, 2, BY(7, "group"), SAYS("behind a gap"));
+	for (i = 0; i < 5; i++) {
+		engine_tick(fixture->engine);
+		text = batch_returns(fixture);
+		if (strstr(text, ": missed")) {
+			missed = strtoul(text + strlen("batch "), NULL, 10);
+		}
+	}
+	deliver_present(fixture, 2, SELF, missed, seven_and_nine);
+	deliver_batch(fixture, 2, MISSED);
+	settle(fixture);
+	deliver_present(fixture, 2, 2, fixture->numbers[2] - 1, seven_and_nine);
+	settle(fixture);
+}
+
+/* From ours to mixed, to ours for a moment, and to mixed again, with something on its way each time. */
+static void change_format(struct fixture *fixture, struct peer *one, struct peer *two)
+{
+	struct packets held;
+
+	say_much(fixture, one);
+	(void)request_leave(fixture, two, "group");
+	drop_all(&fixture->peer_multicasts);
+	enter_ring(fixture, NODES(1, 2, 3), NODES(2));
+	settle(fixture);
+	(void)request_join(fixture, two, "group");
+	say_much(fixture, one);
+	held = packets_held(&fixture->multicasts);
+	enter_ring(fixture, NODES(1, 2), NODES(2));
+	if (held.first) {
+		one_comes_out(fixture, &held);
+	}
+	drop_all(&fixture->peer_multicasts);
+	enter_ring(fixture, NODES(1, 2, 3), NODES(2));
+	comes_out(fixture, &held);
+	settle(fixture);
+	(void)request_leave(fixture, two, "group");
+	held = packets_held(&fixture->multicasts);
+	enter_ring(fixture, NODES(1, 2, 3), NODES(2));
+	comes_out(fixture, &held);
+	settle(fixture);
+}
+
+static void scenario_own_format(struct fixture *fixture, struct peer *one, struct peer *two)
+{
+	(void)request_hello(fixture, one, UINT64_MAX);
+	enter_ring(fixture, NODES(1, 2), NODES(2));
+	settle(fixture);
+	(void)request_join(fixture, one, "group");
+	(void)request_join(fixture, two, "group");
+	deliver_own(fixture);
+	say_much(fixture, one);
+	settle(fixture);
+	hear_much(fixture, two);
+	exchange(fixture);
+	change_format(fixture, one, two);
+	peer_gone(fixture, two);
+	settle(fixture);
+}
+
+/* ---- each allocation ---- */
+
+/* A client that comes when memory is back. Whatever was not over then ends with the ring. */
 static void check_service(struct fixture *fixture)
 {
 	struct peer *late = peer_new(fixture, 99);
+
+	drop_all(&fixture->multicasts);
+	drop_all(&fixture->peer_multicasts);
+	transitional(fixture, NODES(2, 3));
+	sync_begin(fixture, NODES(1), NODES(1));
+	sync_own(fixture);
+	sync_end(fixture);
+	deliver_own(fixture);
+	drop_all(&late->events);
 
 	joined(fixture, late, "late");
 	ck_assert_str_eq(next_confchg(late), "1:99 +1:99j");
 	request_mcast(fixture, late, "served");
 	deliver_own(fixture);
 	ck_assert_uint_eq(count_id(&late->events, IPC_RES_DELIVER), 1);
+	ck_assert(!engine_busy(fixture->engine));
 }
 
-static void run_all(bool all)
+struct story {
+	const struct engine_config *config;
+	void (*run)(struct fixture *fixture, struct peer *one, struct peer *two);
+};
+static const struct story in_stocks_format = {NULL, scenario},
+			  in_our_own = {&own_format, scenario_own_format};
+
+static void run_all(const struct story *story, bool all)
 {
 	size_t after, failed;
 
 	for (after = 0;; after++) {
-		struct fixture *fixture = fixture_new(NULL);
+		struct fixture *fixture = fixture_new(story->config);
 		struct peer *one = peer_new(fixture, 10), *two = peer_new(fixture, 20);
 
 		fail_after(after, all);
-		scenario(fixture, one, two);
+		story->run(fixture, one, two);
 		failed = failures;
 		fail_no_more();
 		check_service(fixture);
@@ -161,13 +334,15 @@ static void run_all(bool all)
 
 START_TEST(each_allocation_fails_once)
 {
-	run_all(false);
+	run_all(&in_stocks_format, false);
+	run_all(&in_our_own, false);
 }
 END_TEST
 
 START_TEST(all_allocations_fail_from_one_on)
 {
-	run_all(true);
+	run_all(&in_stocks_format, true);
+	run_all(&in_our_own, true);
 }
 END_TEST
 

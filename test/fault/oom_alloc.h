@@ -7,10 +7,12 @@
 
 void *oom_malloc(size_t size);
 void *oom_calloc(size_t count, size_t size);
+void *oom_realloc(void *memory, size_t size);
 void *oom_reallocarray(void *memory, size_t count, size_t size);
 
 #define malloc(size) oom_malloc(size)
 #define calloc(count, size) oom_calloc(count, size)
+#define realloc(memory, size) oom_realloc(memory, size)
 #define reallocarray(memory, count, size) oom_reallocarray(memory, count, size)
 
 #endif
