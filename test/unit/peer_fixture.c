@@ -111,6 +111,16 @@ static void put_record(struct message *message, const struct said *said)
 	put_padding(message);
 }
 
+static void deliver_with_records(struct fixture *fixture, uint32_t nodeid, struct message *message,
+				 const struct said *said)
+{
+	for (; said->kind; said++) {
+		put_record(message, said);
+	}
+	finish(message);
+	deliver_peer(fixture, message->bytes, message->size, nodeid);
+}
+
 void deliver_records(struct fixture *fixture, uint32_t nodeid, const struct said *said)
 {
 	struct message message;
@@ -118,11 +128,15 @@ void deliver_records(struct fixture *fixture, uint32_t nodeid, const struct said
 	ck_assert_uint_lt(nodeid, NODES_MAX);
 	put_head(&message, fixture, PEER_BATCH, 32);
 	put_u64(&message, fixture->numbers[nodeid]++);
-	for (; said->kind; said++) {
-		put_record(&message, said);
-	}
-	finish(&message);
-	deliver_peer(fixture, message.bytes, message.size, nodeid);
+	deliver_with_records(fixture, nodeid, &message, said);
+}
+
+void deliver_repeated(struct fixture *fixture, uint32_t nodeid, const struct said *said)
+{
+	struct message message;
+
+	put_head(&message, fixture, PEER_REPEAT, 24);
+	deliver_with_records(fixture, nodeid, &message, said);
 }
 
 void deliver_partial(struct fixture *fixture, uint32_t nodeid, uint32_t pid, const char *group,
@@ -343,11 +357,8 @@ static void say_record(struct text *text, const uint8_t *record, size_t size)
 	}
 }
 
-static void say_batch(struct text *text, const struct packet *packet)
+static void say_records(struct text *text, const struct packet *packet, size_t at)
 {
-	size_t at = 32;
-
-	say(text, "batch %u:", (unsigned int)u64_at(packet->data + 24));
 	while (at < packet->size) {
 		uint32_t length;
 
@@ -370,8 +381,13 @@ static void say_peer(struct text *text, const struct packet *packet)
 	case PEER_MARK:
 		say(text, "mark");
 		break;
+	case PEER_REPEAT:
+		say(text, "repeat:");
+		say_records(text, packet, 24);
+		break;
 	default:
-		say_batch(text, packet);
+		say(text, "batch %u:", (unsigned int)u64_at(packet->data + 24));
+		say_records(text, packet, 32);
 		break;
 	}
 }

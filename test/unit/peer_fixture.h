@@ -67,6 +67,10 @@ void deliver_records(struct fixture *fixture, uint32_t nodeid, const struct said
 /* A PART in stock's format. */
 void deliver_partial(struct fixture *fixture, uint32_t nodeid, uint32_t pid, const char *group,
 		     struct said part);
+/* REPEAT, for the ring of the fixture. */
+void deliver_repeated(struct fixture *fixture, uint32_t nodeid, const struct said *said);
+#define deliver_repeat(fixture, nodeid, ...)                                                                 \
+	deliver_repeated(fixture, nodeid, (const struct said[]){__VA_ARGS__, {.kind = 0}})
 /* The batch is on its way, but nobody gets it. */
 void lose_batch(struct fixture *fixture, uint32_t nodeid);
 
@@ -111,7 +115,7 @@ void comes_out(struct fixture *fixture, struct packets *held);
 
 /*
  * The oldest of what it multicast in our own format as text; it comes back to the engine, or gets lost:
- * "announce NEXT", with "missed" behind it when that is so; "mark"; "batch NUMBER:" and its records, SENDER as PID@GROUP,
+ * "announce NEXT", with "missed" behind it when that is so; "mark"; "batch NUMBER:" or "repeat:" and its records, SENDER as PID@GROUP,
  * a message as its payload in quotes, a fragment as TYPE/MSGLEN and its payload, others by their names.
  */
 const char *batch_returns(struct fixture *fixture);

@@ -285,6 +285,7 @@ START_TEST(from_mixed_to_mixed_what_totem_holds_will_come)
 	comes_out(pair.fixture, &held);
 	mark_returns(pair.fixture);
 	ck_assert_uint_eq(pair.fixture->multicasts.count, 0);
+	ck_assert_str_eq(batch_returns(pair.fixture), "repeat: 30@group joins");
 	ck_assert_str_eq(next_event(pair.one), "ring 1 3");
 	ck_assert_str_eq(next_event(pair.one), "1:10 '2'");
 	ck_assert_str_eq(next_event(pair.one), "1:20 '3'");
@@ -292,6 +293,91 @@ START_TEST(from_mixed_to_mixed_what_totem_holds_will_come)
 	ck_assert_str_eq(next_event(pair.one), "1:10 '4'");
 	ck_assert_str_eq(next_event(pair.one), "none");
 	ck_assert(!engine_busy(pair.fixture->engine));
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* Of what one process does the last counts; nobody but engines of ours gets it, and nobody in a ring of ours. */
+START_TEST(joins_and_leaves_are_repeated_to_those_who_missed_them)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+	struct peer *three = peer_new(pair.fixture, 30);
+	struct packets held;
+
+	ring_change(pair.fixture, &with_stock);
+	ck_assert_int_eq(request_join(pair.fixture, three, "group"), CS_OK);
+	ck_assert_int_eq(request_leave(pair.fixture, pair.two, "group"), CS_OK);
+	peer_gone(pair.fixture, three);
+	held = packets_held(&pair.fixture->multicasts);
+	ring_settles(pair.fixture, &with_stock);
+	request_mcast(pair.fixture, pair.one, "behind it");
+	comes_out(pair.fixture, &held);
+	pair.fixture->totem_full = true;
+	ck_assert_str_eq(batch_returns(pair.fixture), "mark");
+	engine_tick(pair.fixture->engine);
+	pair.fixture->totem_full = false;
+	pair.fixture->wake_at = 0;
+	engine_token(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "repeat: 20@group leaves");
+	ck_assert_str_eq(batch_returns(pair.fixture), "repeat: 30@group dies");
+	ck_assert_str_eq(batch_returns(pair.fixture), "none");
+	ck_assert_str_eq(stock_returns(pair.fixture), "10@group 'behind it'");
+	peer_gone(pair.fixture, pair.two); /* it has left, and nobody hears it again */
+	ck_assert_str_eq(stock_returns(pair.fixture), "none");
+	ring_change(pair.fixture, &with_stock);
+	ck_assert_str_eq(batch_returns(pair.fixture), "none");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* What waits to be repeated is said by the next sync, whatever its format. */
+START_TEST(a_ring_change_says_it_too)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+	struct packets held;
+
+	ring_change(pair.fixture, &with_stock);
+	ck_assert_int_eq(request_leave(pair.fixture, pair.two, "group"), CS_OK);
+	held = packets_held(&pair.fixture->multicasts);
+	ring_settles(pair.fixture, &with_stock);
+	comes_out(pair.fixture, &held);
+	drop_all(&pair.fixture->peer_multicasts);
+	ring_change(pair.fixture, &with_stock);
+	ck_assert_str_eq(batch_returns(pair.fixture), "none");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+START_TEST(what_is_repeated_is_taken_where_it_is_news)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+	struct engine_stats before, after;
+
+	ring_sync(pair.fixture, RING(.members = NODES(1, 2, 3), .trans = NODES(1), .stock = NODES(3)));
+	deliver_repeat(pair.fixture, 2, BY(7, "group"), JOINS); /* too early for one of this ring */
+	sync_end(pair.fixture);
+	drop_all(&pair.one->events);
+	deliver_repeat(pair.fixture, 2, BY(7, "group"), JOINS);
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 2:7 +2:7j");
+	deliver_repeat(pair.fixture, 2, BY(7, "group"), JOINS, BY(8, "group"), LEAVES);
+	ck_assert_str_eq(next_event(pair.one), "none");
+	deliver_repeat(pair.fixture, SELF, BY(20, "group"), LEAVES); /* its sender knows */
+	pair.fixture->ring_id.seq--;
+	deliver_repeat(pair.fixture, 2, BY(7, "group"), LEAVES);
+	pair.fixture->ring_id.seq++;
+	ck_assert_str_eq(next_event(pair.one), "none");
+	engine_stats(pair.fixture->engine, &before);
+	deliver_repeat(pair.fixture, 2, BY(0, "group"), BEHIND(1));
+	deliver_repeat(pair.fixture, 2, MISSED);
+	deliver_repeat(pair.fixture, 2, JOINS);
+	engine_stats(pair.fixture->engine, &after);
+	ck_assert_uint_eq(after.bad_messages, before.bad_messages + 3);
+	deliver_repeat(pair.fixture, 2, BY(7, "group"), DIES);
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 -2:7p");
+	ring_change(pair.fixture, RING(.members = NODES(1, 2), .left = NODES(3)));
+	drop_all(&pair.one->events);
+	deliver_repeat(pair.fixture, 2, BY(7, "group"), JOINS); /* a ring of ours needs none */
+	ck_assert_str_eq(next_event(pair.one), "none");
 	fixture_free(pair.fixture);
 }
 END_TEST
@@ -504,6 +590,9 @@ int main(void)
 		from_mixed_to_ours_it_is_sent_again_in_batches,
 		half_a_batch_goes_on,
 		from_mixed_to_mixed_what_totem_holds_will_come,
+		joins_and_leaves_are_repeated_to_those_who_missed_them,
+		a_ring_change_says_it_too,
+		what_is_repeated_is_taken_where_it_is_news,
 		a_short_ring_of_ours_between_mixed_ones,
 		a_short_ring_of_ours_leaves_the_numbers_alone,
 		large_from_ours_to_ours,

@@ -138,6 +138,20 @@ static const uint8_t gone_big[] = {
 	0x00, 0x00, 0x00, 0x08, 0x01, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01,
 };
 
+/* REPEAT: SENDER, LEAVE by death */
+static const uint8_t repeat_little[] = {
+	0x57, 0x47, 0x50, 0x43, 0x04, 0x01, 0x18, 0x00, 0x38, 0x00, 0x00, 0x00, 0x04, 0x03,
+	0x02, 0x01, 0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11, 0x01, 0x00, 0x00, 0x00,
+	0x09, 0x00, 0x00, 0x00, 0x0d, 0x0c, 0x0b, 0x0a, 'g',  'r',  'o',  'u',	'p',  0x00,
+	0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x05, 0x05, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+};
+static const uint8_t repeat_big[] = {
+	0x43, 0x50, 0x47, 0x57, 0x04, 0x01, 0x00, 0x18, 0x00, 0x00, 0x00, 0x38, 0x01, 0x02,
+	0x03, 0x04, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x01, 0x00, 0x00, 0x00,
+	0x00, 0x00, 0x00, 0x09, 0x0a, 0x0b, 0x0c, 0x0d, 'g',  'r',  'o',  'u',	'p',  0x00,
+	0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x05, 0x05, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+};
+
 struct golden {
 	const uint8_t *native, *swapped;
 	size_t size;
@@ -156,7 +170,8 @@ struct golden {
 
 static const struct golden announce = GOLDEN(announce), mark = GOLDEN(mark), join = GOLDEN(join),
 			   messages = GOLDEN(messages), fragment = GOLDEN(fragment), behind = GOLDEN(behind),
-			   missed = GOLDEN(missed), present = GOLDEN(present), gone = GOLDEN(gone);
+			   missed = GOLDEN(missed), present = GOLDEN(present), gone = GOLDEN(gone),
+			   repeat = GOLDEN(repeat);
 
 #define RING_NODEID 0x01020304u
 #define RING_SEQ 0x1112131415161718u
@@ -245,6 +260,30 @@ START_TEST(what_the_engine_sends)
 	deliver_batch(fixture, 2, BY(1, "group"), SAYS("behind another"));
 	ring_begins(fixture);
 	check_sent(fixture, &gone);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* A death that is on its way when one mixed ring follows another, the golden one. */
+START_TEST(what_the_engine_repeats)
+{
+	struct fixture *fixture = fixture_new(&fixture_own_format);
+	struct peer *peer = peer_new(fixture, PID);
+	struct packets held;
+
+	joined(fixture, peer, "group");
+	ring_change(fixture, RING(.members = NODES(1, 3), .trans = NODES(1), .stock = NODES(3)));
+	peer_gone(fixture, peer);
+	held = packets_held(&fixture->multicasts);
+	transitional(fixture, NODES(3));
+	fixture->ring_id = (struct memb_ring_id){.nodeid = RING_NODEID, .seq = RING_SEQ};
+	engine_regular(fixture->engine, &fixture->ring_id);
+	engine_sync_init(fixture->engine, NODES(1), 1, NODES(1, 3), 2, &fixture->ring_id);
+	sync_own(fixture);
+	ring_is_synchronised(fixture);
+	comes_out(fixture, &held);
+	check_sent(fixture, &mark);
+	check_sent(fixture, &repeat);
 	fixture_free(fixture);
 }
 END_TEST
@@ -402,6 +441,20 @@ static void check_short_batches(bool swapped)
 	check_no_more(&block, &records);
 }
 
+static void check_repeat(bool swapped)
+{
+	struct block block = block_of(&repeat, swapped, repeat.size);
+	struct peer_bytes records;
+	struct peer_head head;
+
+	ck_assert(peer_head_read(&head, &block.bytes));
+	check_head(&head, PEER_REPEAT, 24, 56);
+	records = peer_body(&head, &block.bytes);
+	next_sender(&records, PID);
+	(void)next_item(&records, PEER_LEAVE, 5, 0);
+	check_no_more(&block, &records);
+}
+
 static void check_reading(bool swapped)
 {
 	struct block block = block_of(&mark, swapped, mark.size);
@@ -416,6 +469,7 @@ static void check_reading(bool swapped)
 	check_fragment(swapped);
 	check_present(swapped);
 	check_short_batches(swapped);
+	check_repeat(swapped);
 }
 
 START_TEST(what_is_read_in_both_byte_orders)
@@ -520,7 +574,7 @@ START_TEST(announcements_in_the_other_byte_order)
 	deliver_batch(fixture, 2, BY(7, "group"), JOINS);
 	drop_all(&peer->events);
 	ring_begins(fixture);
-	(void)batch_returns(fixture); /* its own */
+	(void)batch_returns(fixture);	      /* its own */
 	comes_from_two(fixture, &gone, true); /* after the one of ring_begins(): its number, 8, is not 9 */
 	fixture->numbers[2] = 8;
 	ring_is_synchronised(fixture);
@@ -559,8 +613,9 @@ START_TEST(heads_are_checked)
 		{0, 4, 0, false},
 		{0, 4, 0x57475043, false},
 		{4, 1, 0, false},
-		{4, 1, 4, false},
+		{4, 1, 5, false},
 		{4, 1, 255, false},
+		{4, 1, PEER_REPEAT, true},
 		{4, 1, PEER_MARK, true},      /* with a head that is longer than it knows */
 		{4, 1, PEER_ANNOUNCE, false}, /* one that is shorter */
 		{5, 1, 0, false},
@@ -606,8 +661,8 @@ END_TEST
 
 START_TEST(what_did_not_all_arrive_is_none)
 {
-	static const struct golden *const all[] = {&announce, &mark,   &join,	&messages,
-						   &fragment, &behind, &missed, &present};
+	static const struct golden *const all[] = {&announce, &mark,   &join,	 &messages, &fragment,
+						   &behind,   &missed, &present, &repeat};
 	struct peer_head head;
 	size_t i, size;
 	int swapped;
@@ -706,6 +761,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		what_the_engine_sends,
+		what_the_engine_repeats,
 		what_is_read_in_both_byte_orders,
 		the_engine_takes_both_byte_orders,
 		announcements_in_the_other_byte_order,
