@@ -147,6 +147,30 @@ START_TEST(a_batch_for_a_ring_that_is_not_activated)
 }
 END_TEST
 
+/* The others think that it is ours: they part from this node in the next ring's sync. */
+START_TEST(a_batch_for_a_ring_that_is_not_ours)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+
+	ring_change(pair.fixture, RING(.members = NODES(1, 2), .trans = NODES(1), .stock = NODES(2)));
+	drop_all(&pair.one->events);
+	deliver_batch(pair.fixture, 2, BY(7, "group"), JOINS);
+	ck_assert_str_eq(next_event(pair.one), "none");
+	ck_assert_uint_eq(gaps(pair.fixture), 1);
+	deliver_procjoin(pair.fixture, 2, 7, "group"); /* in the format of the ring all goes on */
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 2:7 +2:7j");
+	request_mcast(pair.fixture, pair.one, "says");
+	ck_assert_str_eq(stock_returns(pair.fixture), "10@group 'says'");
+	drop_all(&pair.one->events);
+	ring_change(pair.fixture, RING(.members = NODES(1, 2), .named_by = 2, .named = SEVEN));
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 -2:7d");
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 2:7 +2:7u");
+	ck_assert_str_eq(next_event(pair.one), "ring 1 2");
+	ck_assert_str_eq(batch_returns(pair.fixture), "none");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
 START_TEST(own_batches_that_do_not_come_back)
 {
 	struct pair pair = trio_new();
@@ -574,6 +598,7 @@ int main(void)
 		missed_goes_before_everything,
 		two_gaps_are_told_once,
 		a_batch_for_a_ring_that_is_not_activated,
+		a_batch_for_a_ring_that_is_not_ours,
 		own_batches_that_do_not_come_back,
 		another_node_is_gone_and_back,
 		present_waits_for_what_is_on_its_way,

@@ -257,6 +257,21 @@ START_TEST(too_much_together_passes_through)
 }
 END_TEST
 
+/* Engines of ours keep to their limits, each for itself: what all send together is kept, or synchrony would be lost. */
+START_TEST(in_a_ring_of_ours_nothing_passes_through)
+{
+	struct pair pair = large_new(&limited);
+
+	deliver_batch(pair.fixture, 2, BY(7, "group"), PART(1, 13, "abc"), BY(8, "group"),
+		      PART(1, 13, "ABC"));
+	ck_assert_str_eq(next_event(pair.one), "none");
+	deliver_batch(pair.fixture, 2, BY(8, "group"), PART(3, 13, "DEFGHIJKLM"));
+	ck_assert_str_eq(next_event(pair.one), "2:8 1/13 'ABC'");
+	ck_assert_str_eq(next_event(pair.one), "2:8 3/13 'DEFGHIJKLM'");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
 /* ---- going out ---- */
 
 START_TEST(too_large_is_refused)
@@ -349,6 +364,7 @@ int main(void)
 		an_empty_one,
 		larger_than_allowed_passes_through,
 		too_much_together_passes_through,
+		in_a_ring_of_ours_nothing_passes_through,
 		too_large_is_refused,
 		too_much_together_has_to_wait,
 		death_with_fragments_on_their_way,
