@@ -476,13 +476,13 @@ void outgoing_ring_changes(struct engine *engine)
 {
 	struct batch *first = first_of(&engine->handed);
 
-	list_clear(engine, &engine->control);
-	list_clear(engine, &engine->repeat); /* sync says it */
 	if (engine->ours && engine->opened && first) {
 		engine->next_number = first->number;
 		rewind_handed(engine);
 	} /* else it is in stock's format, and may still come */
 	engine->opened = false;
+	list_clear(engine, &engine->control);
+	list_clear(engine, &engine->repeat); /* sync says it */
 }
 
 /* ---- what comes back ---- */

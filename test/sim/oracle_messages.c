@@ -113,7 +113,7 @@ static void check_nodes(struct oracle *oracle, uint32_t at, size_t index)
 				     session->nodeid, session->up[i]);
 		}
 	}
-	for (i = 0; i < session->view_count; i++) {
+	for (i = 0; now && i < session->view_count; i++) {
 		const struct seen_member *member = &session->view[i];
 		uint32_t nodeid = (uint32_t)(member->address >> 32);
 		bool is_new = member->reason == REASON_NODEUP && member->since_totem == session->totems;
