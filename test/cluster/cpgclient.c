@@ -4,10 +4,17 @@
  * each event, for cluster tests to compare. It uses only the API that every libcpg.so.4 has.
  *
  * Input:	send TEXT	leave	quit (end of input is the same)
+ *		fill COUNT SIZE	sends messages "number N", N from 1 on over all fills and tries, each until it is taken;
+ *				meanwhile it dispatches and obeys
+ *		try COUNT SIZE	the same without a pause or a second try for any of them
+ *		status
  * Output:	up NODEID PID
  *		confchg GROUP members N:PID ... joined N:PID:REASON ... left N:PID:REASON ...
  *		ring NODEID.SEQ members N ...
- *		message GROUP N:PID TEXT
+ *		message GROUP N:PID TEXT		up to its first NUL
+ *		filled N			up to number N
+ *		tried COUNT sent SENT refused REFUSED
+ *		status N sent SENT refused REFUSED flow enabled|disabled	N-th status; what counts is since the start
  *		error CALL CODE
  *		disconnected
  * Exit: 0, or 1 after an error, or 3 when the daemon went away.
@@ -19,18 +26,31 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define RETRY_MS 20
+#define FILL_AT_ONCE 16u /* messages, between two looks at what else there is to do */
 
 static const char *const reasons[] = {"none", "join", "leave", "nodedown", "nodeup", "procdown"};
 
 struct input {
 	char text[4096];
 	size_t used;
+};
+
+struct client {
+	cpg_handle_t handle;
+	struct cpg_name group;
+	uint64_t numbered; /* messages with a number, and the number of the last one */
+	uint64_t refused;
+	uint64_t fill_left; /* messages still to be sent */
+	size_t fill_size;
+	bool waits; /* the last one was refused */
+	unsigned int statuses;
 };
 
 static const char *reason_name(uint32_t reason)
@@ -132,13 +152,91 @@ static cs_error_t send_text(cpg_handle_t handle, char *text)
 	return error;
 }
 
+/* The next one, once. Its text ends with a NUL, zeros follow. */
+static cs_error_t send_numbered(struct client *client, size_t size)
+{
+	char *message = calloc(1, size);
+	struct iovec iov = {.iov_base = message, .iov_len = size};
+	cs_error_t error;
+
+	if (!message)
+		return CS_ERR_NO_MEMORY;
+	snprintf(message, size, "number %" PRIu64, client->numbered + 1);
+	error = cpg_mcast_joined(client->handle, CPG_TYPE_AGREED, &iov, 1);
+	free(message);
+	if (error == CS_OK)
+		client->numbered++;
+	client->waits = error == CS_ERR_TRY_AGAIN;
+	client->refused += client->waits;
+	return client->waits ? CS_OK : error;
+}
+
+static int fill_on(struct client *client)
+{
+	unsigned int i;
+
+	client->waits = false;
+	for (i = 0; i < FILL_AT_ONCE && client->fill_left && !client->waits; i++) {
+		if (check("mcast", send_numbered(client, client->fill_size)) != 0)
+			return -1;
+		client->fill_left -= !client->waits;
+		if (client->fill_left == 0)
+			printf("filled %" PRIu64 "\n", client->numbered);
+	}
+	return 0;
+}
+
+static int fill(struct client *client, const char *line)
+{
+	if (client->fill_left ||
+	    sscanf(line, "fill %" SCNu64 " %zu", &client->fill_left, &client->fill_size) != 2) {
+		printf("error fill %s\n", line);
+		return -1;
+	}
+	return 0;
+}
+
+static int try(struct client *client, const char *line)
+{
+	uint64_t count, i, numbered = client->numbered, refused = client->refused;
+	size_t size;
+
+	if (sscanf(line, "try %" SCNu64 " %zu", &count, &size) != 2) {
+		printf("error try %s\n", line);
+		return -1;
+	}
+	for (i = 0; i < count; i++)
+		if (check("mcast", send_numbered(client, size)) != 0)
+			return -1;
+	printf("tried %" PRIu64 " sent %" PRIu64 " refused %" PRIu64 "\n", count, client->numbered - numbered,
+	       client->refused - refused);
+	return 0;
+}
+
+static int status(struct client *client)
+{
+	cpg_flow_control_state_t state;
+
+	if (check("flow_control_state_get", cpg_flow_control_state_get(client->handle, &state)) != 0)
+		return -1;
+	printf("status %u sent %" PRIu64 " refused %" PRIu64 " flow %s\n", ++client->statuses,
+	       client->numbered, client->refused, state == CPG_FLOW_CONTROL_ENABLED ? "enabled" : "disabled");
+	return 0;
+}
+
 /* 0: go on, 1: no more, -1: failed */
-static int obey(cpg_handle_t handle, const struct cpg_name *group, char *line)
+static int obey(struct client *client, char *line)
 {
 	if (strncmp(line, "send ", 5) == 0)
-		return check("mcast", send_text(handle, line + 5));
+		return check("mcast", send_text(client->handle, line + 5));
+	if (strncmp(line, "fill ", 5) == 0)
+		return fill(client, line);
+	if (strncmp(line, "try ", 4) == 0)
+		return try(client, line);
+	if (strcmp(line, "status") == 0)
+		return status(client);
 	if (strcmp(line, "leave") == 0)
-		return check("leave", leave(handle, group));
+		return check("leave", leave(client->handle, &client->group));
 	if (strcmp(line, "quit") == 0)
 		return 1;
 	printf("error command %s\n", line);
@@ -146,7 +244,7 @@ static int obey(cpg_handle_t handle, const struct cpg_name *group, char *line)
 }
 
 /* As obey(). */
-static int read_input(cpg_handle_t handle, const struct cpg_name *group, struct input *input)
+static int read_input(struct client *client, struct input *input)
 {
 	ssize_t got = read(STDIN_FILENO, input->text + input->used, sizeof(input->text) - input->used);
 	char *end;
@@ -159,7 +257,7 @@ static int read_input(cpg_handle_t handle, const struct cpg_name *group, struct 
 		int result;
 
 		*end = '\0';
-		result = obey(handle, group, input->text);
+		result = obey(client, input->text);
 		if (result != 0)
 			return result;
 		input->used -= line;
@@ -168,42 +266,50 @@ static int read_input(cpg_handle_t handle, const struct cpg_name *group, struct 
 	return input->used < sizeof(input->text) ? 0 : -1;
 }
 
-static int run(cpg_handle_t handle, const struct cpg_name *group, int fd)
+static int patience(const struct client *client)
+{
+	if (client->fill_left == 0)
+		return -1;
+	return client->waits ? RETRY_MS : 0;
+}
+
+static int run(struct client *client, int fd)
 {
 	struct input input = {.used = 0};
 	struct pollfd fds[2] = {{.fd = fd, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
 	int got = 0;
 
 	while (got == 0) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		if (poll(fds, 2, patience(client)) < 0 && errno != EINTR)
 			return 1;
-		if (fds[0].revents != 0 && cpg_dispatch(handle, CS_DISPATCH_ALL) != CS_OK) {
+		if (fds[0].revents != 0 && cpg_dispatch(client->handle, CS_DISPATCH_ALL) != CS_OK) {
 			printf("disconnected\n");
 			return 3;
 		}
 		if (fds[1].revents != 0)
-			got = read_input(handle, group, &input);
+			got = read_input(client, &input);
+		if (got == 0)
+			got = fill_on(client);
 	}
-	return got < 0 || check("finalize", cpg_finalize(handle)) != 0;
+	return got < 0 || check("finalize", cpg_finalize(client->handle)) != 0;
 }
 
-static int client(const char *name)
+static int client_main(const char *name)
 {
-	struct cpg_name group = {.length = (uint32_t)strlen(name)};
-	cpg_handle_t handle;
+	struct client client = {.group = {.length = (uint32_t)strlen(name)}};
 	unsigned int nodeid;
 	int fd;
 
-	if (group.length > CPG_MAX_NAME_LENGTH || check("initialize", initialize(&handle)) != 0)
+	if (client.group.length > CPG_MAX_NAME_LENGTH || check("initialize", initialize(&client.handle)) != 0)
 		return 1;
-	memcpy(group.value, name, group.length);
-	if (check("local_get", cpg_local_get(handle, &nodeid)) != 0 ||
-	    check("fd_get", cpg_fd_get(handle, &fd)) != 0)
+	memcpy(client.group.value, name, client.group.length);
+	if (check("local_get", cpg_local_get(client.handle, &nodeid)) != 0 ||
+	    check("fd_get", cpg_fd_get(client.handle, &fd)) != 0)
 		return 1;
 	printf("up %u %d\n", nodeid, (int)getpid());
-	if (check("join", join(handle, &group)) != 0)
+	if (check("join", join(client.handle, &client.group)) != 0)
 		return 1;
-	return run(handle, &group, fd);
+	return run(&client, fd);
 }
 
 int main(int argc, char **argv)
@@ -217,7 +323,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	if (strcmp(argv[1], "--initialize") != 0)
-		return client(argv[1]);
+		return client_main(argv[1]);
 	error = initialize(&handle);
 	printf("initialize %d\n", error);
 	if (error == CS_OK)

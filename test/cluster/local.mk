@@ -21,6 +21,7 @@ cluster_tests = test/cluster/test_admin_tools.sh \
 	test/cluster/test_partition_heal.sh \
 	test/cluster/test_pause_resume.sh \
 	test/cluster/test_quorum_lost.sh \
+	test/cluster/test_slow_receiver.sh \
 	test/cluster/test_storm.sh \
 	test/cluster/test_storm_mixed.sh \
 	test/cluster/test_uidgid_access.sh \
