@@ -17,6 +17,7 @@ cluster_tests = test/cluster/test_admin_tools.sh \
 	test/cluster/test_ipc_socket.sh \
 	test/cluster/test_kill_client.sh \
 	test/cluster/test_kill_node.sh \
+	test/cluster/test_large_messages.sh \
 	test/cluster/test_mixed_ring.sh \
 	test/cluster/test_partition_heal.sh \
 	test/cluster/test_pause_resume.sh \
@@ -24,6 +25,7 @@ cluster_tests = test/cluster/test_admin_tools.sh \
 	test/cluster/test_slow_receiver.sh \
 	test/cluster/test_storm.sh \
 	test/cluster/test_storm_mixed.sh \
+	test/cluster/test_token_loss.sh \
 	test/cluster/test_uidgid_access.sh \
 	test/cluster/test_wire_formats.sh \
 	test/cluster/test_wrong_pid_refused.sh
