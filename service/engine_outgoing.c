@@ -412,9 +412,9 @@ static void rewind_batches(struct engine *engine, struct qb_list_head *list)
 
 static void rewind_handed(struct engine *engine)
 {
-	struct batch *first = first_of(&engine->waiting);
+	if (!qb_list_empty(&engine->waiting)) {
+		struct batch *first = first_of(&engine->waiting);
 
-	if (first) {
 		engine->backlog += first->handed.at - first->returned.at;
 		first->handed = first->returned;
 	}
