@@ -165,6 +165,11 @@ static void receive_batch(struct engine *engine, struct node *node, const struct
 	}
 }
 
+static bool is_repeated(uint8_t kind)
+{
+	return kind == PEER_SENDER || kind == PEER_JOIN || kind == PEER_LEAVE;
+}
+
 /*
  * Joins and leaves that this node may have missed in stock's format: no news where it did not, and never for the
  * sender.
@@ -181,7 +186,7 @@ static void receive_repeat(struct engine *engine, struct node *node, const struc
 		return;
 	}
 	while (peer_record_next(&records, &item)) {
-		if (item.kind > PEER_LEAVE || !receive_record(engine, node, 0, &sender, &item)) {
+		if (!is_repeated(item.kind) || !receive_record(engine, node, 0, &sender, &item)) {
 			message_complain(engine, node->nodeid, "record");
 			return;
 		}
