@@ -267,18 +267,24 @@ static bool hand_over_batch(struct engine *engine, struct batch *batch)
 	return true;
 }
 
+/* What is small must go even if something of what is on its way got lost: it is how that is found out. */
+static bool may_go_before_all(const struct engine *engine, const struct batch *batch)
+{
+	return batch->size <= BATCH_ROOM || window_allows(engine, batch->size);
+}
+
 static bool flush_control(struct engine *engine)
 {
 	struct batch *batch;
 
-	while ((batch = first_of(&engine->control)) != NULL) {
+	while ((batch = first_of(&engine->control)) != NULL && may_go_before_all(engine, batch)) {
 		qb_list_del(&batch->of_list);
 		if (!hand_over_batch(engine, batch)) {
 			qb_list_add(&batch->of_list, &engine->control);
-			return false;
+			break;
 		}
 	}
-	return true;
+	return batch == NULL;
 }
 
 /* The next one that is worth sending. */
