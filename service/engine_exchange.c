@@ -22,6 +22,9 @@
 void exchange_missed(struct engine *engine, const struct node *node, uint64_t expected, uint64_t got)
 {
 	if (engine->missed) {
+		if (node->nodeid == engine->nodeid) {
+			engine->missed_told = false; /* MISSED itself may be what did not come back */
+		}
 		return;
 	}
 	engine->stats.gaps++;
