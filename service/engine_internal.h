@@ -156,6 +156,7 @@ struct partial {
 	bool abandoned; /* it will never be whole */
 	bool broken;	/* receivers do not have what came back, or it was dropped: it has to start again */
 	uint32_t msglen, done;
+	uint32_t fragments;
 	struct qb_list_head returned; /* its batches that came back, in order */
 };
 
@@ -435,6 +436,8 @@ struct fragment {
 	const void *payload;
 	size_t length;
 };
+/* Each costs memory of its own, however short it is: more than these, of a message of that length, are not kept. */
+uint32_t fragments_max(uint32_t msglen);
 void deliver_fragment(struct engine *engine, const struct sender *sender, const struct fragment *fragment);
 void assembly_free(struct engine *engine, struct member *member);
 /* A ring begins: those who were in the old one start their unfinished messages again. */

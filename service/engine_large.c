@@ -3,21 +3,30 @@
  * Messages in fragments, coming in. They are kept until the last fragment is there, and go to the clients whole or not
  * at all: a ring change makes the sender start again, and who joined in the middle is a member when the message ends.
  *
- * Engines of ours keep to what the configuration allows. From a stock node more may come: it goes to the clients fragment
- * by fragment, as stock does it.
+ * Engines of ours keep to what the configuration allows. From a stock node more may come, or more fragments than anyone
+ * needs: it goes to the clients fragment by fragment, as stock does it.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine_internal.h"
 
+/* Libraries make fragments of all that a request can take, stock's one at least for each of 64 pieces. */
+#define FRAGMENTS_MIN 2048u
+#define FRAGMENT_SIZE_LEAST 512u /* bytes, on average, of those behind them */
+
 struct assembly {
 	struct qb_list_head of_engine;
 	struct qb_list_head events;
 	struct member *member;
 	bool passing; /* fragments are not kept */
-	uint32_t msglen, got;
+	uint32_t msglen, got, fragments;
 };
+
+uint32_t fragments_max(uint32_t msglen)
+{
+	return FRAGMENTS_MIN + msglen / FRAGMENT_SIZE_LEAST;
+}
 
 static void events_clear(struct assembly *assembly)
 {
@@ -32,6 +41,15 @@ static void events_clear(struct assembly *assembly)
 	qb_list_init(&assembly->events);
 }
 
+/* What is kept of it is let go. */
+static void assembly_clear(struct engine *engine, struct assembly *assembly)
+{
+	events_clear(assembly);
+	if (!assembly->passing) {
+		engine->assembled -= assembly->msglen;
+	}
+}
+
 void assembly_free(struct engine *engine, struct member *member)
 {
 	struct assembly *assembly = member->assembly;
@@ -40,10 +58,7 @@ void assembly_free(struct engine *engine, struct member *member)
 		return;
 	}
 	member->assembly = NULL;
-	events_clear(assembly);
-	if (!assembly->passing) {
-		engine->assembled -= assembly->msglen;
-	}
+	assembly_clear(engine, assembly);
 	qb_list_del(&assembly->of_engine);
 	free(assembly);
 }
@@ -143,6 +158,13 @@ static bool continues(const struct assembly *assembly, const struct fragment *fr
 	return fragment->msglen == assembly->msglen && fragment->length <= assembly->msglen - assembly->got;
 }
 
+static void assembly_pass(struct engine *engine, const struct group *group, struct assembly *assembly)
+{
+	deliver_kept(engine, group, assembly);
+	assembly_clear(engine, assembly);
+	assembly->passing = true;
+}
+
 /* False: out of memory. */
 static bool assembly_add(struct engine *engine, const struct group *group, struct assembly *assembly,
 			 const struct sender *sender, const struct fragment *fragment)
@@ -154,6 +176,9 @@ static bool assembly_add(struct engine *engine, const struct group *group, struc
 		return false;
 	}
 	assembly->got += (uint32_t)fragment->length;
+	if (++assembly->fragments > fragments_max(assembly->msglen) && !assembly->passing) {
+		assembly_pass(engine, group, assembly);
+	}
 	if (assembly->passing) {
 		event_deliver(engine, group, event);
 	} else {

@@ -196,11 +196,13 @@ static cs_error_t partial_check(struct engine_client *client, const struct fragm
 	}
 	partial = client->partial;
 	if (partial == NULL || partial->msglen != fragment->msglen ||
+	    partial->fragments == fragments_max(partial->msglen) ||
 	    fragment->length > partial->msglen - partial->done ||
 	    (fragment->type == IPC_FRAGMENT_LAST && partial->done + fragment->length != partial->msglen)) {
 		return CS_ERR_INVALID_PARAM;
 	}
 	partial->done += (uint32_t)fragment->length;
+	partial->fragments++;
 	return CS_OK;
 }
 
@@ -228,7 +230,7 @@ static void request_partial_mcast(struct engine_client *client, const struct ipc
 		error = CS_ERR_NO_MEMORY;
 	}
 	if (error == CS_ERR_INVALID_PARAM) {
-		client_complain(client, "fragment: its lengths or type do not fit");
+		client_complain(client, "fragment: its lengths or type do not fit, or there are too many");
 	}
 	if (error != CS_OK) {
 		partial_abandon(client);
