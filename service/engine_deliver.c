@@ -98,6 +98,14 @@ void deliver_event(struct engine *engine, const struct group *group, struct even
 	}
 }
 
+/* A process here sent it, whose join was held up between rings with and without a stock node. */
+static void count_own_lost(struct engine *engine, const struct sender *sender)
+{
+	if (sender->nodeid == engine->nodeid) {
+		engine->stats.lost++;
+	}
+}
+
 void deliver_message(struct engine *engine, const struct sender *sender, const void *payload, size_t length)
 {
 	struct member *member;
@@ -112,7 +120,9 @@ void deliver_message(struct engine *engine, const struct sender *sender, const v
 			       {.iov_base = (void *)(uintptr_t)payload, .iov_len = length}};
 	struct event *shared = NULL;
 
-	if (group && !qb_list_empty(&group->clients)) {
+	if (group == NULL) {
+		count_own_lost(engine, sender);
+	} else if (!qb_list_empty(&group->clients)) {
 		name_write(&event.group, &sender->group);
 		deliver_event(engine, group, &shared, iov, length ? 2 : 1);
 		event_release(shared);

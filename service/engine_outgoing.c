@@ -602,6 +602,7 @@ static void give_up_dropped(struct engine *engine)
 {
 	struct peer_item item;
 	struct batch *batch;
+	size_t lost = 0;
 
 	for (; engine->dropped && record_returned(engine, &item, &batch); engine->dropped--) {
 		if (is_join_or_leave(&item)) {
@@ -609,13 +610,16 @@ static void give_up_dropped(struct engine *engine)
 		} else if (batch->partial) {
 			batch->partial->broken = true;
 		} else {
-			engine->stats.lost++;
-			engine_log(engine, LOG_WARNING,
-				   "a message is lost between rings with and without a stock node");
+			lost++;
 		}
 		batch_finish(engine, batch);
 	}
 	engine->dropped = 0;
+	if (lost) {
+		engine->stats.lost += lost;
+		engine_log(engine, LOG_WARNING,
+			   "%zu messages are lost between rings with and without a stock node", lost);
+	}
 }
 
 void outgoing_stock_returned(struct engine *engine, size_t size)
