@@ -26,10 +26,11 @@ static void tell_nodes(struct engine *engine, struct group *group)
 	}
 	if (outgoing_record(engine, &record)) {
 		group->behind_told = behind;
+		engine->ops.wake(engine->context, 0);
 	} else {
 		engine->behind_untold = true;
+		engine->ops.wake(engine->context, MEMORY_DELAY);
 	}
-	engine->ops.wake(engine->context, 0);
 }
 
 void behind_changed(struct engine *engine, struct group *group)

@@ -22,8 +22,6 @@
 /* More than this between two tries does not count as stalling: we did not run, and maybe the clients neither. */
 #define SLOW_PAUSE (100ull * 1000 * 1000) /* ns */
 
-#define DEPARTING_DELAY (100ull * 1000 * 1000) /* ns, until there may be memory again */
-
 /* ---- being behind ---- */
 
 static void set_behind(struct engine_client *client, bool behind)
@@ -119,7 +117,7 @@ static void departing_try(struct engine *engine, const struct group *group, stru
 	departing->untold = !told;
 	if (!told) {
 		engine->untold++;
-		engine->ops.wake(engine->context, DEPARTING_DELAY);
+		engine->ops.wake(engine->context, MEMORY_DELAY);
 	}
 }
 

@@ -143,6 +143,8 @@ struct record {
 	struct iovec body[RECORD_PIECES];
 };
 
+#define MEMORY_DELAY (100ull * 1000 * 1000) /* ns, until there may be some again */
+
 /* More than one record only up to this: with totem's own headers it fills one packet. */
 #define BATCH_SIZE_MAX ((size_t)60 * 1024)
 
