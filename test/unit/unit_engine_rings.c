@@ -227,6 +227,7 @@ static struct packets fill_stock(struct pair *pair)
 START_TEST(from_mixed_to_ours_it_is_sent_again_in_batches)
 {
 	struct pair pair = pair_new(&fixture_own_format);
+	struct engine_stats stats;
 	struct packets held;
 
 	ring_change(pair.fixture, &with_stock);
@@ -246,6 +247,12 @@ START_TEST(from_mixed_to_ours_it_is_sent_again_in_batches)
 	ck_assert_str_eq(next_event(pair.one), "1:10 '4'");
 	ck_assert_str_eq(next_event(pair.one), "none");
 	ck_assert(!engine_busy(pair.fixture->engine));
+	ring_change(pair.fixture,
+		    &with_stock); /* what was dropped between was sent again: nothing is missing */
+	request_mcast(pair.fixture, pair.one, "5");
+	ck_assert_str_eq(stock_returns(pair.fixture), "10@group '5'");
+	engine_stats(pair.fixture->engine, &stats);
+	ck_assert_uint_eq(stats.lost, 0);
 	fixture_free(pair.fixture);
 }
 END_TEST
@@ -330,6 +337,40 @@ START_TEST(joins_and_leaves_are_repeated_to_those_who_missed_them)
 }
 END_TEST
 
+/* Services behind ours still sync: joinlists are said, so what comes back is in none. */
+START_TEST(what_comes_back_before_the_end_of_sync_is_repeated_too)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+	struct packets held;
+
+	ring_change(pair.fixture, &with_stock);
+	ck_assert_int_eq(request_leave(pair.fixture, pair.two, "group"), CS_OK);
+	held = packets_held(&pair.fixture->multicasts);
+	ring_sync(pair.fixture, &with_stock);
+	engine_sync_activate(pair.fixture->engine);
+	comes_out(pair.fixture, &held);
+	engine_sync_over(pair.fixture->engine);
+	engine_tick(pair.fixture->engine);
+	mark_returns(pair.fixture);
+	ck_assert_str_eq(batch_returns(pair.fixture), "repeat: 20@group leaves");
+	ck_assert_str_eq(stock_returns(pair.fixture), "none");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+START_TEST(nothing_of_this_ring_is_repeated)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+
+	ring_change(pair.fixture, &with_stock);
+	ck_assert_int_eq(request_leave(pair.fixture, pair.two, "group"), CS_OK);
+	ck_assert_str_eq(stock_returns(pair.fixture), "20@group leaves");
+	engine_token(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "none");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
 /* What waits to be repeated is said by the next sync, whatever its format. */
 START_TEST(a_ring_change_says_it_too)
 {
@@ -355,6 +396,7 @@ START_TEST(what_is_repeated_is_taken_where_it_is_news)
 
 	ring_sync(pair.fixture, RING(.members = NODES(1, 2, 3), .trans = NODES(1), .stock = NODES(3)));
 	deliver_repeat(pair.fixture, 2, BY(7, "group"), JOINS); /* too early for one of this ring */
+	ck_assert_str_eq(next_event(pair.one), "none");
 	sync_end(pair.fixture);
 	drop_all(&pair.one->events);
 	deliver_repeat(pair.fixture, 2, BY(7, "group"), JOINS);
@@ -577,6 +619,30 @@ START_TEST(large_over_a_short_ring_of_ours)
 }
 END_TEST
 
+/* Its first fragment came back before such a ring, in which receivers forget it, and the others after. */
+START_TEST(large_around_a_short_ring_of_ours)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+	struct packets held;
+
+	ring_change(pair.fixture, &with_stock);
+	fragment(&pair, IPC_FRAGMENT_FIRST, "abc");
+	ck_assert_str_eq(stock_returns(pair.fixture), "10@group 1/9 'abc'");
+	rest_of_large(&pair);
+	ck_assert_uint_eq(pair.fixture->multicasts.count, 2);
+	held = packets_held(&pair.fixture->multicasts);
+	ring_settles(pair.fixture, &without_stock);
+	drop_all(&pair.fixture->peer_multicasts);
+	ring_settles(pair.fixture, &with_stock);
+	drop_all(&pair.two->events);
+	comes_out(pair.fixture, &held);
+	ck_assert_str_eq(next_event(pair.two), "none");
+	mark_returns(pair.fixture);
+	check_large_in_stocks_format(&pair);
+	fixture_free(pair.fixture);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -591,6 +657,8 @@ int main(void)
 		half_a_batch_goes_on,
 		from_mixed_to_mixed_what_totem_holds_will_come,
 		joins_and_leaves_are_repeated_to_those_who_missed_them,
+		what_comes_back_before_the_end_of_sync_is_repeated_too,
+		nothing_of_this_ring_is_repeated,
 		a_ring_change_says_it_too,
 		what_is_repeated_is_taken_where_it_is_news,
 		a_short_ring_of_ours_between_mixed_ones,
@@ -600,6 +668,7 @@ int main(void)
 		large_from_mixed_to_ours,
 		large_whose_last_fragment_is_dropped,
 		large_over_a_short_ring_of_ours,
+		large_around_a_short_ring_of_ours,
 	};
 
 	return RUN_TESTS("engine: batches and ring changes", tests);
