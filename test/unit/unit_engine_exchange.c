@@ -201,6 +201,28 @@ START_TEST(own_batches_that_do_not_come_back)
 }
 END_TEST
 
+/* What shows the gap is numbered behind it, and the node that missed its own MISSED says it again. */
+START_TEST(missed_that_does_not_come_back)
+{
+	struct pair pair = trio_new();
+	int i;
+
+	miss(pair.fixture);
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_lost(pair.fixture), "batch 3: missed");
+	for (i = 0; i <= 100; i++) {
+		engine_token(pair.fixture->engine);
+	}
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 4:");
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 5: missed");
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 -2:7d -3:8d");
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 6: present 1.5 10@group 20@group");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
 /* ---- another one misses something ---- */
 
 START_TEST(another_node_is_gone_and_back)
@@ -279,20 +301,26 @@ START_TEST(a_long_list_of_processes_takes_several)
 	struct pair pair = pair_new(&fixture_own_format);
 	struct engine_stats stats;
 	uint32_t pid;
+	int i;
 
 	ring_change(pair.fixture, RING(.members = NODES(1, 3), .trans = NODES(1), .stock = NODES(3)));
 	for (pid = 1000; pid < 1000 + PROCESSES_OF_THIS_NODE; pid++) {
 		deliver_procjoin(pair.fixture, SELF, pid, "elsewhere");
 	}
 	ring_change(pair.fixture, RING(.members = NODES(1, 2), .left = NODES(3), .trans = NODES(1)));
+	for (i = 0; i < 2; i++) { /* the window gets small again */
+		request_mcast(pair.fixture, pair.one, "little");
+		deliver_own(pair.fixture);
+	}
 	(void)said_missed(pair.fixture, 2);
 	engine_tick(pair.fixture->engine);
-	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: present 2.0 more");
+	ck_assert_uint_eq(pair.fixture->peer_multicasts.count, 1); /* the window holds for it, too */
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 5: present 2.0 more");
 	deliver_present(pair.fixture, 2, 2, 0, SEVEN);
 	drop_all(&pair.one->events);
 	engine_tick(pair.fixture->engine);
 	ck_assert_str_eq(next_event(pair.one), "none");
-	ck_assert_str_eq(batch_returns(pair.fixture), "batch 4: present 2.0");
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 6: present 2.0");
 	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 2:7 +2:7u");
 	ck_assert_str_eq(next_event(pair.one), "ring 1 2");
 	engine_stats(pair.fixture->engine, &stats);
@@ -315,10 +343,10 @@ START_TEST(it_begins_again_when_a_second_node_missed_something)
 	second = said_missed(pair.fixture, 3);
 	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 -3:8d");
 	ck_assert_str_eq(next_event(pair.one), "ring 1");
-	deliver_present(pair.fixture, 3, 2, first, EIGHT); /* means nothing any more */
+	deliver_present(pair.fixture, 3, 2, first, PROCESSES({9, "group"})); /* means nothing any more */
 	engine_tick(pair.fixture->engine);
 	ck_assert_str_eq(batch_returns(pair.fixture), "batch 4: present 3.1 10@group 20@group");
-	deliver_present(pair.fixture, 3, 2, second, EIGHT); /* the number alone is not enough */
+	deliver_present(pair.fixture, 3, 3, second - 1, PROCESSES({9, "group"})); /* nor does this */
 	deliver_present(pair.fixture, 3, 3, second, EIGHT);
 	ck_assert_str_eq(next_event(pair.one), "none");
 	deliver_present(pair.fixture, 2, 3, second, SEVEN);
@@ -549,12 +577,12 @@ END_TEST
 
 /* ---- malformed ---- */
 
-/* Its body has the lengths given, of what lies there: a group's name of 5 bytes in 8. */
+/* Its body has the lengths given, of what lies there: a group's name of 5 bytes, and zeros. */
 static void deliver_bad_present(struct fixture *fixture, uint64_t missed, uint32_t name_length, size_t size)
 {
 	const struct peer_present present = {.number = missed, .nodeid = 2, .last = 0};
 	const struct peer_process process = {.pid = 9, .name_length = name_length};
-	uint8_t body[32] = {0};
+	uint8_t body[16 + 8 + 136] = {0};
 
 	memcpy(body, &present, sizeof(present));
 	memcpy(body + 16, &process, sizeof(process));
@@ -567,7 +595,8 @@ START_TEST(malformed_present)
 	static const struct {
 		uint32_t name_length;
 		size_t size;
-	} bad[] = {{5, 0}, {5, 15}, {5, 17}, {5, 23}, {5, 24}, {5, 31}, {9, 32}, {129, 32}, {UINT32_MAX, 32}};
+	} bad[] = {{5, 0},  {5, 15},   {5, 17},	   {5, 23},    {5, 24},		{5, 31},
+		   {9, 32}, {129, 32}, {129, 160}, {136, 160}, {UINT32_MAX, 32}};
 	struct pair pair = trio_new();
 	uint64_t missed = said_missed(pair.fixture, 2);
 	struct engine_stats stats;
@@ -600,6 +629,7 @@ int main(void)
 		a_batch_for_a_ring_that_is_not_activated,
 		a_batch_for_a_ring_that_is_not_ours,
 		own_batches_that_do_not_come_back,
+		missed_that_does_not_come_back,
 		another_node_is_gone_and_back,
 		present_waits_for_what_is_on_its_way,
 		no_room_for_present,
