@@ -234,6 +234,11 @@ START_TEST(larger_than_allowed_passes_through)
 	ck_assert_str_eq(next_event(pair.one), "3:7 3/13 'jklm'");
 	deliver_partial(pair.fixture, 3, 7, "group", (struct said)PART(3, 13, "jklm"));
 	ck_assert_str_eq(next_event(pair.one), "none");
+	deliver_partial(pair.fixture, 3, 7, "group", (struct said)PART(1, 13, "abcdef"));
+	ck_assert_str_eq(next_event(pair.one), "3:7 1/13 'abcdef'");
+	deliver_partial(pair.fixture, 3, 7, "group",
+			(struct said)PART(2, 13, "ghijklmn")); /* more than it said */
+	ck_assert_str_eq(next_event(pair.one), "none");
 	fixture_free(pair.fixture);
 }
 END_TEST
@@ -253,6 +258,30 @@ START_TEST(too_much_together_passes_through)
 	ck_assert_str_eq(next_event(pair.one), "3:7 3/12 'ghijkl'");
 	deliver_partial(pair.fixture, 3, 8, "group", (struct said)PART(1, 9, "AB"));
 	ck_assert_str_eq(next_event(pair.one), "none"); /* there is room again */
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* Each fragment costs memory, however short it is: a message may have 2048, and one for each 512 bytes. */
+#define FRAGMENTS_MOST(msglen) (2048u + (msglen) / 512u)
+
+START_TEST(too_many_fragments_pass_through)
+{
+	struct pair pair = mixed_new(&fixture_own_format);
+	unsigned int i;
+
+	deliver_partial(pair.fixture, 3, 7, "group", (struct said)PART(1, 1024, "abc"));
+	for (i = 1; i < FRAGMENTS_MOST(1024); i++) {
+		deliver_partial(pair.fixture, 3, 7, "group", (struct said)PART(2, 1024, ""));
+	}
+	ck_assert_str_eq(next_event(pair.one), "none");
+	deliver_partial(pair.fixture, 3, 7, "group", (struct said)PART(2, 1024, "def"));
+	ck_assert_uint_eq(count_id(&pair.one->events, IPC_RES_PARTIAL_DELIVER), i + 1);
+	ck_assert_str_eq(next_event(pair.one), "3:7 1/1024 'abc'");
+	drop_all(&pair.one->events);
+	deliver_partial(pair.fixture, 3, 7, "group", (struct said)PART(2, 1024, "ghi"));
+	ck_assert_str_eq(next_event(pair.one), "3:7 2/1024 'ghi'");
+	ck_assert_str_eq(next_event(pair.one), "none");
 	fixture_free(pair.fixture);
 }
 END_TEST
@@ -283,6 +312,22 @@ START_TEST(too_large_is_refused)
 	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_LAST, 13, "defghijklm"),
 			 CS_ERR_INVALID_PARAM);
 	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_FIRST, 12, "abc"), CS_OK);
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+START_TEST(too_many_fragments_are_refused)
+{
+	struct pair pair = large_new(&fixture_own_format);
+	unsigned int i;
+
+	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_FIRST, 1024, "abc"), CS_OK);
+	for (i = 1; i < FRAGMENTS_MOST(1024); i++) {
+		ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_CONTINUED, 1024, ""),
+				 CS_OK);
+	}
+	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_CONTINUED, 1024, ""),
+			 CS_ERR_INVALID_PARAM);
 	fixture_free(pair.fixture);
 }
 END_TEST
@@ -364,8 +409,10 @@ int main(void)
 		an_empty_one,
 		larger_than_allowed_passes_through,
 		too_much_together_passes_through,
+		too_many_fragments_pass_through,
 		in_a_ring_of_ours_nothing_passes_through,
 		too_large_is_refused,
+		too_many_fragments_are_refused,
 		too_much_together_has_to_wait,
 		death_with_fragments_on_their_way,
 		a_new_one_before_the_old_one_is_whole,
