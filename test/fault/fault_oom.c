@@ -372,6 +372,33 @@ START_TEST(a_death_is_told_when_memory_is_back)
 }
 END_TEST
 
+/* Once, and nothing is said of groups of which nothing is to be said. */
+START_TEST(being_behind_is_told_when_memory_is_back)
+{
+	struct fixture *fixture = fixture_new(&own_format);
+	struct peer *one = peer_new(fixture, 10), *two = peer_new(fixture, 20);
+	char text[2000 + 1];
+
+	memset(text, 't', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	joined(fixture, one, "group");
+	joined(fixture, two, "another");
+	request_mcast(fixture, one, text);
+	one->room = 0;
+	fail_after(2, true); /* two for the event that waits */
+	ck_assert_ptr_nonnull(strstr(batch_returns(fixture), "2000 bytes"));
+	engine_tick(fixture->engine);
+	ck_assert_str_eq(batch_returns(fixture), "none");
+	fail_no_more();
+	ck_assert(!one->evicted);
+	engine_tick(fixture->engine);
+	ck_assert_str_eq(batch_returns(fixture), "batch 4: 0@group behind 1");
+	engine_tick(fixture->engine);
+	ck_assert_str_eq(batch_returns(fixture), "none");
+	fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(no_engine_and_no_client)
 {
 	struct fixture *fixture = fixture_new(NULL);
@@ -392,7 +419,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {each_allocation_fails_once, all_allocations_fail_from_one_on,
-				      a_death_is_told_when_memory_is_back, no_engine_and_no_client};
+				      a_death_is_told_when_memory_is_back,
+				      being_behind_is_told_when_memory_is_back, no_engine_and_no_client};
 
 	return RUN_TESTS("engine: out of memory", tests);
 }
