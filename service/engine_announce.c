@@ -145,3 +145,20 @@ void announce_decide(struct engine *engine)
 		log_format(engine, engine->config.wire_stock ? FORMAT_STOCK_FORCED : FORMAT_STOCK_NODES);
 	}
 }
+
+bool announce_believe(struct engine *engine, uint8_t version)
+{
+	size_t i;
+
+	if (engine->in_sync || engine->config.wire_stock) {
+		return false; /* not activated yet; not announced by this node, so nobody can take the ring for ours */
+	}
+	for (i = 0; i < engine->node_count; i++) {
+		engine->nodes[i]->numbered &= engine->nodes[i]->announced;
+	}
+	engine->ours = true;
+	engine->version = version;
+	log_format(engine, FORMAT_OWN);
+	outgoing_settle_again(engine);
+	return true;
+}

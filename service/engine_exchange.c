@@ -19,22 +19,37 @@
 
 /* ---- missing something ---- */
 
-void exchange_missed(struct engine *engine, const struct node *node, uint64_t expected, uint64_t got)
+static void missed(struct engine *engine)
 {
-	if (engine->missed) {
-		if (node->nodeid == engine->nodeid) {
-			engine->missed_told = false; /* MISSED itself may be what did not come back */
-		}
-		return;
-	}
 	engine->stats.gaps++;
-	engine_log(engine, LOG_ERR,
-		   "gap: batches %" PRIu64 " to %" PRIu64
-		   " of node %u were missed here: this node leaves its groups and comes back",
-		   expected, got - 1, node->nodeid);
 	engine->missed = engine_rule_holds(engine, RULE_COME_BACK);
 	engine->missed_told = false;
 	engine->ops.wake(engine->context, 0);
+}
+
+void exchange_missed(struct engine *engine, const struct node *node, uint64_t expected, uint64_t got)
+{
+	if (!engine->missed) {
+		engine_log(engine, LOG_ERR,
+			   "gap: batches %" PRIu64 " to %" PRIu64
+			   " of node %u were missed here: this node leaves its groups and comes back",
+			   expected, got - 1, node->nodeid);
+		missed(engine);
+	} else if (node->nodeid == engine->nodeid) {
+		engine->missed_told = false; /* MISSED itself may be what did not come back */
+	}
+}
+
+void exchange_missed_ring(struct engine *engine, const struct node *node)
+{
+	if (!engine->missed) {
+		engine_log(engine, LOG_ERR,
+			   "gap: node %u speaks our own wire format, and what the nodes agreed on it by was "
+			   "missed "
+			   "here: this node leaves its groups and comes back",
+			   node->nodeid);
+		missed(engine);
+	}
 }
 
 bool exchange_holds(const struct engine *engine)

@@ -61,7 +61,7 @@ struct node {
 	/* our own format */
 	bool announced; /* for the ring of the last regular configuration */
 	uint8_t version_min, version_max;
-	bool numbered;	 /* expected means something */
+	bool numbered;	 /* `number` means something */
 	uint64_t number; /* of the batch that is expected next */
 	bool away;	 /* it left by missing a batch, or we did: it comes back by the exchange */
 	bool present;	 /* all that it has to say in this exchange is here */
@@ -411,6 +411,8 @@ void outgoing_restart_partials(struct engine *engine);
 /* A regular configuration: batches of the old ring will not be taken any more. */
 void outgoing_ring_changes(struct engine *engine);
 void outgoing_sync_over(struct engine *engine);
+/* The ring turned out to be ours: nobody takes what was handed over in it so far. */
+void outgoing_settle_again(struct engine *engine);
 bool outgoing_is_busy(const struct engine *engine);
 /* NULL: out of memory. */
 struct partial *partial_new(struct engine *engine, uint32_t msglen);
@@ -463,10 +465,14 @@ void announce_receive(struct engine *engine, struct node *node, const struct pee
 void announce_clear(struct engine *engine);
 /* It is activated: its format is known. */
 void announce_decide(struct engine *engine);
+/* It was not thought to be ours, but others know better: a batch in this version is here. False: that can't be. */
+bool announce_believe(struct engine *engine, uint8_t version);
 
 /* ---- engine_exchange.c: who missed a batch is seen as gone and back ---- */
 /* A batch from `node` was missed here. */
 void exchange_missed(struct engine *engine, const struct node *node, uint64_t expected, uint64_t got);
+/* A batch from `node` says that this ring is ours, and what told the others so was missed here. */
+void exchange_missed_ring(struct engine *engine, const struct node *node);
 /* `node` says, in batch `number`, that it missed one. */
 void exchange_leave(struct engine *engine, struct node *node, uint64_t number);
 void exchange_present(struct engine *engine, struct node *node, const struct peer_bytes *body);

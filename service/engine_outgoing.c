@@ -721,6 +721,14 @@ void outgoing_sync_over(struct engine *engine)
 	}
 }
 
+void outgoing_settle_again(struct engine *engine)
+{
+	engine->opened = false;
+	if (engine->gate == GATE_OPEN) {
+		outgoing_sync_over(engine);
+	}
+}
+
 bool outgoing_is_busy(const struct engine *engine)
 {
 	return !qb_list_empty(&engine->waiting) || !qb_list_empty(&engine->handed) ||

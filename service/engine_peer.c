@@ -130,12 +130,13 @@ static void receive_records(struct engine *engine, struct node *node, uint64_t n
 /* The number is the one expected from now on. False: the batch was here before. */
 static bool check_number(struct engine *engine, struct node *node, uint64_t number)
 {
-	uint64_t expected = node->number;
+	uint64_t expected = node->numbered ? node->number : number;
 
 	if (!engine_rule_holds(engine, RULE_NUMBERS)) {
 		return true;
 	}
 	node->number = number + 1;
+	node->numbered = true;
 	if (number > expected) {
 		exchange_missed(engine, node, expected, number);
 	}
@@ -152,8 +153,10 @@ static void receive_batch(struct engine *engine, struct node *node, const struct
 		return;
 	}
 	if (!engine->ours) {
-		exchange_missed(engine, node, 0, number); /* what made this ring ours was missed */
-		return;
+		exchange_missed_ring(engine, node);
+		if (!announce_believe(engine, head->version)) {
+			return;
+		}
 	}
 	if (!check_number(engine, node, number)) {
 		message_complain(engine, node->nodeid, "batch");
