@@ -65,7 +65,7 @@ void engine_tick(struct engine *engine)
 	}
 	behind_tell_untold(engine);
 	clients_flush(engine);
-	outgoing_flush(engine, true);
+	outgoing_tick(engine);
 }
 
 #ifdef ENGINE_RULES

@@ -77,11 +77,12 @@ static bool sender_is_named(const struct batch *batch, const struct record *reco
 		      record->group->length) == 0;
 }
 
-static size_t needed(const struct batch *batch, const struct record *record)
+/* `named`: the sender is. */
+static size_t needed(const struct record *record, bool named)
 {
 	size_t size = sizeof(struct peer_record) + peer_padded(body_size(record));
 
-	if (batch == NULL ? record->group != NULL : !sender_is_named(batch, record)) {
+	if (!named) {
 		size += sizeof(struct peer_record) + peer_padded(sender_size(record));
 	}
 	return size;
@@ -140,12 +141,12 @@ static void put_sender(struct batch *batch, const struct record *record)
 	put_padding(batch, sender_size(record));
 }
 
-static void put_record(struct batch *batch, const struct record *record)
+static void put_record(struct batch *batch, const struct record *record, bool named)
 {
 	size_t length = body_size(record);
 	unsigned int i;
 
-	if (!sender_is_named(batch, record)) {
+	if (!named) {
 		put_sender(batch, record);
 	}
 	put_head(batch, record->kind, record->detail, length);
@@ -158,23 +159,25 @@ static void put_record(struct batch *batch, const struct record *record)
 
 struct batch *batch_of(const struct record *record, size_t room)
 {
-	size_t size = record ? needed(NULL, record) : 0;
+	bool named = record == NULL || record->group == NULL;
+	size_t size = record ? needed(record, named) : 0;
 	struct batch *batch = batch_new(size > room ? size : room);
 
 	if (batch && record) {
-		put_record(batch, record);
+		put_record(batch, record, named);
 	}
 	return batch;
 }
 
 bool batch_add(struct batch *batch, const struct record *record)
 {
-	size_t size = batch->size + needed(batch, record);
+	bool named = sender_is_named(batch, record);
+	size_t size = batch->size + needed(record, named);
 
 	if (size > BATCH_SIZE_MAX || !batch_reserve(batch, size)) {
 		return false;
 	}
-	put_record(batch, record);
+	put_record(batch, record, named);
 	return true;
 }
 

@@ -240,9 +240,9 @@ struct engine {
 	size_t window, came_back, came_back_before;
 	size_t dropped; /* messages of ours in stock's format that came back in a ring of ours, the oldest */
 	uint64_t large; /* bytes of all messages in fragments on their way out */
-	unsigned int silent_visits;
-	bool flush_asked; /* of the timer, and not yet done */
-	bool holding;	  /* request channel held off because of the backlog */
+	unsigned int silence;	       /* visits of the token, and ticks, since something came back */
+	bool flush_asked, retry_asked; /* of the timer, and not yet done */
+	bool holding;		       /* request channel held off because of the backlog */
 
 	/* our own format: how this ring speaks, and what became of batches */
 	bool ours; /* all nodes of the ring announced: from its activation to the next regular configuration */
@@ -400,6 +400,7 @@ void outgoing_drop(struct engine *engine, struct batch *batch);
 /* In a context where sending is allowed. `token`: what waits for more to join it need not wait any longer. */
 void outgoing_flush(struct engine *engine, bool token);
 void outgoing_token(struct engine *engine);
+void outgoing_tick(struct engine *engine);
 /* A batch, a message in stock's format, or the mark of ours came back. */
 void outgoing_batch_returned(struct engine *engine, uint64_t number);
 void outgoing_stock_returned(struct engine *engine, size_t size);

@@ -37,9 +37,10 @@
 
 #define BATCH_ROOM ((size_t)1024) /* of one that goes at once */
 
-#define RETRY_DELAY (5ull * 1000 * 1000) /* ns, should no token come before */
+#define RETRY_DELAY (5ull * 1000 * 1000) /* ns, between ticks */
 
-#define SILENT_VISITS_MAX 100u /* of the token, while something is on its way and nothing comes back */
+#define SILENCE_MAX                                                                                          \
+	100u /* visits of the token and ticks, while something is on its way and nothing comes back */
 
 /* ---- the queue ---- */
 
@@ -315,7 +316,7 @@ static void flush_batches(struct engine *engine, bool token)
 	}
 }
 
-/* Nothing came back for long: an empty batch behind what is on its way shows whether that got lost. */
+/* An empty batch behind what is on its way shows whether that got lost. */
 static void show_gap(struct engine *engine)
 {
 	(void)outgoing_control(engine, NULL);
@@ -474,7 +475,7 @@ void outgoing_settled(struct engine *engine)
 	rewind_handed(engine);
 	outgoing_restart_partials(engine);
 	rewind_batches(engine, &engine->again);
-	engine->silent_visits = 0;
+	engine->silence = 0;
 	engine->ops.wake(engine->context, 0);
 }
 
@@ -510,7 +511,7 @@ static void count_returned(struct engine *engine, size_t size)
 {
 	engine->inflight -= size < engine->inflight ? size : engine->inflight;
 	engine->came_back += size;
-	engine->silent_visits = 0;
+	engine->silence = 0;
 }
 
 void outgoing_batch_returned(struct engine *engine, uint64_t number)
@@ -664,20 +665,32 @@ static void window_adapt(struct engine *engine)
 	engine->came_back = 0;
 }
 
-void outgoing_token(struct engine *engine)
+/* Nothing came back for long: what is on its way may have got lost. */
+static void look_for_silence(struct engine *engine)
 {
-	window_adapt(engine);
 	if (engine->gate == GATE_CLOSED || (engine->inflight == 0 && engine->gate == GATE_OPEN)) {
-		engine->silent_visits = 0;
-	} else if (++engine->silent_visits > SILENT_VISITS_MAX) {
-		engine->silent_visits = 0;
+		engine->silence = 0;
+	} else if (++engine->silence > SILENCE_MAX) {
+		engine->silence = 0;
 		if (engine->gate == GATE_SETTLING) {
 			send_mark(engine);
 		} else if (engine->ours) {
 			show_gap(engine);
 		}
 	}
+}
+
+void outgoing_tick(struct engine *engine)
+{
+	engine->retry_asked = false;
+	look_for_silence(engine);
 	outgoing_flush(engine, true);
+}
+
+void outgoing_token(struct engine *engine)
+{
+	window_adapt(engine);
+	outgoing_tick(engine);
 }
 
 static void flush_open(struct engine *engine, bool token)
@@ -694,6 +707,15 @@ static void flush_open(struct engine *engine, bool token)
 	}
 }
 
+/* Something has to happen, and an idle ring brings no token: neither what waits here nor what got lost moves it. */
+static bool needs_ticks(const struct engine *engine)
+{
+	return engine->gate == GATE_SETTLING ||
+	       (engine->gate == GATE_OPEN &&
+		(engine->inflight || !qb_list_empty(&engine->waiting) || !qb_list_empty(&engine->control) ||
+		 !qb_list_empty(&engine->repeat) || (engine->ours && exchange_holds(engine))));
+}
+
 void outgoing_flush(struct engine *engine, bool token)
 {
 	engine->flush_asked = false;
@@ -702,10 +724,9 @@ void outgoing_flush(struct engine *engine, bool token)
 	} else if (engine->gate == GATE_OPEN) {
 		flush_open(engine, token);
 	}
-	if (engine->gate != GATE_CLOSED &&
-	    (engine->gate == GATE_SETTLING || !qb_list_empty(&engine->waiting) ||
-	     !qb_list_empty(&engine->control) || !qb_list_empty(&engine->repeat))) {
-		engine->ops.wake(engine->context, RETRY_DELAY); /* an idle ring brings no token */
+	if (!engine->retry_asked && needs_ticks(engine)) {
+		engine->retry_asked = true; /* not at each request: it costs a look at the clock */
+		engine->ops.wake(engine->context, RETRY_DELAY);
 	}
 	hold_or_resume(engine);
 }
@@ -714,7 +735,7 @@ void outgoing_sync_over(struct engine *engine)
 {
 	engine->gate = GATE_SETTLING;
 	engine->mark_sent = false;
-	engine->silent_visits = 0;
+	engine->silence = 0;
 	engine->ops.wake(engine->context, 0);
 	if (!engine_rule_holds(engine, RULE_SETTLE)) {
 		outgoing_settled(engine);
