@@ -212,7 +212,7 @@ static void come_back(struct engine *engine)
 	size_t i;
 
 	exchange_end(engine);
-	outgoing_restart_partials(engine);
+	partials_restart(engine);
 	sync_processes_up(engine);
 	sync_processes_down(engine);
 	for (i = 0; i < engine->node_count; i++) {

@@ -148,6 +148,8 @@ struct record {
 /* More than one record only up to this: with totem's own headers it fills one packet. */
 #define BATCH_SIZE_MAX ((size_t)60 * 1024)
 
+#define BATCH_ROOM ((size_t)1024) /* of one that goes at once */
+
 /*
  * A message in fragments on its way out, kept until its last fragment came back. Owned by its client (while it adds
  * fragments) and its batches.
@@ -386,40 +388,66 @@ struct stock_message {
 void stock_message_make(struct engine *engine, struct stock_message *message, const struct batch *batch,
 			const struct cursor *cursor, const struct peer_item *item);
 
-/* ---- engine_outgoing.c: hand-over to totem ---- */
-void outgoing_init(struct engine *engine);
-void outgoing_destroy(struct engine *engine);
+/* ---- engine_waiting.c: batches on their way out ---- */
+/* NULL: it is empty. */
+struct batch *batches_first(const struct qb_list_head *list);
+/* Frees a batch that is in no list. */
+void batch_drop(struct engine *engine, struct batch *batch);
+void batches_clear(struct engine *engine, struct qb_list_head *list);
+/* The queue of what waits: at its end, out of it, back to its front. */
+void waiting_add(struct engine *engine, struct batch *batch);
+void waiting_remove(struct engine *engine, struct batch *batch);
+void waiting_put_back(struct engine *engine, struct batch *batch);
+/* The first of it, in stock's format, is handed over up to there. */
+void waiting_hand_over_to(struct engine *engine, struct batch *batch, const struct cursor *cursor);
+/* Nothing of the list is with totem any more: it waits again, before all that does. */
+void waiting_rewind(struct engine *engine, struct qb_list_head *list);
+/* Switches the request channel off while much waits. */
+void waiting_hold_or_resume(struct engine *engine);
 /* Accepts a record. It goes out in order, at the next flush or later. False: out of memory, nothing happened. */
 bool outgoing_record(struct engine *engine, const struct record *record);
-/* The same for a fragment of the client's message, and for what goes before everything, in this ring or never. */
-bool outgoing_fragment(struct engine_client *client, const struct record *record, bool last);
+/* The same for what goes before everything, in this ring or never. NULL: an empty batch. */
 bool outgoing_control(struct engine *engine, const struct record *record);
 /* Takes those of this kind back that totem does not have yet. */
 void outgoing_control_clear(struct engine *engine, uint8_t kind);
-void outgoing_drop(struct engine *engine, struct batch *batch);
+
+/* ---- engine_partials.c: messages in fragments, going out ---- */
+/* NULL: out of memory. */
+struct partial *partial_new(struct engine *engine, uint32_t msglen);
+void partial_release(struct engine *engine, struct partial *partial);
+/* Accepts a fragment of the client's message, as outgoing_record() does. */
+bool partial_add(struct engine_client *client, const struct record *record, bool last);
+/* The client's unfinished message will never be whole: what waits of it is dropped. */
+void partial_abandon(struct engine_client *client);
+/* This fragment came back. */
+void partial_returned(struct engine *engine, struct batch *batch);
+/* Receivers have forgotten messages in fragments that are not whole: the rest of them is of no use by itself. */
+void partials_break(struct engine *engine);
+/* They are sent again from their first. */
+void partials_restart(struct engine *engine);
+void partials_destroy(struct engine *engine);
+
+/* ---- engine_outgoing.c: hand-over to totem ---- */
+void outgoing_init(struct engine *engine);
+void outgoing_destroy(struct engine *engine);
 /* In a context where sending is allowed. `token`: what waits for more to join it need not wait any longer. */
 void outgoing_flush(struct engine *engine, bool token);
 void outgoing_token(struct engine *engine);
 void outgoing_tick(struct engine *engine);
-/* A batch, a message in stock's format, or the mark of ours came back. */
-void outgoing_batch_returned(struct engine *engine, uint64_t number);
-void outgoing_stock_returned(struct engine *engine, size_t size);
+/* The mark of this ring came back. */
 void outgoing_settled(struct engine *engine);
-/* Receivers have forgotten messages in fragments that are not whole: the rest of them is of no use by itself. */
-void outgoing_break_partials(struct engine *engine);
-/* They are sent again from their first. */
-void outgoing_restart_partials(struct engine *engine);
 /* A regular configuration: batches of the old ring will not be taken any more. */
 void outgoing_ring_changes(struct engine *engine);
 void outgoing_sync_over(struct engine *engine);
 /* The ring turned out to be ours: nobody takes what was handed over in it so far. */
 void outgoing_settle_again(struct engine *engine);
 bool outgoing_is_busy(const struct engine *engine);
-/* NULL: out of memory. */
-struct partial *partial_new(struct engine *engine, uint32_t msglen);
-void partial_release(struct engine *engine, struct partial *partial);
-/* The client's unfinished message will never be whole: what waits of it is dropped. */
-void partial_abandon(struct engine_client *client);
+
+/* ---- engine_returned.c: what totem brought back ---- */
+void outgoing_batch_returned(struct engine *engine, uint64_t number);
+void outgoing_stock_returned(struct engine *engine, size_t size);
+/* All of a batch that was handed over is back. */
+void returned_whole(struct engine *engine, struct batch *batch);
 
 /* ---- engine_deliver.c: what the ordered stream says, in whatever format ---- */
 /* A process, as what it sends names it. */

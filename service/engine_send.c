@@ -25,7 +25,7 @@ bool send_fragment(struct engine_client *client, const struct fragment *fragment
 			 {.iov_base = (void *)(uintptr_t)fragment->payload, .iov_len = fragment->length}},
 	};
 
-	return outgoing_fragment(client, &record, fragment->type == IPC_FRAGMENT_LAST);
+	return partial_add(client, &record, fragment->type == IPC_FRAGMENT_LAST);
 }
 
 bool send_join(struct engine *engine, const struct group *group, uint32_t pid)

@@ -476,7 +476,7 @@ static void forget_assemblies(struct engine *engine)
 
 	assemblies_forget(engine, all);
 	if (all) {
-		outgoing_break_partials(engine);
+		partials_break(engine);
 	}
 	engine->was_ours = false;
 }

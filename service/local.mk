@@ -35,13 +35,16 @@ libengine_la_SOURCES = service/engine.c service/engine.h service/engine_internal
 	service/engine_messages.c \
 	service/engine_names.c \
 	service/engine_outgoing.c \
+	service/engine_partials.c \
 	service/engine_peer.c \
 	service/engine_requests.c \
+	service/engine_returned.c \
 	service/engine_rules.h \
 	service/engine_segments.c \
 	service/engine_send.c \
 	service/engine_stock.c \
 	service/engine_sync.c \
+	service/engine_waiting.c \
 	service/peer_records.c service/peer_records.h \
 	service/wire_convert.c
 libengine_la_CFLAGS = $(AM_CFLAGS) $(LIBQB_CFLAGS) -fvisibility=hidden

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Messages in fragments, going out. Their fragments are batches of their own, which are kept when they come back, until the
+ * last one does: a ring change makes receivers forget what is not whole, and it starts again from its first.
+ */
+#include <stdlib.h>
+
+#include "engine_internal.h"
+
+struct partial *partial_new(struct engine *engine, uint32_t msglen)
+{
+	struct partial *partial = calloc(1, sizeof(*partial));
+
+	if (partial) {
+		partial->references = 1;
+		partial->msglen = msglen;
+		qb_list_init(&partial->returned);
+		qb_list_add_tail(&partial->of_engine, &engine->partials);
+		engine->large += msglen;
+	}
+	return partial;
+}
+
+void partial_release(struct engine *engine, struct partial *partial)
+{
+	if (partial && --partial->references == 0) {
+		qb_list_del(&partial->of_engine);
+		engine->large -= partial->msglen;
+		free(partial);
+	}
+}
+
+/* What came back of it is not needed any more: it has been heard, or never will be. */
+static void partial_forget_returned(struct engine *engine, struct partial *partial)
+{
+	partial->references++;
+	batches_clear(engine, &partial->returned);
+	partial_release(engine, partial);
+}
+
+void partial_abandon(struct engine_client *client)
+{
+	struct partial *partial = client->partial;
+
+	if (partial) {
+		client->partial = NULL;
+		partial->abandoned = true;
+		batches_clear(client->engine, &partial->returned);
+		partial_release(client->engine, partial);
+	}
+}
+
+bool partial_add(struct engine_client *client, const struct record *record, bool last)
+{
+	struct batch *batch = batch_of(record, 0);
+
+	if (batch == NULL) {
+		return false;
+	}
+	batch->partial = client->partial;
+	batch->last_fragment = last;
+	client->partial->references++;
+	waiting_add(client->engine, batch);
+	waiting_hold_or_resume(client->engine);
+	return true;
+}
+
+void partial_returned(struct engine *engine, struct batch *batch)
+{
+	struct partial *partial = batch->partial;
+
+	if (partial->abandoned) {
+		batch_drop(engine, batch);
+		return;
+	}
+	batch_rewind(batch);
+	qb_list_add_tail(&batch->of_list, &partial->returned);
+	if (batch->last_fragment && !partial->broken) {
+		partial_forget_returned(engine, partial);
+	}
+}
+
+/* Receivers have forgotten what came back of messages that are not whole. */
+static void rewind_partials(struct engine *engine)
+{
+	struct qb_list_head *at, *previous;
+
+	for (at = engine->partials.prev; at != &engine->partials; at = previous) {
+		struct partial *partial = qb_list_entry(at, struct partial, of_engine);
+
+		previous = at->prev;
+		partial->broken = false;
+		waiting_rewind(engine, &partial->returned);
+	}
+}
+
+void partials_break(struct engine *engine)
+{
+	struct qb_list_head *at;
+
+	qb_list_for_each (at, &engine->partials) {
+		struct partial *partial = qb_list_entry(at, struct partial, of_engine);
+
+		partial->broken |= !qb_list_empty(&partial->returned);
+	}
+}
+
+void partials_restart(struct engine *engine)
+{
+	if (engine_rule_holds(engine, RULE_RESTART_LARGE)) {
+		rewind_partials(engine);
+	}
+}
+
+void partials_destroy(struct engine *engine)
+{
+	struct qb_list_head *at, *next;
+
+	qb_list_for_each_safe (at, next, &engine->partials) {
+		partial_forget_returned(engine, qb_list_entry(at, struct partial, of_engine));
+	}
+}
