@@ -110,6 +110,26 @@ START_TEST(missed_goes_before_everything)
 }
 END_TEST
 
+/* Something that fills the window may be what got lost. */
+START_TEST(missed_does_not_wait_for_the_window)
+{
+	struct pair pair = trio_new();
+	char text[200 * 1000 + 1];
+
+	memset(text, 't', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	request_mcast(pair.fixture, pair.one, text);
+	request_mcast(pair.fixture, pair.one, "waits");
+	engine_token(pair.fixture->engine);
+	ck_assert_uint_eq(pair.fixture->peer_multicasts.count, 1); /* one fills it */
+	miss(pair.fixture);
+	engine_token(pair.fixture->engine);
+	ck_assert_str_eq(batch_lost(pair.fixture), "batch 3: 10@group 200000 bytes");
+	ck_assert_str_eq(batch_lost(pair.fixture), "batch 4: missed");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
 /* Numbers are compared again at once: a second gap before the first is told changes nothing. */
 START_TEST(two_gaps_are_told_once)
 {
@@ -445,6 +465,20 @@ START_TEST(a_ring_change_ends_an_exchange)
 }
 END_TEST
 
+START_TEST(what_waits_of_an_exchange_ends_with_its_ring)
+{
+	struct pair pair = trio_new();
+
+	(void)said_missed(pair.fixture, 2);
+	pair.fixture->totem_full = true;
+	engine_tick(pair.fixture->engine);
+	pair.fixture->totem_full = false;
+	ring_change(pair.fixture, RING(.members = NODES(1, 2), .left = NODES(3)));
+	ck_assert_str_eq(batch_returns(pair.fixture), "none");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
 /* Whatever became of MISSED: the announcement says it, all part in that sync, and nobody does a second time. */
 static void check_announced(struct pair *pair)
 {
@@ -632,6 +666,7 @@ int main(void)
 	const TTest *const tests[] = {
 		this_node_is_gone_and_back,
 		missed_goes_before_everything,
+		missed_does_not_wait_for_the_window,
 		two_gaps_are_told_once,
 		a_batch_for_a_ring_that_is_not_activated,
 		a_batch_for_a_ring_that_is_not_ours,
@@ -646,6 +681,7 @@ int main(void)
 		both_miss_something_at_once,
 		missed_is_not_forgotten_for_anothers,
 		a_ring_change_ends_an_exchange,
+		what_waits_of_an_exchange_ends_with_its_ring,
 		a_ring_change_before_missed_is_told,
 		a_ring_change_before_missed_is_back,
 		an_aborted_sync_announces_for_the_next,

@@ -358,6 +358,24 @@ START_TEST(what_comes_back_before_the_end_of_sync_is_repeated_too)
 }
 END_TEST
 
+START_TEST(what_comes_back_before_joinlists_is_not_repeated)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+	struct packets held;
+
+	ring_change(pair.fixture, &with_stock);
+	ck_assert_int_eq(request_leave(pair.fixture, pair.two, "group"), CS_OK);
+	held = packets_held(&pair.fixture->multicasts);
+	transitional(pair.fixture, NODES(3));
+	sync_begin(pair.fixture, NODES(1), NODES(1, 3));
+	comes_out(pair.fixture, &held);
+	sync_own(pair.fixture);
+	sync_end(pair.fixture);
+	ck_assert_str_eq(batch_returns(pair.fixture), "none");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
 START_TEST(nothing_of_this_ring_is_repeated)
 {
 	struct pair pair = pair_new(&fixture_own_format);
@@ -658,6 +676,7 @@ int main(void)
 		from_mixed_to_mixed_what_totem_holds_will_come,
 		joins_and_leaves_are_repeated_to_those_who_missed_them,
 		what_comes_back_before_the_end_of_sync_is_repeated_too,
+		what_comes_back_before_joinlists_is_not_repeated,
 		nothing_of_this_ring_is_repeated,
 		a_ring_change_says_it_too,
 		what_is_repeated_is_taken_where_it_is_news,
