@@ -399,6 +399,35 @@ START_TEST(being_behind_is_told_when_memory_is_back)
 }
 END_TEST
 
+/* A list of processes in two pieces, and no memory for the second: all of it is said, once. */
+START_TEST(a_list_is_said_whole_when_memory_is_back)
+{
+	enum { PROCESSES_OF_THIS_NODE = 9000 };
+	struct fixture *fixture = fixture_new(&own_format);
+	uint32_t pid;
+
+	enter_ring(fixture, NODES(1, 2, 3), NODES(2));
+	settle(fixture);
+	for (pid = 1; pid <= PROCESSES_OF_THIS_NODE; pid++) {
+		deliver_procjoin(fixture, SELF, pid, "group");
+	}
+	enter_ring(fixture, NODES(1, 2), NODES(2));
+	settle(fixture);
+	deliver_batch(fixture, 2, MISSED);
+	fail_after(4, true); /* the list, its bytes, and the first piece of it */
+	engine_tick(fixture->engine);
+	ck_assert_str_eq(batch_returns(fixture), "none");
+	fail_no_more();
+	engine_tick(fixture->engine);
+	ck_assert_str_eq(batch_returns(fixture), "batch 1: present 2.0 more");
+	engine_tick(fixture->engine);
+	ck_assert_str_eq(batch_returns(fixture), "batch 2: present 2.0");
+	engine_tick(fixture->engine);
+	ck_assert_str_eq(batch_returns(fixture), "none");
+	fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(no_engine_and_no_client)
 {
 	struct fixture *fixture = fixture_new(NULL);
@@ -418,9 +447,14 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = {each_allocation_fails_once, all_allocations_fail_from_one_on,
-				      a_death_is_told_when_memory_is_back,
-				      being_behind_is_told_when_memory_is_back, no_engine_and_no_client};
+	const TTest *const tests[] = {
+		each_allocation_fails_once,
+		all_allocations_fail_from_one_on,
+		a_death_is_told_when_memory_is_back,
+		being_behind_is_told_when_memory_is_back,
+		a_list_is_said_whole_when_memory_is_back,
+		no_engine_and_no_client,
+	};
 
 	return RUN_TESTS("engine: out of memory", tests);
 }
