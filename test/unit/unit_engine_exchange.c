@@ -198,6 +198,68 @@ START_TEST(a_batch_for_a_ring_that_is_not_ours)
 }
 END_TEST
 
+/* What it handed over in stock's format has no numbers of batches. */
+START_TEST(a_ring_change_before_such_a_ring_has_settled)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+
+	ring_change(pair.fixture, RING(.members = NODES(1, 2), .trans = NODES(1), .stock = NODES(2)));
+	request_mcast(pair.fixture, pair.one, "on its way");
+	deliver_batch(pair.fixture, 2, BY(7, "group"), JOINS);
+	transitional(pair.fixture, NODES(2));
+	sync_begin(pair.fixture, NODES(1), NODES(1));
+	ck_assert_int_eq(engine_sync_process(pair.fixture->engine), -1);
+	ck_assert_str_eq(packet_text(pair.fixture->peer_multicasts.first), "announce 3 missed");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* Whose ANNOUNCE was missed may count from anywhere: it may be a new one with an old one's id. */
+START_TEST(who_did_not_announce_counts_from_where_it_is)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+	struct engine_stats stats;
+
+	pair.fixture->numbers[3] = 9;
+	ring_change(pair.fixture, RING(.members = NODES(1, 2, 3), .trans = NODES(1)));
+	pair.fixture->numbers[3] = 1;
+	ring_change(pair.fixture, RING(.members = NODES(1, 2, 3), .trans = NODES(1, 2), .left = NODES(3),
+				       .stock = NODES(3)));
+	deliver_batch(pair.fixture, 3, BY(8, "group"), JOINS);
+	engine_tick(pair.fixture->engine);
+	mark_returns(pair.fixture);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: missed");
+	engine_tick(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 4: present 1.3 10@group 20@group");
+	drop_all(&pair.one->events);
+	deliver_present(pair.fixture, 2, 1, 3, NO_PROCESSES);
+	deliver_present(pair.fixture, 3, 1, 3, EIGHT);
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 3:8 +3:8u");
+	ck_assert_str_eq(next_event(pair.one), "ring 1 2 3");
+	engine_stats(pair.fixture->engine, &stats);
+	ck_assert_uint_eq(stats.bad_messages, 0);
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* A node that speaks stock's format in whatever ring is in none of ours. */
+START_TEST(a_batch_where_the_option_forces_stocks_format)
+{
+	struct pair pair = pair_new(NULL);
+
+	ring_change(pair.fixture, RING(.members = NODES(1, 2), .trans = NODES(1)));
+	drop_all(&pair.one->events);
+	deliver_batch(pair.fixture, 2, BY(7, "group"), JOINS);
+	ck_assert_str_eq(next_event(pair.one), "none");
+	deliver_procjoin(pair.fixture, 2, 7, "group");
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 2:7 +2:7j");
+	request_mcast(pair.fixture, pair.one, "says");
+	ck_assert_str_eq(stock_returns(pair.fixture), "10@group 'says'");
+	ck_assert_str_eq(batch_returns(pair.fixture), "none");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
 START_TEST(own_batches_that_do_not_come_back)
 {
 	struct pair pair = trio_new();
@@ -670,6 +732,9 @@ int main(void)
 		two_gaps_are_told_once,
 		a_batch_for_a_ring_that_is_not_activated,
 		a_batch_for_a_ring_that_is_not_ours,
+		a_ring_change_before_such_a_ring_has_settled,
+		who_did_not_announce_counts_from_where_it_is,
+		a_batch_where_the_option_forces_stocks_format,
 		own_batches_that_do_not_come_back,
 		missed_that_does_not_come_back,
 		another_node_is_gone_and_back,

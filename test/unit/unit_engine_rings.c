@@ -476,7 +476,35 @@ START_TEST(a_short_ring_of_ours_between_mixed_ones)
 }
 END_TEST
 
-/* The same, and the next number that is announced is still that of the next batch. */
+/* A join is dropped, and what its process sent behind it comes in the mixed ring: nobody knows the sender. */
+START_TEST(a_message_whose_join_was_dropped)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+	struct peer *three = peer_new(pair.fixture, 30);
+	struct engine_stats stats;
+	struct packets held;
+
+	ring_change(pair.fixture, &with_stock);
+	ck_assert_int_eq(request_join(pair.fixture, three, "group"), CS_OK);
+	request_mcast(pair.fixture, three, "behind its join");
+	held = packets_held(&pair.fixture->multicasts);
+	ring_settles(pair.fixture, &without_stock);
+	one_comes_out(pair.fixture, &held);
+	drop_all(&pair.fixture->peer_multicasts);
+	ring_settles(pair.fixture, &with_stock);
+	drop_all(&pair.one->events);
+	comes_out(pair.fixture, &held);
+	engine_stats(pair.fixture->engine, &stats);
+	ck_assert_uint_eq(stats.lost, 1);
+	mark_returns(pair.fixture);
+	ck_assert_str_eq(stock_returns(pair.fixture), "30@group joins");
+	ck_assert_str_eq(stock_returns(pair.fixture), "none");
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 1:30 +1:30j");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* What is with totem in stock's format has no number: the next one is still that of the next batch. */
 START_TEST(a_short_ring_of_ours_leaves_the_numbers_alone)
 {
 	struct pair pair = pair_new(&fixture_own_format);
@@ -681,6 +709,7 @@ int main(void)
 		a_ring_change_says_it_too,
 		what_is_repeated_is_taken_where_it_is_news,
 		a_short_ring_of_ours_between_mixed_ones,
+		a_message_whose_join_was_dropped,
 		a_short_ring_of_ours_leaves_the_numbers_alone,
 		large_from_ours_to_ours,
 		large_from_ours_to_mixed,
