@@ -14,6 +14,7 @@ libsim_la_SOURCES = $(sim_oracle) \
 	test/sim/sim_payload.c test/sim/sim_payload.h \
 	test/sim/sim_queue.c \
 	test/sim/sim_ring.c \
+	test/sim/sim_schedule.c test/sim/sim_schedule.h \
 	test/sim/sim_totem.c test/sim/sim_totem.h \
 	test/sim/sim_world.h
 libsim_la_LIBADD = libengine.la

@@ -11,6 +11,8 @@
 #define PUMP_BATCH 8
 #define GONE_DELAY (50 * SIM_US)
 #define GONE_LOOK_AGAIN (5 * SIM_MS)
+#define REST_MAX (120 * SIM_S) /* virtual time that a healed cluster may take to come to rest */
+#define EVENTS_MAX 50000000ull
 
 /* ---- clients and time ---- */
 
@@ -572,4 +574,37 @@ bool world_is_quiet(const struct sim_world *world)
 		}
 	}
 	return true;
+}
+
+bool world_run(struct sim_world *world, uint64_t until)
+{
+	while (world->clock.now < until && sim_step(&world->clock)) {
+		if (++world->events > EVENTS_MAX) {
+			oracle_fail(world->oracle, ORACLE_LIVENESS, "%llu events, and no end",
+				    (unsigned long long)world->events);
+			return false;
+		}
+	}
+	return true;
+}
+
+void world_rest(struct sim_world *world)
+{
+	uint64_t deadline = world->clock.now + REST_MAX;
+
+	do {
+		if (!world_run(world, world->clock.now + 100 * SIM_MS)) {
+			return;
+		}
+		/* an idle cluster has no events left: then time stands still */
+		if (world->clock.count == 0) {
+			break;
+		}
+	} while (world->clock.now < deadline && !(totem_is_whole(&world->totem) && world_is_quiet(world)));
+	world_dump(world);
+	if (!totem_is_whole(&world->totem)) {
+		oracle_fail(world->oracle, ORACLE_LIVENESS, "the ring never became whole, or its sync hangs");
+	} else if (!world_is_quiet(world)) {
+		oracle_fail(world->oracle, ORACLE_LIVENESS, "an engine or a client never comes to rest");
+	}
 }

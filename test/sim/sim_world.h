@@ -106,6 +106,7 @@ struct sim_world {
 	bool *speaks_stock; /* by incarnation of a node: ever since it started */
 	size_t speaks_stock_capacity;
 	bool any_stock;
+	uint64_t events; /* that happened so far */
 	struct {
 		uint64_t accepted, joins, leaves, deaths, evictions, rogue_requests, crashes, again;
 	} stats;
@@ -171,6 +172,10 @@ struct sim_client {
 
 void world_init(struct sim_world *world, uint64_t seed, const struct sim_world_config *config, FILE *trace);
 void world_free(struct sim_world *world);
+/* Lets things happen until then. False: there is no end to them. */
+bool world_run(struct sim_world *world, uint64_t until);
+/* Lets things happen until nothing waits any more. A ring that is not whole by then, or waits, is a violation. */
+void world_rest(struct sim_world *world);
 /* Nothing in totem, engines idle, requests answered, events read. */
 bool world_is_quiet(const struct sim_world *world);
 /* What all engines counted, those that are no more as well. */

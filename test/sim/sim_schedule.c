@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Random schedules: see sim_schedule.h. */
+#include <string.h>
+
+#include "sim_schedule.h"
+
+struct run {
+	struct sim_world *world;
+	unsigned int steps;
+	uint64_t pace;	   /* ns, longest time between steps */
+	unsigned int calm; /* percent of steps in which nothing happens to nodes */
+};
+
+/* ---- what a seed means ---- */
+
+/* Which nodes speak stock's wire format: half of the seeds know none, in the others one does, or several at times. */
+static void choose_stock(struct sim_clock *dice, struct sim_world_config *config)
+{
+	uint64_t kind = sim_below(dice, 8);
+
+	if (kind < 2) {
+		config->stock_nodes = 1;
+		config->stock_boots = (unsigned int)sim_between(dice, 50, 100);
+	} else if (kind < 4) {
+		config->stock_nodes = config->totem.nodes;
+		config->stock_boots = (unsigned int)sim_between(dice, 10, 60);
+	}
+}
+
+static void config_choose(struct sim_clock *dice, const struct schedule_options *options,
+			  struct sim_world_config *config)
+{
+	static const unsigned int sizes[] = {1, 2, 3, 3, 4, 5, 5, 7, 9, 12};
+
+	memset(config, 0, sizeof(*config));
+	config->totem = (struct sim_totem_config){
+		.nodes = options->nodes ? options->nodes : sizes[sim_below(dice, 10)],
+		.packet_size = sim_between(dice, 200, 3000),
+		.queue_packets = sim_between(dice, 40, 400),
+		.window = (unsigned int)sim_between(dice, 1, 30),
+		.loss = sim_percent(dice, 70) ? (unsigned int)sim_below(dice, sim_percent(dice, 30) ? 70 : 15)
+					      : 0,
+		.hop = sim_between(dice, 20 * SIM_US, 300 * SIM_US),
+		.token_timeout = sim_between(dice, 5 * SIM_MS, 60 * SIM_MS),
+		.quick_reform = (unsigned int)sim_between(dice, 5, 80),
+		.partial_merge = sim_percent(dice, 50) ? (unsigned int)sim_below(dice, 40) : 0,
+	};
+	/* One large message must fit the queue: nothing that an engine accepts may be too large for ever. */
+	if (config->totem.queue_packets * config->totem.packet_size < 200000) {
+		config->totem.queue_packets = 200000 / config->totem.packet_size;
+	}
+	config->engine = (struct engine_config){
+		.client_queue = sim_between(dice, 100000, 4000000),
+		.client_stall = sim_between(dice, 200 * SIM_MS, 2 * SIM_S),
+		.queue_total = sim_between(dice, 1000000, 20000000),
+		.message_max = sim_percent(dice, 20) ? sim_between(dice, 1000, 6000) : 1000000,
+	};
+	config->groups = (unsigned int)sim_between(dice, 1, 8);
+	config->event_room = sim_percent(dice, 50) ? IPC_BUFFER_SIZE : sim_between(dice, 2000, 30000);
+	config->slip = sim_percent(dice, 50) ? 10 : 0;
+	config->rogues = sim_percent(dice, 40) ? 5 : 0;
+	config->slow = (unsigned int)sim_below(dice, 30);
+	config->large = sim_percent(dice, 30) ? 3 : 0;
+	config->burst = 6;
+	if (sim_percent(dice, 15)) { /* a flood: totem's queue runs full */
+		config->burst = 30;
+		config->large = 20;
+	}
+	config->fragmented = sim_percent(dice, 50) ? 4 : 0;
+	choose_stock(dice, config);
+}
+
+/* ---- the schedule ---- */
+
+static struct sim_node *any_node(struct run *run)
+{
+	return &run->world->nodes[sim_below(&run->world->clock, run->world->config.totem.nodes)];
+}
+
+static void connect_some(struct run *run, struct sim_node *node, uint64_t count)
+{
+	struct sim_clock *clock = &run->world->clock;
+
+	while (node->engine && !node->totem->paused && count-- > 0) {
+		/* few process ids, so that they come again and are shared by handles */
+		struct sim_client *client =
+			node_connect(node, (uint32_t)sim_between(clock, 100, 112), sim_percent(clock, 50));
+
+		if (client) {
+			client_live(client);
+		}
+	}
+}
+
+static void part(struct run *run)
+{
+	struct sim_clock *clock = &run->world->clock;
+	unsigned int parts = (unsigned int)sim_between(clock, 2, 3), i;
+
+	sim_trace(clock, "network parts");
+	for (i = 0; i < run->world->config.totem.nodes; i++) {
+		totem_set_label(run->world->nodes[i].totem, (unsigned int)sim_below(clock, parts));
+	}
+}
+
+static void merge(struct run *run)
+{
+	unsigned int i;
+
+	sim_trace(&run->world->clock, "network is whole");
+	for (i = 0; i < run->world->config.totem.nodes; i++) {
+		totem_set_label(run->world->nodes[i].totem, 0);
+	}
+}
+
+static void storm(struct run *run, struct sim_node *node)
+{
+	struct sim_clock *clock = &run->world->clock;
+	size_t i;
+
+	if (sim_percent(clock, 60)) {
+		connect_some(run, node, sim_between(clock, 3, 15));
+		return;
+	}
+	for (i = 0; i < node->client_count; i++) {
+		struct sim_client *client = node->clients[i];
+
+		if (client->peer && !client->dead && sim_percent(clock, 50)) {
+			if (client->joined && !client->leaving && !client->waiting &&
+			    sim_percent(clock, 70)) {
+				client_leave(client, client->session.group);
+			} else {
+				node_kill_client(client);
+			}
+		}
+	}
+}
+
+static void happen_to_node(struct run *run, struct sim_node *node, uint64_t dice)
+{
+	if (node->engine == NULL) {
+		if (dice < 60) {
+			node_boot(node);
+			connect_some(run, node, sim_between(&run->world->clock, 0, 4));
+		}
+	} else if (node->totem->paused) {
+		if (dice < 60) {
+			node_resume(node);
+		}
+	} else if (dice < 12) {
+		node_crash(node);
+	} else if (dice < 32) {
+		node_pause(node);
+	} else if (dice < 50) {
+		storm(run, node);
+	} else if (dice < 60) {
+		connect_some(run, node, 1);
+	} else if (dice < 75) {
+		part(run);
+	} else {
+		merge(run);
+	}
+}
+
+static void step(void *context, uint64_t left)
+{
+	struct run *run = context;
+	struct sim_clock *clock = &run->world->clock;
+
+	if (left == 0 || run->world->healing) {
+		return;
+	}
+	if (!sim_percent(clock, run->calm)) {
+		happen_to_node(run, any_node(run), sim_below(clock, 100));
+	}
+	sim_after(clock, sim_between(clock, 1 * SIM_US, run->pace), step, run, left - 1);
+}
+
+static void heal(struct run *run)
+{
+	struct sim_world *world = run->world;
+	unsigned int i;
+
+	sim_trace(&world->clock, "healing");
+	merge(run);
+	for (i = 0; i < world->config.totem.nodes; i++) {
+		struct sim_node *node = &world->nodes[i];
+
+		if (node->engine == NULL) {
+			node_boot(node);
+		} else if (node->totem->paused) {
+			node_resume(node);
+		}
+	}
+	world->healing = true;
+}
+
+static void begin(struct run *run)
+{
+	struct sim_world *world = run->world;
+	unsigned int i;
+
+	for (i = 0; i < world->config.totem.nodes; i++) {
+		if (sim_percent(&world->clock, 80)) {
+			node_boot(&world->nodes[i]);
+			connect_some(run, &world->nodes[i], sim_between(&world->clock, 1, 5));
+		}
+	}
+	sim_after(&world->clock, 1 * SIM_MS, step, run, run->steps);
+}
+
+/* Totem as it is loses no batch; and without stock nodes nothing else that was accepted. */
+static void judge_counts(struct sim_world *world)
+{
+	struct sim_counts counts = world_counts(world);
+
+	if (counts.gaps) {
+		oracle_fail(world->oracle, ORACLE_LOSS, "engines missed %llu batches",
+			    (unsigned long long)counts.gaps);
+	}
+	if (counts.lost && !world->any_stock) {
+		oracle_fail(world->oracle, ORACLE_LOSS, "engines gave up %llu messages",
+			    (unsigned long long)counts.lost);
+	}
+}
+
+void schedule_run(struct sim_world *world, uint64_t seed, const struct schedule_options *options)
+{
+	struct run run = {.world = world};
+	struct sim_world_config config;
+	struct sim_clock dice;
+
+	sim_clock_init(&dice, seed);
+	config_choose(&dice, options, &config);
+	run.steps = options->steps ? options->steps : (unsigned int)sim_between(&dice, 20, 120);
+	run.calm = (unsigned int)sim_below(&dice, 70);
+	/* some flap: rings change while rings change */
+	run.pace = sim_percent(&dice, 30) ? 30 * config.totem.hop : 3 * config.totem.token_timeout;
+	sim_clock_free(&dice);
+	world_init(world, seed, &config, options->trace);
+	begin(&run);
+	world_run(world, run.steps * run.pace * 6 / 10);
+	heal(&run);
+	world_rest(world);
+	oracle_finish(world->oracle);
+	judge_counts(world);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Random schedules: nodes crash, restart, pause, part and meet again while their clients join, leave, send, stall
+ * and die. At the end everything is healed, has to come to rest, and the oracle judges.
+ */
+#ifndef SIM_SCHEDULE_H
+#define SIM_SCHEDULE_H
+
+#include "sim_world.h"
+
+/* What is not left to the seed; 0: it is. */
+struct schedule_options {
+	unsigned int nodes, steps;
+	FILE *trace; /* NULL: none */
+};
+
+/* Makes the world of this seed and runs it to its end. world_free() is the caller's to call. */
+void schedule_run(struct sim_world *world, uint64_t seed, const struct schedule_options *options);
+
+#endif
