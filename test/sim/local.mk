@@ -15,8 +15,10 @@ libsim_la_SOURCES = $(sim_oracle) \
 	test/sim/sim_queue.c \
 	test/sim/sim_ring.c \
 	test/sim/sim_schedule.c test/sim/sim_schedule.h \
+	test/sim/sim_stock.c \
 	test/sim/sim_totem.c test/sim/sim_totem.h \
-	test/sim/sim_world.h
+	test/sim/sim_world.h \
+	test/sim/stock_model.c test/sim/stock_model.h
 libsim_la_LIBADD = libengine.la
 
 check_PROGRAMS += sim_run sim_scale sim_oracle_selftest sim_totem_facts

@@ -11,7 +11,8 @@
  *             because totem loses them and nothing in that format shows it. Loss, disagreement and missing
  *             self-delivery are only counted where a mixed ring may have caused them. A join that was lost there is
  *             made up for before the next ring begins, as NODEUP at the latest. Everything else is held against the
- *             contract as in rings of ours.
+ *             contract as in rings of ours. Of nodes with stock's engine, what they know of members, and at
+ *             the end what others know of theirs, is only counted, too.
  *
  * Most is checked as it is heard (oracle.c); what needs several processes' histories is checked at the end
  * (oracle_history.c).
@@ -74,8 +75,8 @@ void oracle_fail(struct oracle *oracle, enum oracle_kind kind, const char *forma
 
 /* ---- what nodes do ---- */
 
-/* A node starts; the result stands for it until it crashes. */
-uint32_t oracle_node(struct oracle *oracle, uint32_t nodeid);
+/* A node starts; the result stands for it until it crashes. `stock`: with stock's engine. */
+uint32_t oracle_node(struct oracle *oracle, uint32_t nodeid, bool stock);
 void oracle_node_gone(struct oracle *oracle, uint32_t node);
 /* A regular configuration: the node is in a ring now, which it may or may not come to activate. */
 void oracle_ring(struct oracle *oracle, uint32_t node, bool mixed);

@@ -21,6 +21,7 @@ struct window {
 	bool whole; /* it heard all that its node heard until then */
 	bool by_join;
 	bool mixed;
+	bool stock;
 	const struct heard_key *keys;
 	size_t count;
 	uint64_t start_view;
@@ -93,6 +94,7 @@ static size_t collect(const struct oracle *oracle, struct window **windows)
 				.whole = !is_last || (!session->dead && !session->over && !node->gone),
 				.by_join = segment->by_join,
 				.mixed = met_mixed(node, activation, activation),
+				.stock = node->stock,
 				.keys = session->keys + segment->first,
 				.count = segment->count,
 				.start_view = segment->start_view,
@@ -250,7 +252,7 @@ static void compare_cohort(struct oracle *oracle, const struct window *windows, 
 			continue;
 		}
 		if (other->whole ? !whole_agrees(longest, other) : !part_agrees(oracle, longest, other)) {
-			oracle_judge(oracle, other->mixed, ORACLE_AGREEMENT,
+			oracle_judge(oracle, other->mixed || longest->stock || other->stock, ORACLE_AGREEMENT,
 				     "group %u, ring %llu: sessions %u (node %u) and %u (node %u) heard "
 				     "different things",
 				     other->group, (unsigned long long)other->ring, longest->session,
@@ -308,24 +310,41 @@ static void compare_order(struct oracle *oracle, const struct window *a, const s
 	free(positions);
 }
 
-static void compare_starts(struct oracle *oracle, const struct window *windows, size_t count)
+static bool begins_in_ring(const struct oracle *oracle, const struct window *window)
 {
-	const struct window *first = NULL;
+	return !window->by_join && !oracle->sessions[window->session].incomplete;
+}
+
+/* Whose view at the beginning of the ring is what all others' must be: one of ours, if there is one. */
+static const struct window *reference_start(const struct oracle *oracle, const struct window *windows,
+					    size_t count)
+{
+	const struct window *reference = NULL;
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		if (windows[i].by_join || oracle->sessions[windows[i].session].incomplete) {
-			continue;
+		if (begins_in_ring(oracle, &windows[i]) &&
+		    (reference == NULL || (reference->stock && !windows[i].stock))) {
+			reference = &windows[i];
 		}
-		if (first == NULL) {
-			first = &windows[i];
-		} else if (first->start_view != windows[i].start_view) {
-			oracle_fail(oracle, ORACLE_VIEW,
-				    "group %u: sessions %u (node %u) and %u (node %u) begin ring %llu with "
-				    "different views",
-				    first->group, first->session, oracle->sessions[first->session].nodeid,
-				    windows[i].session, oracle->sessions[windows[i].session].nodeid,
-				    (unsigned long long)first->ring);
+	}
+	return reference;
+}
+
+static void compare_starts(struct oracle *oracle, const struct window *windows, size_t count)
+{
+	const struct window *reference = reference_start(oracle, windows, count);
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (begins_in_ring(oracle, &windows[i]) && reference->start_view != windows[i].start_view) {
+			oracle_judge(oracle, windows[i].stock, ORACLE_VIEW,
+				     "group %u: sessions %u (node %u) and %u (node %u) begin ring %llu with "
+				     "different views",
+				     reference->group, reference->session,
+				     oracle->sessions[reference->session].nodeid, windows[i].session,
+				     oracle->sessions[windows[i].session].nodeid,
+				     (unsigned long long)reference->ring);
 		}
 	}
 }

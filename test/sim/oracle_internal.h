@@ -21,6 +21,7 @@ struct activation {
 struct oracle_node {
 	uint32_t nodeid;
 	bool gone;
+	bool stock;
 	bool mixed;	    /* the ring that it is in */
 	bool pending;	    /* and which is not activated */
 	bool through_mixed; /* since its last activation it left a mixed ring that was never activated */
@@ -131,9 +132,11 @@ struct deeds *deeds_of(struct oracle *oracle, uint64_t address, unsigned int gro
 struct last_heard *last_of(struct oracle *oracle, uint32_t receiver, uint32_t sender);
 
 /* ---- oracle.c ---- */
-/* As oracle_fail, of something that mixed rings may bring about: only counted if `mixed`. */
+/* As oracle_fail, of something that mixed rings or stock's engine may bring about: only counted if `mixed`. */
 void oracle_judge(struct oracle *oracle, bool mixed, enum oracle_kind kind, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+/* On a node with stock's engine. */
+bool is_stock(const struct oracle *oracle, const struct session *session);
 /* Whether the node was in a mixed ring from activation `from` to `to` or on the way from there to the next. */
 bool met_mixed(const struct oracle_node *node, size_t from, size_t to);
 /* The activation that the session is in, by what it heard: at the earliest and at the latest. */

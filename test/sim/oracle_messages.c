@@ -100,15 +100,16 @@ static void check_nodes(struct oracle *oracle, uint32_t at, size_t index)
 
 	for (i = 0; i < session->down_count; i++) {
 		if (!has_node(now->left, now->left_count, session->down[i])) {
-			oracle_fail(oracle, ORACLE_REASON,
-				    "session %u of node %u: NODEDOWN of node %u, which did not leave", at,
-				    session->nodeid, session->down[i]);
+			oracle_judge(oracle, is_stock(oracle, session), ORACLE_REASON,
+				     "session %u of node %u: NODEDOWN of node %u, which did not leave", at,
+				     session->nodeid, session->down[i]);
 		}
 	}
 	for (i = 0; before && i < session->up_count; i++) {
 		if (has_node(before->members, before->member_count, session->up[i]) &&
 		    !has_node(now->left, now->left_count, session->up[i])) {
-			oracle_judge(oracle, met_mixed(node, from, from), ORACLE_REASON,
+			oracle_judge(oracle, met_mixed(node, from, from) || is_stock(oracle, session),
+				     ORACLE_REASON,
 				     "session %u of node %u: NODEUP of node %u, which was there", at,
 				     session->nodeid, session->up[i]);
 		}
@@ -120,9 +121,9 @@ static void check_nodes(struct oracle *oracle, uint32_t at, size_t index)
 
 		if (!has_node(now->members, now->member_count, nodeid) ||
 		    (has_node(now->left, now->left_count, nodeid) && !is_new)) {
-			oracle_fail(oracle, ORACLE_GHOST,
-				    "session %u of node %u: process %u of node %u is still a member", at,
-				    session->nodeid, (uint32_t)member->address, nodeid);
+			oracle_judge(oracle, is_stock(oracle, session), ORACLE_GHOST,
+				     "session %u of node %u: process %u of node %u is still a member", at,
+				     session->nodeid, (uint32_t)member->address, nodeid);
 		}
 	}
 }

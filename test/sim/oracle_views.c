@@ -131,10 +131,10 @@ static void check_entries(struct oracle *oracle, uint32_t at, const struct oracl
 
 		if (in_reasons != joined || entry->reason != entries[0].reason ||
 		    !reason_holds(oracle, session, entry)) {
-			oracle_fail(oracle, ORACLE_REASON,
-				    "session %u of node %u: process %u of node %u %s with reason %u", at,
-				    session->nodeid, entry->pid, entry->nodeid, joined ? "joined" : "left",
-				    entry->reason);
+			oracle_judge(oracle, is_stock(oracle, session), ORACLE_REASON,
+				     "session %u of node %u: process %u of node %u %s with reason %u", at,
+				     session->nodeid, entry->pid, entry->nodeid, joined ? "joined" : "left",
+				     entry->reason);
 		}
 		if (!(joined ? view_add(session, address, entry->reason) : view_remove(session, address)) &&
 		    !session->incomplete) {

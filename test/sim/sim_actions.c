@@ -157,7 +157,8 @@ void client_live(struct sim_client *client)
 	struct sim_world *world = client->node->world;
 	bool slow = sim_percent(&world->clock, world->config.slow);
 
-	client->rogue = sim_percent(&world->clock, world->config.rogues);
+	/* stock believes what it is told */
+	client->rogue = !client->node->kind->is_stock && sim_percent(&world->clock, world->config.rogues);
 	client->read_pace = slow ? sim_between(&world->clock, 1 * SIM_MS, 80 * SIM_MS) : 100 * SIM_US;
 	client->act_pace = sim_between(&world->clock, 1 * SIM_MS, 30 * SIM_MS);
 	sim_after(&world->clock, sim_between(&world->clock, 1, client->act_pace), act_due, client, 0);

@@ -218,6 +218,12 @@ static void wrong_answer(struct sim_client *client, const char *to, int32_t erro
 		    client->number, client->node->totem->nodeid, to, error);
 }
 
+/* Stock's executive refuses at any time what would be multicast. */
+static bool is_refusal_of_stock(const struct sim_client *client, int32_t error)
+{
+	return client->node->kind->is_stock && error == CS_ERR_TRY_AGAIN;
+}
+
 /* Another handle of the same process makes EXIST and TRY_AGAIN possible. */
 static bool has_namesake(const struct sim_client *client)
 {
@@ -234,6 +240,9 @@ static bool has_namesake(const struct sim_client *client)
 
 static bool join_refusal_holds(const struct sim_client *client, int32_t error)
 {
+	if (is_refusal_of_stock(client, error)) {
+		return true;
+	}
 	if (client->joined && !client->leaving) {
 		return error == CS_ERR_EXIST;
 	}
@@ -289,7 +298,7 @@ static void leave_answered(struct sim_client *client, int32_t error)
 		sim_trace(&client->node->world->clock, "node %u: session %u leaves",
 			  client->node->totem->nodeid, client->session.id);
 	} else if (!(error == CS_ERR_BUSY && client->joined && !client->leaving) &&
-		   !(error == CS_ERR_NOT_EXIST && !may_leave)) {
+		   !(error == CS_ERR_NOT_EXIST && !may_leave) && !is_refusal_of_stock(client, error)) {
 		wrong_answer(client, "leave", error);
 	}
 }
@@ -314,7 +323,7 @@ static void fragment_answered(struct sim_client *client, int32_t error)
 	if (error == CS_OK) {
 		oracle_accept(world->oracle, client->session.id);
 		world->stats.accepted++;
-	} else if (!fragment_refusal_holds(client, error)) {
+	} else if (!fragment_refusal_holds(client, error) && !is_refusal_of_stock(client, error)) {
 		wrong_answer(client, "fragment", error);
 	}
 	free(client->sending);
@@ -352,7 +361,12 @@ static void hello_answered(struct sim_client *client, const uint8_t *answer, siz
 	client->greeted = client->greeted ||
 			  (client->ours && size >= sizeof(*hello) && hello->magic == IPC_HELLO_MAGIC &&
 			   (hello->features & IPC_FEATURE_LARGE_GROUPS));
-	if (client->ours && !client->greeted) {
+	if (client->node->kind->is_stock && size != sizeof(struct ipc_local_get_response)) {
+		wrong_answer(client, "hello to stock", (int32_t)size);
+	}
+	if (client->node->kind->is_stock) {
+		client->ours = false; /* on a stock engine our library is as stock's */
+	} else if (client->ours && !client->greeted) {
 		wrong_answer(client, "hello", (int32_t)size);
 	}
 }

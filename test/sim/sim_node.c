@@ -138,6 +138,11 @@ static void service_message(void *context, unsigned int function, const void *me
 	struct sim_node *node = context;
 	void *moved = moved_by_one(node, &message, size);
 
+	if (function >= WIRE_FUNCTION_COUNT) {
+		oracle_fail(node->world->oracle, ORACLE_CONTEXT,
+			    "node %u hears function %u of node %u: stock logs that", node->totem->nodeid,
+			    function, nodeid);
+	}
 	node->kind->message(node->engine, function, message, nodeid);
 	free(moved);
 }
@@ -145,8 +150,12 @@ static void service_message(void *context, unsigned int function, const void *me
 static void service_peer_message(void *context, const void *message, size_t size, uint32_t nodeid)
 {
 	struct sim_node *node = context;
-	void *moved = moved_by_one(node, &message, size);
+	void *moved;
 
+	if (node->kind->peer_message == NULL) {
+		return; /* not in that group */
+	}
+	moved = moved_by_one(node, &message, size);
 	node->kind->peer_message(node->engine, message, size, nodeid);
 	free(moved);
 }
@@ -174,7 +183,9 @@ static void service_transitional(void *context, const uint32_t *members, size_t 
 	for (i = 0; i < count && node->ring_seq; i++) {
 		node->path = oracle_mix(node->path ^ members[i]);
 	}
-	node->kind->transitional(node->engine, left, left_count);
+	if (node->kind->transitional) {
+		node->kind->transitional(node->engine, left, left_count);
+	}
 }
 
 /* A node of its ring speaks stock's format: as it was started when the ring formed. */
@@ -200,8 +211,10 @@ static void service_regular(void *context, const uint32_t *members, size_t count
 	node->member_count = count;
 	node->ring_seq = ring_id->seq;
 	node->path = oracle_mix(node->path ^ ring_id->seq);
-	oracle_ring(node->world->oracle, node->oracle_node, is_mixed(node));
-	node->kind->regular(node->engine, ring_id);
+	oracle_ring(node->world->oracle, node->oracle_node, is_mixed(node) && !node->world->config.strict);
+	if (node->kind->regular) {
+		node->kind->regular(node->engine, ring_id);
+	}
 }
 
 static void service_sync_init(void *context, const uint32_t *trans, size_t trans_count,
@@ -234,11 +247,22 @@ static void service_sync_activate(void *context)
 	node->kind->sync_activate(node->engine);
 }
 
+static void service_sync_abort(void *context)
+{
+	struct sim_node *node = context;
+
+	if (node->kind->sync_abort) {
+		node->kind->sync_abort(node->engine);
+	}
+}
+
 static void service_sync_over(void *context)
 {
 	struct sim_node *node = context;
 
-	node->kind->sync_over(node->engine);
+	if (node->kind->sync_over) {
+		node->kind->sync_over(node->engine);
+	}
 	node_pump_later(node, PUMP_DELAY);
 }
 
@@ -246,9 +270,11 @@ static void service_token(void *context)
 {
 	struct sim_node *node = context;
 
-	node->context = CONTEXT_TOKEN;
-	node->kind->token(node->engine);
-	node->context = CONTEXT_QUIET;
+	if (node->kind->token) {
+		node->context = CONTEXT_TOKEN;
+		node->kind->token(node->engine);
+		node->context = CONTEXT_QUIET;
+	}
 }
 
 static const struct sim_service node_service = {
@@ -259,6 +285,7 @@ static const struct sim_service node_service = {
 	.sync_init = service_sync_init,
 	.sync_process = service_sync_process,
 	.sync_activate = service_sync_activate,
+	.sync_abort = service_sync_abort,
 	.sync_over = service_sync_over,
 	.token = service_token,
 };
@@ -278,7 +305,7 @@ static bool pump_one(struct sim_node *node, struct sim_client *client)
 		return false;
 	}
 	node->context = CONTEXT_REQUEST;
-	node->kind->request(node->engine, client->peer, request->data, request->size);
+	node->kind->request(node->engine, client, request->data, request->size);
 	node->context = CONTEXT_QUIET;
 	free(request);
 	return true;
@@ -313,7 +340,8 @@ static void pump_all(struct sim_node *node)
 	for (; client; client = next) {
 		next = client->next_asking;
 		client->asking = false;
-		if (!channel_open(node) && sim_percent(&node->world->clock, node->world->config.slip)) {
+		if (!node->kind->is_stock && !channel_open(node) &&
+		    sim_percent(&node->world->clock, node->world->config.slip)) {
 			pump_one(node, client);
 		}
 		for (i = 0; i < PUMP_BATCH && channel_open(node) && pump_one(node, client); i++) {
@@ -364,20 +392,26 @@ void node_boot(struct sim_node *node)
 
 	config.wire_stock = node->totem->index < world->config.stock_nodes &&
 			    sim_percent(&world->clock, world->config.stock_boots);
-	node->kind = &sim_ours;
+	node->kind = config.wire_stock && world->config.stock_engines &&
+				     sim_percent(&world->clock, world->config.stock_engines)
+			     ? &sim_stock
+			     : &sim_ours;
 	node->engine = node->kind->create(node, &config);
 	if (node->engine == NULL) {
 		oracle_fail(world->oracle, ORACLE_CONTEXT, "no engine");
 		return;
 	}
-	node->oracle_node = oracle_node(world->oracle, node->totem->nodeid);
+	node->oracle_node = oracle_node(world->oracle, node->totem->nodeid,
+					node->kind->is_stock && !world->config.strict);
 	node->held = node->pump_due = node->tick_missed = false;
 	node->tick_at = 0;
 	node->first_asking = NULL;
 	node->left_count = node->member_count = 0;
 	node->ring_seq = 0;
 	sim_trace(&world->clock, "node %u: starts%s", node->totem->nodeid,
-		  config.wire_stock ? ", speaks stock's wire format" : "");
+		  node->kind->is_stock ? ", with stock's engine"
+		  : config.wire_stock  ? ", speaks stock's wire format"
+				       : "");
 	totem_start(node->totem, &node_service, node);
 	node->incarnation = node->totem->incarnation;
 	remember_format(node, config.wire_stock);
@@ -386,9 +420,11 @@ void node_boot(struct sim_node *node)
 
 static void add_counts(struct sim_counts *counts, const struct sim_node *node)
 {
-	struct engine_stats stats;
+	struct engine_stats stats = {0};
 
-	node->kind->stats(node->engine, &stats);
+	if (node->kind->stats) {
+		node->kind->stats(node->engine, &stats);
+	}
 	counts->gaps += stats.gaps;
 	counts->lost += stats.lost;
 }
@@ -545,7 +581,9 @@ void world_dump(const struct sim_world *world)
 				  node->totem->sync_in_process ? ", in sync" : "",
 				  node->totem->queue[0].count, node->totem->queue[1].count,
 				  node->tick_at ? "tick due" : "no tick due");
-			node->kind->dump(node->engine);
+			if (node->kind->dump) {
+				node->kind->dump(node->engine);
+			}
 		}
 		for (j = 0; j < node->client_count; j++) {
 			const struct sim_client *client = node->clients[j];

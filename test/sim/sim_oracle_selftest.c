@@ -18,8 +18,8 @@ static const uint32_t both[] = {1, 2}, only_1[] = {1}, only_2[] = {2};
 static void setup(void)
 {
 	oracle = oracle_new(NULL);
-	node[1] = oracle_node(oracle, 1);
-	node[2] = oracle_node(oracle, 2);
+	node[1] = oracle_node(oracle, 1, false);
+	node[2] = oracle_node(oracle, 2, false);
 	oracle_activation(oracle, node[1], 4, 100, both, 2, NULL, 0);
 	oracle_activation(oracle, node[2], 4, 100, both, 2, NULL, 0);
 }
@@ -786,6 +786,37 @@ START_TEST(sees_different_views_behind_mixed_ring)
 }
 END_TEST
 
+START_TEST(counts_ghost_of_stock_engine)
+{
+	oracle->nodes[node[2]].stock = true;
+	both_join();
+	part();
+	hears_change(a, MEMBERS(10), 20, REASON_NODEDOWN);
+	oracle_hears_totem(oracle, a, 8, only_1, 1);
+	oracle_hears_totem(oracle, b, 12, only_2, 1);
+	expect_weak(ORACLE_GHOST);
+}
+END_TEST
+
+/* Nobody can know better than the engine of its node. */
+START_TEST(counts_untruth_about_stock_node)
+{
+	oracle->nodes[node[2]].stock = true;
+	both_join();
+	oracle_dead(oracle, b);
+	expect_weak(ORACLE_TRUTH);
+}
+END_TEST
+
+START_TEST(sees_untruth_beside_stock_node)
+{
+	oracle->nodes[node[2]].stock = true;
+	both_join();
+	oracle_join(oracle, node[1], 11, 0, true);
+	expect(ORACLE_TRUTH);
+}
+END_TEST
+
 /* What the simulator itself reports. */
 START_TEST(counts_what_it_is_told)
 {
@@ -854,6 +885,9 @@ int main(void)
 		sees_order_in_mixed_ring,
 		counts_join_that_mixed_ring_lost,
 		sees_different_views_behind_mixed_ring,
+		counts_ghost_of_stock_engine,
+		counts_untruth_about_stock_node,
+		sees_untruth_beside_stock_node,
 		counts_what_it_is_told,
 	};
 	Suite *suite = suite_create("oracle");

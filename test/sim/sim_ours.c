@@ -151,14 +151,14 @@ static void *ours_client_new(void *engine, struct sim_client *client)
 	return engine_client_new(engine, client, client->pid);
 }
 
-static void ours_client_gone(void *engine, void *client)
+static void ours_client_gone(void *engine, void *peer)
 {
-	engine_client_gone(engine, client);
+	engine_client_gone(engine, peer);
 }
 
-static void ours_request(void *engine, void *client, const void *message, size_t size)
+static void ours_request(void *engine, struct sim_client *client, const void *message, size_t size)
 {
-	engine_request(engine, client, message, size);
+	engine_request(engine, client->peer, message, size);
 }
 
 static void ours_message(void *engine, unsigned int function, const void *message, uint32_t nodeid)

@@ -96,7 +96,7 @@ static struct totem_message *message_make(struct totem_node *node, enum message_
 }
 
 /* What lies in the packing buffer is not looked at: the queue can become full to the last packet. */
-static bool has_room(const struct totem_node *node, size_t size)
+bool totem_has_room(const struct totem_node *node, size_t size)
 {
 	const struct sim_totem_config *config = &node->totem->config;
 
@@ -112,7 +112,7 @@ int totem_mcast(struct totem_node *node, enum message_kind kind, unsigned int fu
 	struct totem_message *message = message_make(node, kind, function, iov, iov_len);
 	size_t left = message->size + 2; /* each message's length travels with it */
 
-	if (!has_room(node, left)) {
+	if (!totem_has_room(node, left)) {
 		node->totem->stats.full++;
 		message_release(message);
 		return -1;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -131,10 +132,14 @@ static int run_seeds(const struct options *options)
 
 static void usage(FILE *out)
 {
-	fputs("usage: sim_run [--seeds A-B] [--nodes N] [--steps N] [--replay SEED] [--trace] [--quiet]\n"
+	fputs("usage: sim_run [--seeds A-B] [--nodes N] [--steps N] [--stock N|all] [--models] [--strict]\n"
+	      "               [--replay SEED] [--trace] [--quiet]\n"
 	      "  --seeds A-B    run these schedules (default 1-100)\n"
 	      "  --nodes N      nodes in each (default: the seed says)\n"
 	      "  --steps N      things that happen in each (default: the seed says)\n"
+	      "  --stock N|all  so many nodes run a model of stock's engine (default: the seed says)\n"
+	      "  --models       nodes that speak stock's format by the seed may run that model\n"
+	      "  --strict       hold what stock does against the whole contract\n"
 	      "  --replay SEED  run this one\n"
 	      "  --trace        tell what happens, step by step\n"
 	      "  --quiet        no progress (there is none where nobody watches)\n",
@@ -175,6 +180,13 @@ static bool parse_option(int option, struct options *options)
 	case 'p':
 		schedule->steps = (unsigned int)strtoul(optarg, NULL, 10);
 		return true;
+	case 'k':
+		schedule->stock = SIM_NODES_MAX;
+		return strcmp(optarg, "all") == 0 || parse_nodes(optarg, &schedule->stock);
+	case 'm':
+		return schedule->models = true;
+	case 'x':
+		return schedule->strict = true;
 	case 't':
 		schedule->trace = stdout;
 		return true;
@@ -187,11 +199,17 @@ static bool parse_option(int option, struct options *options)
 
 int main(int argc, char **argv)
 {
-	static const struct option names[] = {
-		{"seeds", required_argument, NULL, 's'}, {"replay", required_argument, NULL, 's'},
-		{"nodes", required_argument, NULL, 'n'}, {"steps", required_argument, NULL, 'p'},
-		{"trace", no_argument, NULL, 't'},	 {"quiet", no_argument, NULL, 'q'},
-		{"help", no_argument, NULL, 'h'},	 {NULL, 0, NULL, 0}};
+	static const struct option names[] = {{"seeds", required_argument, NULL, 's'},
+					      {"replay", required_argument, NULL, 's'},
+					      {"nodes", required_argument, NULL, 'n'},
+					      {"steps", required_argument, NULL, 'p'},
+					      {"stock", required_argument, NULL, 'k'},
+					      {"models", no_argument, NULL, 'm'},
+					      {"strict", no_argument, NULL, 'x'},
+					      {"trace", no_argument, NULL, 't'},
+					      {"quiet", no_argument, NULL, 'q'},
+					      {"help", no_argument, NULL, 'h'},
+					      {NULL, 0, NULL, 0}};
 	struct options options = {.first = 1, .last = 100};
 	bool good = true;
 	int option;

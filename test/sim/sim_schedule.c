@@ -14,7 +14,8 @@ struct run {
 /* ---- what a seed means ---- */
 
 /* Which nodes speak stock's wire format: half of the seeds know none, in the others one does, or several at times. */
-static void choose_stock(struct sim_clock *dice, struct sim_world_config *config)
+static void choose_stock(struct sim_clock *dice, const struct schedule_options *options,
+			 struct sim_world_config *config)
 {
 	uint64_t kind = sim_below(dice, 8);
 
@@ -25,6 +26,12 @@ static void choose_stock(struct sim_clock *dice, struct sim_world_config *config
 		config->stock_nodes = config->totem.nodes;
 		config->stock_boots = (unsigned int)sim_between(dice, 10, 60);
 	}
+	config->stock_engines = options->models ? (unsigned int)sim_between(dice, 30, 100) : 0;
+	if (options->stock) {
+		config->stock_nodes = options->stock;
+		config->stock_boots = config->stock_engines = 100;
+	}
+	config->strict = options->strict;
 }
 
 static void config_choose(struct sim_clock *dice, const struct schedule_options *options,
@@ -67,7 +74,7 @@ static void config_choose(struct sim_clock *dice, const struct schedule_options 
 		config->large = 20;
 	}
 	config->fragmented = sim_percent(dice, 50) ? 4 : 0;
-	choose_stock(dice, config);
+	choose_stock(dice, options, config);
 }
 
 /* ---- the schedule ---- */

@@ -11,7 +11,10 @@
 /* What is not left to the seed; 0: it is. */
 struct schedule_options {
 	unsigned int nodes, steps;
-	FILE *trace; /* NULL: none */
+	unsigned int stock; /* so many nodes run the model of stock's engine, all others ours */
+	bool models;	    /* those that speak stock's format may run that model, too */
+	bool strict;	    /* see struct sim_world_config */
+	FILE *trace;	    /* NULL: none */
 };
 
 /* Makes the world of this seed and runs it to its end. world_free() is the caller's to call. */

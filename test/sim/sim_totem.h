@@ -227,6 +227,8 @@ bool totem_is_idle(const struct sim_totem *totem);
 /* 0, or -1: no room. */
 int totem_mcast(struct totem_node *node, enum message_kind kind, unsigned int function,
 		const struct iovec *iov, unsigned int iov_len);
+/* totem_mcast of so many bytes would not fail. */
+bool totem_has_room(const struct totem_node *node, size_t size);
 /* The executive's own cfg service has something to say. False: the queue has no room, and the daemon aborts. */
 bool totem_cfg(struct totem_node *node);
 /* More than three quarters of the room are in use: clients are held off. */

@@ -4,6 +4,7 @@
  *
  *   sim_node.c    an engine's executive: request channel, timer, what totem says
  *   sim_ours.c    our engine in it
+ *   sim_stock.c   the model of stock's engine in it
  *   sim_client.c  a client: what it asks, what it makes of answers and events
  *   sim_actions.c what clients choose to do
  */
@@ -23,15 +24,16 @@ enum sim_context { CONTEXT_QUIET, CONTEXT_REQUEST, CONTEXT_GONE, CONTEXT_TICK, C
 struct sim_node;
 struct sim_client;
 
-/* An engine that nodes can run. `engine` and `client` are what create and client_new returned. */
+/* An engine that nodes can run. `engine` and `peer` are what create and client_new returned. NULL: of no interest. */
 struct sim_engine_kind {
+	bool is_stock;
 	/* NULL: it can't start. */
 	void *(*create)(struct sim_node *node, const struct engine_config *config);
 	void (*destroy)(void *engine);
 	/* NULL: the connection is refused. */
 	void *(*client_new)(void *engine, struct sim_client *client);
-	void (*client_gone)(void *engine, void *client);
-	void (*request)(void *engine, void *client, const void *message, size_t size);
+	void (*client_gone)(void *engine, void *peer);
+	void (*request)(void *engine, struct sim_client *client, const void *message, size_t size);
 	void (*message)(void *engine, unsigned int function, const void *message, uint32_t nodeid);
 	void (*peer_message)(void *engine, const void *message, size_t size, uint32_t nodeid);
 	void (*transitional)(void *engine, const uint32_t *left, size_t count);
@@ -40,6 +42,7 @@ struct sim_engine_kind {
 			  size_t count, const struct memb_ring_id *ring_id);
 	int (*sync_process)(void *engine);
 	void (*sync_activate)(void *engine);
+	void (*sync_abort)(void *engine);
 	void (*sync_over)(void *engine);
 	void (*token)(void *engine);
 	void (*tick)(void *engine);
@@ -49,7 +52,7 @@ struct sim_engine_kind {
 	void (*dump)(void *engine);
 };
 
-extern const struct sim_engine_kind sim_ours;
+extern const struct sim_engine_kind sim_ours, sim_stock;
 
 struct sim_node {
 	struct sim_world *world;
@@ -81,13 +84,15 @@ struct sim_world_config {
 	unsigned int groups;
 	size_t event_room; /* bytes of events that a connection's buffer holds */
 	unsigned int slip; /* percent of looks at a switched-off request channel that still take a request */
-	unsigned int rogues;	  /* percent of clients that send garbage */
-	unsigned int slow;	  /* percent of clients that read slowly */
-	unsigned int burst;	  /* messages that a client sends at once, at most */
-	unsigned int large;	  /* percent of messages of up to 60 kB */
-	unsigned int fragmented;  /* percent of messages in fragments */
-	unsigned int stock_nodes; /* of them, the first, may be told to speak stock's wire format alone */
-	unsigned int stock_boots; /* and are, in this percentage of their starts */
+	unsigned int rogues;	    /* percent of clients that send garbage */
+	unsigned int slow;	    /* percent of clients that read slowly */
+	unsigned int burst;	    /* messages that a client sends at once, at most */
+	unsigned int large;	    /* percent of messages of up to 60 kB */
+	unsigned int fragmented;    /* percent of messages in fragments */
+	unsigned int stock_nodes;   /* of them, the first, may be told to speak stock's wire format alone */
+	unsigned int stock_boots;   /* and are, in this percentage of their starts */
+	unsigned int stock_engines; /* percent of these that run the model of stock's engine */
+	bool strict; /* whatever is sent in whatever format, by whatever engine, has to keep the whole contract */
 };
 
 /* Of struct engine_stats, summed up. */
