@@ -21,7 +21,7 @@ libsim_la_SOURCES = $(sim_oracle) \
 	test/sim/stock_model.c test/sim/stock_model.h
 libsim_la_LIBADD = libengine.la
 
-check_PROGRAMS += sim_run sim_scale sim_oracle_selftest sim_totem_facts
+check_PROGRAMS += sim_run sim_scale sim_oracle_selftest sim_totem_facts sim_stock_selftest
 sim_run_SOURCES = test/sim/sim_run.c
 sim_run_LDADD = libsim.la
 sim_scale_SOURCES = test/sim/sim_scale.c
@@ -32,7 +32,10 @@ sim_oracle_selftest_LDADD = libsim.la $(CHECK_LIBS)
 sim_totem_facts_SOURCES = test/sim/sim_totem_facts.c
 sim_totem_facts_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 sim_totem_facts_LDADD = libsim.la $(CHECK_LIBS)
+sim_stock_selftest_SOURCES = test/sim/sim_stock_selftest.c
+sim_stock_selftest_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+sim_stock_selftest_LDADD = libsim.la $(CHECK_LIBS)
 
 sim_tests = test/sim/sim_storms.test test/sim/sim_large.test
 EXTRA_DIST += $(sim_tests)
-TESTS += sim_oracle_selftest sim_totem_facts $(sim_tests)
+TESTS += sim_oracle_selftest sim_totem_facts sim_stock_selftest $(sim_tests)
