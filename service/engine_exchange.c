@@ -72,7 +72,6 @@ static void part(struct engine *engine, struct node *from)
 			node->away = node->lost = true;
 		}
 	}
-	assemblies_forget(engine, false);
 	sync_nodes_down(engine);
 }
 

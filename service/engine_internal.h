@@ -473,8 +473,8 @@ struct fragment {
 uint32_t fragments_max(uint32_t msglen);
 void deliver_fragment(struct engine *engine, const struct sender *sender, const struct fragment *fragment);
 void assembly_free(struct engine *engine, struct member *member);
-/* A ring begins: those who were in the old one start their unfinished messages again. */
-void assemblies_forget(struct engine *engine, bool all);
+/* A ring begins in which senders start unfinished messages again. */
+void assemblies_forget(struct engine *engine);
 
 /* ---- engine_send.c: what clients have to say, as records. False: out of memory ---- */
 bool send_message(struct engine_client *client, const void *message, size_t length);

@@ -63,16 +63,12 @@ void assembly_free(struct engine *engine, struct member *member)
 	free(assembly);
 }
 
-void assemblies_forget(struct engine *engine, bool all)
+void assemblies_forget(struct engine *engine)
 {
 	struct qb_list_head *at, *next;
 
 	qb_list_for_each_safe (at, next, &engine->assemblies) {
-		struct member *member = qb_list_entry(at, struct assembly, of_engine)->member;
-
-		if (all || member->node->lost) {
-			assembly_free(engine, member);
-		}
+		assembly_free(engine, qb_list_entry(at, struct assembly, of_engine)->member);
 	}
 }
 

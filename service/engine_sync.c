@@ -472,10 +472,8 @@ void sync_totem_confchg(struct engine *engine)
 /* Where batches are, or were, what did not come back is sent again from the first fragment of a message on. */
 static void forget_assemblies(struct engine *engine)
 {
-	bool all = engine->ours || engine->was_ours;
-
-	assemblies_forget(engine, all);
-	if (all) {
+	if (engine->ours || engine->was_ours) {
+		assemblies_forget(engine);
 		partials_break(engine);
 	}
 	engine->was_ours = false;
