@@ -69,10 +69,10 @@ static void part(struct engine *engine, struct node *from)
 		sync_joinlist_clear(node);
 		node->present = false;
 		if (node->nodeid != engine->nodeid && (node == from || from->nodeid == engine->nodeid)) {
-			node->away = node->lost = true;
+			node->away = true;
 		}
 	}
-	sync_nodes_down(engine);
+	sync_nodes_away(engine);
 }
 
 void exchange_leave(struct engine *engine, struct node *node, uint64_t number)

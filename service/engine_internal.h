@@ -532,6 +532,8 @@ void sync_destroy(struct engine *engine);
 bool sync_take_own_joinlist(struct engine *engine);
 /* Everyone on nodes that were lost leaves; those that joinlists name come; those that none names leave. */
 void sync_nodes_down(struct engine *engine);
+/* The same for those that are away. */
+void sync_nodes_away(struct engine *engine);
 void sync_processes_up(struct engine *engine);
 void sync_processes_down(struct engine *engine);
 void sync_totem_confchg(struct engine *engine);

@@ -366,22 +366,40 @@ static void step_leave(struct step *step, struct member *member, enum reason rea
 	step_add(step, member->group, member->node->nodeid, member->pid, reason);
 }
 
+static void node_down(struct step *step, const struct node *node)
+{
+	struct qb_list_head *at;
+
+	qb_list_for_each (at, &node->members) {
+		step_leave(step, qb_list_entry(at, struct member, of_node), REASON_NODEDOWN);
+	}
+}
+
 /* Everyone on nodes that were lost since the last activation, or that are not in the ring. */
 void sync_nodes_down(struct engine *engine)
 {
 	struct step step = {0};
-	struct qb_list_head *at;
 	size_t i;
 
 	for (i = 0; i < engine->node_count; i++) {
 		struct node *node = engine->nodes[i];
 
-		if (node->nodeid == engine->nodeid || (!node->lost && ring_has(engine, node->nodeid))) {
-			continue;
+		if (node->nodeid != engine->nodeid && (node->lost || !ring_has(engine, node->nodeid))) {
+			node->lost = false;
+			node_down(&step, node);
 		}
-		node->lost = false;
-		qb_list_for_each (at, &node->members) {
-			step_leave(&step, qb_list_entry(at, struct member, of_node), REASON_NODEDOWN);
+	}
+	step_run(engine, &step, true);
+}
+
+void sync_nodes_away(struct engine *engine)
+{
+	struct step step = {0};
+	size_t i;
+
+	for (i = 0; i < engine->node_count; i++) {
+		if (engine->nodes[i]->away) {
+			node_down(&step, engine->nodes[i]);
 		}
 	}
 	step_run(engine, &step, true);
