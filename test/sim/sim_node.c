@@ -475,6 +475,16 @@ void node_resume(struct sim_node *node)
 	}
 }
 
+void node_administer(struct sim_node *node)
+{
+	if (totem_cfg(node->totem)) {
+		return;
+	}
+	oracle_fail(node->world->oracle, ORACLE_CONTEXT, "node %u: cfg aborts, totem's queue is full",
+		    node->totem->nodeid);
+	node_crash(node);
+}
+
 struct sim_client *node_connect(struct sim_node *node, uint32_t pid, bool ours)
 {
 	struct sim_client *client = sim_alloc(sizeof(*client));

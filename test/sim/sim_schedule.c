@@ -164,8 +164,10 @@ static void happen_to_node(struct run *run, struct sim_node *node, uint64_t dice
 		connect_some(run, node, 1);
 	} else if (dice < 75) {
 		part(run);
-	} else {
+	} else if (dice < 97) {
 		merge(run);
+	} else {
+		node_administer(node);
 	}
 }
 
