@@ -267,6 +267,28 @@ static void expect_story(unsigned int nodeid, const char *story)
 		      witness[nodeid].story, story);
 }
 
+static bool is_installed(const struct ring *ring)
+{
+	size_t i;
+
+	for (i = 0; i < ring->count; i++) {
+		if (!node_is_in_ring(ring_member_node(ring, i), ring)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Lets node 1 and those with it install a new ring, and no more of it. */
+static void install_only(void)
+{
+	const struct ring *ring = ring_of(1);
+
+	lose_token(1);
+	RUN_UNTIL(ring_of(1) != ring && is_installed(ring_of(1)));
+	lose_token(1);
+}
+
 /* ---- 1: totem's send queue survives a ring change ---- */
 
 START_TEST(fact_1_queue_survives)
@@ -330,6 +352,29 @@ START_TEST(fact_2_chain_is_lost_at_a_joiner)
 	says(1, 'b', 300);
 	run(SIM_S);
 	expect_story(3, "T(3)R(1 2 3)I(3)PAOb"); /* the flush at the end of the backlog ended the chain */
+}
+END_TEST
+
+/* Node 3 had the chain's beginning when it was cut off. */
+START_TEST(fact_2_who_left_is_no_part_of_the_chain)
+{
+	unsigned int heard;
+	int i;
+
+	start(3);
+	begin_story();
+	totem.config.window = 2;
+	for (i = 0; i < 40; i++) {
+		ck_assert_int_eq(says(1, 'a', 300), 0);
+	}
+	RUN_UNTIL(count_of(3, 'a'));
+	heard = count_of(3, 'a');
+	cut(3);
+	install_only();
+	mend(3);
+	run(SIM_S);
+	ck_assert_uint_eq(count_of(1, 'a'), 40);
+	ck_assert_uint_eq(count_of(3, 'a'), heard);
 }
 END_TEST
 
@@ -437,28 +482,6 @@ START_TEST(fact_4_left_and_joined_in_one_change)
 	expect_story(3, "T(3)R(1 2 3)I(3)PAO");
 }
 END_TEST
-
-static bool is_installed(const struct ring *ring)
-{
-	size_t i;
-
-	for (i = 0; i < ring->count; i++) {
-		if (!node_is_in_ring(ring_member_node(ring, i), ring)) {
-			return false;
-		}
-	}
-	return true;
-}
-
-/* Lets node 1 and those with it install a new ring, and no more of it. */
-static void install_only(void)
-{
-	const struct ring *ring = ring_of(1);
-
-	lose_token(1);
-	RUN_UNTIL(ring_of(1) != ring && is_installed(ring_of(1)));
-	lose_token(1);
-}
 
 START_TEST(fact_4_nested_changes_hide_who_left)
 {
@@ -748,6 +771,7 @@ int main(void)
 		fact_1_queue_survives,
 		fact_1_goes_to_all_of_the_next_ring,
 		fact_2_chain_is_lost_at_a_joiner,
+		fact_2_who_left_is_no_part_of_the_chain,
 		fact_2_packets_that_end_whole_are_no_chain,
 		fact_2_queue_that_nothing_went_from_is_no_loss,
 		fact_3_send_from_delivery_hangs_sync,
