@@ -525,8 +525,9 @@ void behind_tell_untold(struct engine *engine);
 /* ---- engine_sync.c ---- */
 /* `entries`: `count` times struct wire_joinlist_entry, not aligned. */
 void sync_joinlist(struct engine *engine, struct node *node, const void *entries, size_t count);
-/* Forgets what the node's joinlists said. */
+/* Forgets what the node's joinlists said: all of it, or of one process that left since. */
 void sync_joinlist_clear(struct node *node);
+void sync_joinlist_forget(const struct engine *engine, const struct sender *sender);
 void sync_destroy(struct engine *engine);
 /* What the ordered stream says of this node at this moment, dead or alive. False: out of memory. */
 bool sync_take_own_joinlist(struct engine *engine);

@@ -252,6 +252,25 @@ void sync_joinlist_clear(struct node *node)
 	node->joinlist_count = node->joinlist_capacity = 0;
 }
 
+/* Stock nodes tell of leaves in the middle of a sync, too: whoever their joinlist named before must not come back. */
+void sync_joinlist_forget(const struct engine *engine, const struct sender *sender)
+{
+	struct node *node = node_find(engine, sender->nodeid);
+	size_t from, to = 0;
+
+	for (from = 0; node && from < node->joinlist_count; from++) {
+		const struct wire_joinlist_entry *entry = &node->joinlist[from];
+
+		if (entry->pid != sender->pid || entry->group.length != sender->group.length ||
+		    memcmp(entry->group.value, sender->group.value, sender->group.length) != 0) {
+			node->joinlist[to++] = *entry;
+		}
+	}
+	if (node) {
+		node->joinlist_count = to;
+	}
+}
+
 void sync_joinlist(struct engine *engine, struct node *node, const void *entries, size_t count)
 {
 	size_t wanted = node->joinlist_count + count;

@@ -175,6 +175,27 @@ START_TEST(named_no_longer)
 }
 END_TEST
 
+/* Stock nodes tell of it at once. */
+START_TEST(who_leaves_behind_its_joinlist_does_not_come_back)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *one = peer_new(fixture, 10);
+
+	joined(fixture, one, "group");
+	ring_change(fixture, NOBODY, NODES(1), NODES(1, 2), two_processes, 2);
+	drop_all(&one->events);
+	transitional(fixture, NOBODY);
+	sync_begin(fixture, NODES(1, 2), NODES(1, 2));
+	deliver_joinlist(fixture, 2, two_processes, 2);
+	deliver_procleave(fixture, 2, two_processes[0].pid, two_processes[0].group, 5);
+	sync_own(fixture);
+	sync_end(fixture);
+	ck_assert_str_eq(next_confchg(one), "1:10 2:5 -2:7p");
+	ck_assert_str_eq(next_confchg(one), "event 13");
+	fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(own_processes_never_leave)
 {
 	struct fixture *fixture = fixture_new(NULL);
@@ -324,6 +345,7 @@ int main(void)
 		joinlists_add_up,
 		joinlists_outside_of_sync_are_dropped,
 		named_no_longer,
+		who_leaves_behind_its_joinlist_does_not_come_back,
 		own_processes_never_leave,
 		nothing_is_sent_during_sync,
 		joinlist_says_what_the_stream_says,
