@@ -10,11 +10,18 @@
 }
 cluster_init --nodes 1
 
+# All that is said when nothing is wrong.
+unexpected_lines()
+{
+	node_log 1 | grep '\[CPG *\]' | grep -v '\[CPG *\] wire format: '
+}
+
 step "switched off"
 cluster_conf debug=off
 cluster_boot ours
 client_start one 1 group
-node_log_has 1 '\[CPG *\]' && fail "a CPG line although nothing is wrong: $(node_log 1 | grep -F '[CPG')"
+node_log_has 1 'notice *\[CPG *\] wire format: our own' || fail "no notice of the wire format"
+! unexpected_lines || fail "a CPG line although nothing is wrong"
 node_stop 1
 
 step "switched on for CPG alone"

@@ -214,6 +214,7 @@ static void lying_fragments(void)
 		{{200, 100, FIRST, CS_OK}, {300, 100, LAST, BAD}},
 		{{200, 100, FIRST, CS_OK}, {200, 100, MORE, CS_OK}, {200, 1, MORE, BAD}},
 		{{200, 100, FIRST, CS_OK}, {200, UINT_MAX, MORE, BAD}},
+		{{1000000000, 100, FIRST, CS_ERR_TOO_BIG}},
 	};
 	struct wire wire;
 
@@ -229,7 +230,7 @@ static void lying_fragments(void)
 /* What was begun and never ended must not hold up the others, nor show. */
 static void unfinished_fragments(void)
 {
-	static const struct fragment first = {1000000000, 100, IPC_FRAGMENT_FIRST, CS_OK};
+	static const struct fragment first = {60000000, 100, IPC_FRAGMENT_FIRST, CS_OK};
 	struct wire wires[5];
 	struct api_client reader;
 
