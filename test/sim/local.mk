@@ -9,6 +9,7 @@ libsim_la_SOURCES = $(sim_oracle) \
 	test/sim/sim_client.c \
 	test/sim/sim_events.c \
 	test/sim/sim_executive.c \
+	test/sim/sim_inject.c \
 	test/sim/sim_node.c \
 	test/sim/sim_ours.c \
 	test/sim/sim_payload.c test/sim/sim_payload.h \
@@ -36,6 +37,7 @@ sim_stock_selftest_SOURCES = test/sim/sim_stock_selftest.c
 sim_stock_selftest_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 sim_stock_selftest_LDADD = libsim.la $(CHECK_LIBS)
 
-sim_tests = test/sim/sim_storms.test test/sim/sim_large.test
+sim_tests = test/sim/sim_storms.test test/sim/sim_large.test \
+	test/sim/sim_losses.test
 EXTRA_DIST += $(sim_tests)
 TESTS += sim_oracle_selftest sim_totem_facts sim_stock_selftest $(sim_tests)

@@ -200,8 +200,34 @@ void oracle_activation(struct oracle *oracle, uint32_t at, uint64_t ring, uint64
 		.left_count = left_count,
 		.mixed = node->mixed,
 		.through_mixed = node->through_mixed,
+		.missed = node->missed,
 	};
 	node->pending = node->through_mixed = false;
+}
+
+void oracle_exchange(struct oracle *oracle, uint32_t at, uint64_t stage, uint64_t path,
+		     const uint32_t *members, size_t member_count, const uint32_t *left, size_t left_count)
+{
+	struct oracle_node *node = &oracle->nodes[at];
+	uint64_t ring = node->activations[node->count - 1].ring;
+
+	oracle_activation(oracle, at, ring, path, members, member_count, left, left_count);
+	node->activations[node->count - 1].stage = stage;
+}
+
+void oracle_missed(struct oracle *oracle, uint32_t at, bool missed)
+{
+	struct oracle_node *node = &oracle->nodes[at];
+
+	node->missed = missed;
+	if (missed) {
+		node->activations[node->count - 1].missed = true;
+	}
+}
+
+size_t oracle_activations(const struct oracle *oracle, uint32_t node)
+{
+	return oracle->nodes[node].count;
 }
 
 bool met_mixed(const struct oracle_node *node, size_t from, size_t to)
@@ -209,7 +235,8 @@ bool met_mixed(const struct oracle_node *node, size_t from, size_t to)
 	size_t i;
 
 	for (i = from; i <= to && i < node->count; i++) {
-		if (node->activations[i].mixed || (i > from && node->activations[i].through_mixed)) {
+		if (node->activations[i].mixed || node->activations[i].missed ||
+		    (i > from && node->activations[i].through_mixed)) {
 			return true;
 		}
 	}

@@ -84,6 +84,17 @@ void oracle_ring(struct oracle *oracle, uint32_t node, bool mixed);
 void oracle_activation(struct oracle *oracle, uint32_t node, uint64_t ring, uint64_t path,
 		       const uint32_t *members, size_t member_count, const uint32_t *left, size_t left_count);
 
+/*
+ * The engine of the node sees some leave, or come back, within a ring: at `stage`, which is the same for all that see
+ * the same there. Stands for an activation.
+ */
+void oracle_exchange(struct oracle *oracle, uint32_t node, uint64_t stage, uint64_t path,
+		     const uint32_t *members, size_t member_count, const uint32_t *left, size_t left_count);
+/* From its last activation on the node lacks something of what others hear; false: no more. */
+void oracle_missed(struct oracle *oracle, uint32_t node, bool missed);
+/* How many activations the node had. */
+size_t oracle_activations(const struct oracle *oracle, uint32_t node);
+
 /* ---- what processes do ---- */
 
 /* A join was accepted. `old`: the process has arrays of 128 members. The result is never 0. */
@@ -104,8 +115,9 @@ void oracle_offer(struct oracle *oracle, uint32_t session);
 bool oracle_hears_view(struct oracle *oracle, uint32_t session, const struct oracle_view *view);
 void oracle_hears_message(struct oracle *oracle, uint32_t session, uint32_t sender, uint32_t nodeid,
 			  uint32_t pid, uint64_t number);
-void oracle_hears_totem(struct oracle *oracle, uint32_t session, uint64_t ring, const uint32_t *members,
-			size_t member_count);
+/* `told`: how many activations the node had when it was told. */
+void oracle_hears_totem(struct oracle *oracle, uint32_t session, size_t told, uint64_t ring,
+			const uint32_t *members, size_t member_count);
 
 /* The network is healed and everything has come to rest: compares histories, views and truth. */
 void oracle_finish(struct oracle *oracle);

@@ -15,13 +15,14 @@
 enum { PATH_NONE = 0, PATH_END = 1 };
 
 struct window {
-	uint64_t ring, path; /* path: which way its node went on; PATH_NONE: it crashed */
+	uint64_t ring, stage, path; /* path: which way its node went on; PATH_NONE: it crashed */
 	unsigned int group;
 	uint32_t session;
 	bool whole; /* it heard all that its node heard until then */
 	bool by_join;
 	bool mixed;
 	bool stock;
+	bool missed; /* its node lacked something, maybe from the beginning on */
 	const struct heard_key *keys;
 	size_t count;
 	uint64_t start_view;
@@ -37,6 +38,9 @@ static int window_compare(const void *a, const void *b)
 	if (x->ring != y->ring) {
 		return x->ring < y->ring ? -1 : 1;
 	}
+	if (x->stage != y->stage) {
+		return x->stage < y->stage ? -1 : 1;
+	}
 	if (x->path != y->path) {
 		return x->path < y->path ? -1 : 1;
 	}
@@ -45,10 +49,14 @@ static int window_compare(const void *a, const void *b)
 
 static uint64_t path_from(const struct oracle_node *node, size_t activation)
 {
+	uint64_t path = node->gone ? PATH_NONE : PATH_END;
+
 	if (activation + 1 < node->count) {
-		return node->activations[activation + 1].path;
+		path = node->activations[activation + 1].path;
 	}
-	return node->gone ? PATH_NONE : PATH_END;
+	/* who lacks something goes a way of its own */
+	return path != PATH_NONE && node->activations[activation].missed ? oracle_mix(path ^ node->nodeid)
+									 : path;
 }
 
 /*
@@ -88,6 +96,7 @@ static size_t collect(const struct oracle *oracle, struct window **windows)
 			*windows = sim_grow(*windows, &capacity, count + 1, sizeof(struct window));
 			(*windows)[count] = (struct window){
 				.ring = node->activations[activation].ring,
+				.stage = node->activations[activation].stage,
 				.path = path_from(node, activation),
 				.group = session->group,
 				.session = (uint32_t)i,
@@ -95,6 +104,7 @@ static size_t collect(const struct oracle *oracle, struct window **windows)
 				.by_join = segment->by_join,
 				.mixed = met_mixed(node, activation, activation),
 				.stock = node->stock,
+				.missed = node->activations[activation].missed,
 				.keys = session->keys + segment->first,
 				.count = segment->count,
 				.start_view = segment->start_view,
@@ -312,7 +322,7 @@ static void compare_order(struct oracle *oracle, const struct window *a, const s
 
 static bool begins_in_ring(const struct oracle *oracle, const struct window *window)
 {
-	return !window->by_join && !oracle->sessions[window->session].incomplete;
+	return !window->by_join && !window->missed && !oracle->sessions[window->session].incomplete;
 }
 
 /* Whose view at the beginning of the ring is what all others' must be: one of ours, if there is one. */
@@ -387,8 +397,9 @@ void oracle_compare(struct oracle *oracle)
 		qsort(windows, count, sizeof(*windows), window_compare);
 	}
 	for (; begin < count; begin = end) {
-		for (end = begin; end < count && windows[end].group == windows[begin].group &&
-				  windows[end].ring == windows[begin].ring;
+		for (end = begin;
+		     end < count && windows[end].group == windows[begin].group &&
+		     windows[end].ring == windows[begin].ring && windows[end].stage == windows[begin].stage;
 		     end++) {
 		}
 		compare_ring(oracle, windows + begin, end - begin);

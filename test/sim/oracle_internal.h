@@ -12,6 +12,8 @@ enum { REASON_JOIN = 1, REASON_LEAVE = 2, REASON_NODEDOWN = 3, REASON_NODEUP = 4
 
 struct activation {
 	uint64_t ring, path;
+	uint64_t stage; /* not 0: within the ring */
+	bool missed;	/* the node lacked something */
 	uint32_t *members, *left;
 	size_t member_count, left_count;
 	bool mixed;
@@ -23,6 +25,7 @@ struct oracle_node {
 	bool gone;
 	bool stock;
 	bool mixed;	    /* the ring that it is in */
+	bool missed;	    /* it lacks something of what others hear */
 	bool pending;	    /* and which is not activated */
 	bool through_mixed; /* since its last activation it left a mixed ring that was never activated */
 	struct activation *activations;

@@ -146,12 +146,12 @@ static void change_told(struct session *session)
 	session->totems++;
 }
 
-void oracle_hears_totem(struct oracle *oracle, uint32_t at, uint64_t ring, const uint32_t *members,
-			size_t member_count)
+void oracle_hears_totem(struct oracle *oracle, uint32_t at, size_t told, uint64_t ring,
+			const uint32_t *members, size_t member_count)
 {
 	struct session *session = &oracle->sessions[at];
 	const struct oracle_node *node = &oracle->nodes[session->node];
-	size_t index = node->count;
+	size_t index = told;
 	struct segment *segment;
 
 	if (!session->started) {

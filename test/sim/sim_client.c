@@ -9,28 +9,31 @@
 
 /* ---- queues of bytes ---- */
 
-void fifo_push(struct sim_fifo *fifo, const struct iovec *iov, unsigned int iov_len)
+struct sim_message *message_new(const struct iovec *iov, unsigned int iov_len)
 {
-	struct sim_message *message;
-	size_t size = 0;
+	struct sim_message *message = sim_alloc(sizeof(*message) + iov_size(iov, iov_len));
 	unsigned int i;
 
-	for (i = 0; i < iov_len; i++) {
-		size += iov[i].iov_len;
-	}
-	message = sim_alloc(sizeof(*message) + size);
 	for (i = 0; i < iov_len; i++) {
 		if (iov[i].iov_len) {
 			memcpy(message->data + message->size, iov[i].iov_base, iov[i].iov_len);
 		}
 		message->size += iov[i].iov_len;
 	}
+	return message;
+}
+
+struct sim_message *fifo_push(struct sim_fifo *fifo, const struct iovec *iov, unsigned int iov_len)
+{
+	struct sim_message *message = message_new(iov, iov_len);
+
 	if (fifo->first == NULL) {
 		fifo->last = &fifo->first;
 	}
 	*fifo->last = message;
 	fifo->last = &message->next;
-	fifo->bytes += size;
+	fifo->bytes += message->size;
+	return message;
 }
 
 struct sim_message *fifo_pop(struct sim_fifo *fifo)

@@ -194,7 +194,8 @@ static void hear_confchg(struct sim_client *client, const struct ipc_confchg *ev
 	free(lists);
 }
 
-static void hear_totem(struct sim_client *client, const struct ipc_totem_confchg *event, size_t size)
+static void hear_totem(struct sim_client *client, const struct ipc_totem_confchg *event, size_t size,
+		       size_t told)
 {
 	size_t head = offsetof(struct ipc_totem_confchg, member_list);
 
@@ -204,14 +205,14 @@ static void hear_totem(struct sim_client *client, const struct ipc_totem_confchg
 		sim_trace(&client->node->world->clock, "node %u: session %u hears of ring %llu",
 			  client->node->totem->nodeid, client->reading[0].id,
 			  (unsigned long long)event->ring_id.seq);
-		oracle_hears_totem(client->node->world->oracle, client->reading[0].id, event->ring_id.seq,
-				   event->member_list, event->member_list_entries);
+		oracle_hears_totem(client->node->world->oracle, client->reading[0].id, told,
+				   event->ring_id.seq, event->member_list, event->member_list_entries);
 	}
 }
 
-static void hear(struct sim_client *client, const uint8_t *event, size_t size);
+static void hear(struct sim_client *client, const uint8_t *event, size_t size, size_t told);
 
-static void hear_slice(struct sim_client *client, const struct ipc_event_part *part, size_t size)
+static void hear_slice(struct sim_client *client, const struct ipc_event_part *part, size_t size, size_t told)
 {
 	if (!client->greeted || size < sizeof(*part) || size - sizeof(*part) != part->length ||
 	    part->offset != client->slices_got || part->length > part->total - part->offset) {
@@ -232,13 +233,13 @@ static void hear_slice(struct sim_client *client, const struct ipc_event_part *p
 		if (((const struct ipc_response *)whole)->id == IPC_RES_EVENT_PART) {
 			bad_event(client, "a slice of slices");
 		} else {
-			hear(client, whole, client->slices_size);
+			hear(client, whole, client->slices_size, told);
 		}
 		free(whole);
 	}
 }
 
-static void hear(struct sim_client *client, const uint8_t *event, size_t size)
+static void hear(struct sim_client *client, const uint8_t *event, size_t size, size_t told)
 {
 	const struct ipc_response *header = (const struct ipc_response *)event;
 
@@ -257,10 +258,10 @@ static void hear(struct sim_client *client, const uint8_t *event, size_t size)
 		hear_confchg(client, (const void *)event, size);
 		break;
 	case IPC_RES_TOTEM_CONFCHG:
-		hear_totem(client, (const void *)event, size);
+		hear_totem(client, (const void *)event, size, told);
 		break;
 	case IPC_RES_EVENT_PART:
-		hear_slice(client, (const void *)event, size);
+		hear_slice(client, (const void *)event, size, told);
 		break;
 	default:
 		bad_event(client, "event of an unknown kind");
@@ -281,7 +282,7 @@ static void read_due(void *context, uint64_t unused)
 	}
 	for (i = 0; i < READ_BATCH && !client->dead && (event = fifo_pop(&client->inbox)) != NULL; i++) {
 		if (!client->rogue) {
-			hear(client, event->data, event->size);
+			hear(client, event->data, event->size, event->told);
 		}
 		free(event);
 	}

@@ -41,6 +41,15 @@ void node_answer(struct sim_client *client, const struct iovec *iov, unsigned in
 	free(answer);
 }
 
+void node_event(struct sim_client *client, const struct iovec *iov, unsigned int iov_len)
+{
+	const struct sim_node *node = client->node;
+
+	fifo_push(&client->inbox, iov, iov_len)->told =
+		oracle_activations(node->world->oracle, node->oracle_node);
+	client_read_later(client);
+}
+
 static void node_disconnect(struct sim_client *client)
 {
 	struct sim_node *node = client->node;
@@ -155,12 +164,16 @@ static void service_peer_message(void *context, const void *message, size_t size
 	if (node->kind->peer_message == NULL) {
 		return; /* not in that group */
 	}
+	if (!inject_peer_message(node, message, nodeid)) {
+		return;
+	}
 	moved = moved_by_one(node, &message, size);
 	node->kind->peer_message(node->engine, message, size, nodeid);
+	node->point = 0;
 	free(moved);
 }
 
-static void remember_left(struct sim_node *node, const uint32_t *left, size_t count)
+void remember_left(struct sim_node *node, const uint32_t *left, size_t count)
 {
 	size_t i, j;
 
@@ -240,6 +253,7 @@ static void service_sync_activate(void *context)
 {
 	struct sim_node *node = context;
 
+	inject_activation(node);
 	oracle_activation(node->world->oracle, node->oracle_node, node->ring_seq, node->path, node->members,
 			  node->member_count, node->left, node->left_count);
 	node->path = oracle_mix(node->ring_seq);
@@ -263,6 +277,7 @@ static void service_sync_over(void *context)
 	if (node->kind->sync_over) {
 		node->kind->sync_over(node->engine);
 	}
+	inject_sync_over(node);
 	node_pump_later(node, PUMP_DELAY);
 }
 
@@ -416,6 +431,7 @@ void node_boot(struct sim_node *node)
 	node->incarnation = node->totem->incarnation;
 	remember_format(node, config.wire_stock);
 	node->path = oracle_mix(node->incarnation << 32 | node->totem->nodeid);
+	inject_boot(node);
 }
 
 static void add_counts(struct sim_counts *counts, const struct sim_node *node)

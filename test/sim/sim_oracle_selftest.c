@@ -64,6 +64,12 @@ static void hears(uint32_t session, uint32_t sender, uint64_t number)
 	oracle_hears_message(oracle, session, sender, from->nodeid, from->pid, number);
 }
 
+static void hears_totem(uint32_t session, uint64_t ring, const uint32_t *members, size_t count)
+{
+	oracle_hears_totem(oracle, session, oracle_activations(oracle, oracle->sessions[session].node), ring,
+			   members, count);
+}
+
 static void send(uint32_t session, int count)
 {
 	while (count-- > 0) {
@@ -100,9 +106,9 @@ static void part(void)
 static void hear_part(void)
 {
 	hears_change(a, MEMBERS(10), 20, REASON_NODEDOWN);
-	oracle_hears_totem(oracle, a, 8, only_1, 1);
+	hears_totem(a, 8, only_1, 1);
 	hears_change(b, MEMBERS(20), 10, REASON_NODEDOWN);
-	oracle_hears_totem(oracle, b, 12, only_2, 1);
+	hears_totem(b, 12, only_2, 1);
 }
 
 static void merge(void)
@@ -114,9 +120,9 @@ static void merge(void)
 static void hear_merge(void)
 {
 	hears_change(a, MEMBERS(10, 20), 20, REASON_NODEUP);
-	oracle_hears_totem(oracle, a, 16, both, 2);
+	hears_totem(a, 16, both, 2);
 	hears_change(b, MEMBERS(10, 20), 10, REASON_NODEUP);
-	oracle_hears_totem(oracle, b, 16, both, 2);
+	hears_totem(b, 16, both, 2);
 }
 
 static void expect(enum oracle_kind kind)
@@ -174,7 +180,7 @@ START_TEST(good_crash)
 	oracle_node_gone(oracle, node[2]);
 	oracle_activation(oracle, node[1], 8, 200, only_1, 1, only_2, 1);
 	hears_change(a, MEMBERS(10), 20, REASON_NODEDOWN);
-	oracle_hears_totem(oracle, a, 8, only_1, 1);
+	hears_totem(a, 8, only_1, 1);
 	expect_none();
 }
 END_TEST
@@ -207,7 +213,7 @@ START_TEST(good_slices)
 		}
 		oracle_hears_view(oracle, a, &view);
 	}
-	oracle_hears_totem(oracle, a, 16, both, 2);
+	hears_totem(a, 16, both, 2);
 	ck_assert_msg(oracle_violations(oracle) == 0, "%s", oracle_first(oracle));
 }
 END_TEST
@@ -431,7 +437,7 @@ START_TEST(sees_nodedown_of_present)
 	both_join();
 	oracle_activation(oracle, node[1], 8, 200, both, 2, NULL, 0);
 	hears_change(a, MEMBERS(10), 20, REASON_NODEDOWN);
-	oracle_hears_totem(oracle, a, 8, both, 2);
+	hears_totem(a, 8, both, 2);
 	expect(ORACLE_REASON);
 }
 END_TEST
@@ -442,7 +448,7 @@ START_TEST(sees_nodeup_of_present)
 	b = oracle_join(oracle, node[2], 20, 0, false);
 	oracle_activation(oracle, node[1], 8, 200, both, 2, NULL, 0);
 	hears_change(a, MEMBERS(10, 20), 20, REASON_NODEUP);
-	oracle_hears_totem(oracle, a, 8, both, 2);
+	hears_totem(a, 8, both, 2);
 	expect(ORACLE_REASON);
 }
 END_TEST
@@ -518,10 +524,10 @@ START_TEST(sees_totem_confchg_skipped)
 	oracle_activation(oracle, node[1], 5, 110, both, 2, NULL, 0);
 	a_joins();
 	oracle_activation(oracle, node[1], 8, 200, both, 2, NULL, 0);
-	oracle_hears_totem(oracle, a, 8, both, 2);
+	hears_totem(a, 8, both, 2);
 	oracle_activation(oracle, node[1], 12, 300, both, 2, NULL, 0);
 	oracle_activation(oracle, node[1], 16, 400, both, 2, NULL, 0);
-	oracle_hears_totem(oracle, a, 16, both, 2);
+	hears_totem(a, 16, both, 2);
 	expect(ORACLE_TOTEM_CONFCHG);
 }
 END_TEST
@@ -530,8 +536,8 @@ START_TEST(sees_totem_confchg_twice)
 {
 	a_joins();
 	oracle_activation(oracle, node[1], 8, 200, both, 2, NULL, 0);
-	oracle_hears_totem(oracle, a, 8, both, 2);
-	oracle_hears_totem(oracle, a, 8, both, 2);
+	hears_totem(a, 8, both, 2);
+	hears_totem(a, 8, both, 2);
 	expect(ORACLE_TOTEM_CONFCHG);
 }
 END_TEST
@@ -539,7 +545,7 @@ END_TEST
 START_TEST(sees_totem_confchg_of_no_ring)
 {
 	a_joins();
-	oracle_hears_totem(oracle, a, 77, both, 2);
+	hears_totem(a, 77, both, 2);
 	expect(ORACLE_TOTEM_CONFCHG);
 }
 END_TEST
@@ -548,7 +554,7 @@ START_TEST(sees_totem_confchg_with_wrong_members)
 {
 	a_joins();
 	oracle_activation(oracle, node[1], 8, 200, both, 2, NULL, 0);
-	oracle_hears_totem(oracle, a, 8, only_1, 1);
+	hears_totem(a, 8, only_1, 1);
 	expect(ORACLE_TOTEM_CONFCHG);
 }
 END_TEST
@@ -557,7 +563,7 @@ START_TEST(sees_ghost)
 {
 	both_join();
 	part();
-	oracle_hears_totem(oracle, a, 8, only_1, 1);
+	hears_totem(a, 8, only_1, 1);
 	expect(ORACLE_GHOST);
 }
 END_TEST
@@ -567,7 +573,7 @@ START_TEST(sees_ghost_that_came_back)
 {
 	both_join();
 	oracle_activation(oracle, node[1], 8, 200, both, 2, only_2, 1);
-	oracle_hears_totem(oracle, a, 8, both, 2);
+	hears_totem(a, 8, both, 2);
 	expect(ORACLE_GHOST);
 }
 END_TEST
@@ -631,8 +637,8 @@ START_TEST(sees_different_views)
 	hear_part();
 	merge();
 	hears_change(a, MEMBERS(10, 20), 20, REASON_NODEUP);
-	oracle_hears_totem(oracle, a, 16, both, 2);
-	oracle_hears_totem(oracle, b, 16, both, 2);
+	hears_totem(a, 16, both, 2);
+	hears_totem(b, 16, both, 2);
 	expect(ORACLE_VIEW);
 }
 END_TEST
@@ -671,8 +677,8 @@ static void next_ring(uint64_t ring, bool mixed)
 		oracle_ring(oracle, node[i], mixed);
 		oracle_activation(oracle, node[i], ring, ring * 100, both, 2, NULL, 0);
 	}
-	oracle_hears_totem(oracle, a, ring, both, 2);
-	oracle_hears_totem(oracle, b, ring, both, 2);
+	hears_totem(a, ring, both, 2);
+	hears_totem(b, ring, both, 2);
 }
 
 static void expect_weak(enum oracle_kind kind)
@@ -792,8 +798,8 @@ START_TEST(counts_ghost_of_stock_engine)
 	both_join();
 	part();
 	hears_change(a, MEMBERS(10), 20, REASON_NODEDOWN);
-	oracle_hears_totem(oracle, a, 8, only_1, 1);
-	oracle_hears_totem(oracle, b, 12, only_2, 1);
+	hears_totem(a, 8, only_1, 1);
+	hears_totem(b, 12, only_2, 1);
 	expect_weak(ORACLE_GHOST);
 }
 END_TEST
@@ -814,6 +820,66 @@ START_TEST(sees_untruth_beside_stock_node)
 	both_join();
 	oracle_join(oracle, node[1], 11, 0, true);
 	expect(ORACLE_TRUTH);
+}
+END_TEST
+
+/* ---- a node that missed something, leaves within the ring and comes back ---- */
+
+static void leave_and_come_back(void)
+{
+	oracle_exchange(oracle, node[1], 51, 61, only_1, 1, only_2, 1);
+	oracle_exchange(oracle, node[2], 52, 62, only_2, 1, only_1, 1);
+	hears_change(a, MEMBERS(10), 20, REASON_NODEDOWN);
+	hears_totem(a, 4, only_1, 1);
+	hears_change(b, MEMBERS(20), 10, REASON_NODEDOWN);
+	hears_totem(b, 4, only_2, 1);
+	oracle_missed(oracle, node[2], false);
+	oracle_exchange(oracle, node[1], 53, 63, both, 2, NULL, 0);
+	oracle_exchange(oracle, node[2], 53, 64, both, 2, NULL, 0);
+	hears_change(a, MEMBERS(10, 20), 20, REASON_NODEUP);
+	hears_totem(a, 4, both, 2);
+	hears_change(b, MEMBERS(10, 20), 10, REASON_NODEUP);
+	hears_totem(b, 4, both, 2);
+}
+
+START_TEST(good_missing)
+{
+	both_join();
+	send(a, 3);
+	oracle_missed(oracle, node[2], true);
+	hears(a, a, 1);
+	hears(a, a, 2);
+	leave_and_come_back();
+	hears(a, a, 3);
+	hears(b, a, 3);
+	expect_none();
+}
+END_TEST
+
+/* Nobody else is excused. */
+START_TEST(sees_disagreement_of_others)
+{
+	uint32_t c;
+
+	both_join();
+	c = oracle_join(oracle, node[1], 11, 0, true);
+	hears_change(a, MEMBERS(10, 11, 20), 11, REASON_JOIN);
+	hears_change(c, MEMBERS(10, 11, 20), 11, REASON_JOIN);
+	send(a, 1);
+	oracle_missed(oracle, node[2], true);
+	hears(a, a, 1);
+	expect(ORACLE_AGREEMENT);
+}
+END_TEST
+
+START_TEST(sees_disagreement_behind_missing)
+{
+	both_join();
+	oracle_missed(oracle, node[2], true);
+	leave_and_come_back();
+	send(a, 1);
+	hears(a, a, 1);
+	expect_only(ORACLE_AGREEMENT);
 }
 END_TEST
 
@@ -888,6 +954,9 @@ int main(void)
 		counts_ghost_of_stock_engine,
 		counts_untruth_about_stock_node,
 		sees_untruth_beside_stock_node,
+		good_missing,
+		sees_disagreement_of_others,
+		sees_disagreement_behind_missing,
 		counts_what_it_is_told,
 	};
 	Suite *suite = suite_create("oracle");

@@ -74,8 +74,11 @@ static int op_event(void *context, void *conn, const struct iovec *iov, unsigned
 	    client->inbox.bytes + iov_size(iov, iov_len) > node->world->config.event_room) {
 		return -EAGAIN;
 	}
-	fifo_push(&client->inbox, iov, iov_len);
-	client_read_later(client);
+	if (client == node->watcher) {
+		inject_watcher_hears(node, iov, iov_len);
+		return 0;
+	}
+	node_event(client, iov, iov_len);
 	return 0;
 }
 

@@ -18,7 +18,7 @@ struct options {
 struct totals {
 	struct oracle_totals oracle;
 	struct sim_counts counts;
-	uint64_t seeds, failed, rings, behind_gap, late, aborted, evictions, accepted, chain_drops;
+	uint64_t seeds, failed, rings, behind_gap, late, aborted, evictions, accepted, chain_drops, injected;
 	uint64_t stock_seeds, weak[ORACLE_KINDS];
 };
 
@@ -40,6 +40,7 @@ static void totals_add(struct totals *totals, const struct sim_world *world)
 	totals->chain_drops += world->totem.stats.chain_drops;
 	totals->evictions += world->stats.evictions;
 	totals->accepted += world->stats.accepted;
+	totals->injected += world->stats.injected;
 	totals->counts.gaps += counts.gaps;
 	totals->counts.lost += counts.lost;
 	totals->stock_seeds += world->any_stock;
@@ -82,14 +83,15 @@ static void tell(const struct totals *totals)
 {
 	printf("%llu seeds, %llu failed: %llu rings (%llu syncs aborted, %llu late activations, %llu "
 	       "messages behind gaps), %llu sessions, %llu sent, %llu heard, %llu views, %llu histories "
-	       "compared, %llu evictions, %llu chain drops, %llu gaps",
+	       "compared, %llu evictions, %llu chain drops, %llu batches lost, %llu gaps",
 	       (unsigned long long)totals->seeds, (unsigned long long)totals->failed,
 	       (unsigned long long)totals->rings, (unsigned long long)totals->aborted,
 	       (unsigned long long)totals->late, (unsigned long long)totals->behind_gap,
 	       (unsigned long long)totals->oracle.sessions, (unsigned long long)totals->accepted,
 	       (unsigned long long)totals->oracle.messages, (unsigned long long)totals->oracle.views,
 	       (unsigned long long)totals->oracle.compared, (unsigned long long)totals->evictions,
-	       (unsigned long long)totals->chain_drops, (unsigned long long)totals->counts.gaps);
+	       (unsigned long long)totals->chain_drops, (unsigned long long)totals->injected,
+	       (unsigned long long)totals->counts.gaps);
 	tell_weak(totals);
 }
 
@@ -133,13 +135,15 @@ static int run_seeds(const struct options *options)
 static void usage(FILE *out)
 {
 	fputs("usage: sim_run [--seeds A-B] [--nodes N] [--steps N] [--stock N|all] [--models] [--strict]\n"
-	      "               [--replay SEED] [--trace] [--quiet]\n"
+	      "               [--inject] [--replay SEED] [--trace] [--quiet]\n"
 	      "  --seeds A-B    run these schedules (default 1-100)\n"
 	      "  --nodes N      nodes in each (default: the seed says)\n"
 	      "  --steps N      things that happen in each (default: the seed says)\n"
 	      "  --stock N|all  so many nodes run a model of stock's engine (default: the seed says)\n"
 	      "  --models       nodes that speak stock's format by the seed may run that model\n"
 	      "  --strict       hold what stock does against the whole contract\n"
+	      "  --inject       nodes lose batches, as the real totem never does; no node speaks stock's "
+	      "format\n"
 	      "  --replay SEED  run this one\n"
 	      "  --trace        tell what happens, step by step\n"
 	      "  --quiet        no progress (there is none where nobody watches)\n",
@@ -187,6 +191,8 @@ static bool parse_option(int option, struct options *options)
 		return schedule->models = true;
 	case 'x':
 		return schedule->strict = true;
+	case 'i':
+		return schedule->inject = true;
 	case 't':
 		schedule->trace = stdout;
 		return true;
@@ -199,17 +205,13 @@ static bool parse_option(int option, struct options *options)
 
 int main(int argc, char **argv)
 {
-	static const struct option names[] = {{"seeds", required_argument, NULL, 's'},
-					      {"replay", required_argument, NULL, 's'},
-					      {"nodes", required_argument, NULL, 'n'},
-					      {"steps", required_argument, NULL, 'p'},
-					      {"stock", required_argument, NULL, 'k'},
-					      {"models", no_argument, NULL, 'm'},
-					      {"strict", no_argument, NULL, 'x'},
-					      {"trace", no_argument, NULL, 't'},
-					      {"quiet", no_argument, NULL, 'q'},
-					      {"help", no_argument, NULL, 'h'},
-					      {NULL, 0, NULL, 0}};
+	static const struct option names[] = {
+		{"seeds", required_argument, NULL, 's'}, {"replay", required_argument, NULL, 's'},
+		{"nodes", required_argument, NULL, 'n'}, {"steps", required_argument, NULL, 'p'},
+		{"stock", required_argument, NULL, 'k'}, {"models", no_argument, NULL, 'm'},
+		{"strict", no_argument, NULL, 'x'},	 {"inject", no_argument, NULL, 'i'},
+		{"trace", no_argument, NULL, 't'},	 {"quiet", no_argument, NULL, 'q'},
+		{"help", no_argument, NULL, 'h'},	 {NULL, 0, NULL, 0}};
 	struct options options = {.first = 1, .last = 100};
 	bool good = true;
 	int option;

@@ -31,6 +31,10 @@ static void choose_stock(struct sim_clock *dice, const struct schedule_options *
 		config->stock_nodes = options->stock;
 		config->stock_boots = config->stock_engines = 100;
 	}
+	if (options->inject) {
+		config->stock_nodes = 0; /* nothing is numbered in their rings */
+		config->inject = 20;
+	}
 	config->strict = options->strict;
 }
 
@@ -75,6 +79,9 @@ static void config_choose(struct sim_clock *dice, const struct schedule_options 
 	}
 	config->fragmented = sim_percent(dice, 50) ? 4 : 0;
 	choose_stock(dice, options, config);
+	if (options->inject) { /* a full buffer would hide when a client was told something */
+		config->event_room = SIZE_MAX;
+	}
 }
 
 /* ---- the schedule ---- */
@@ -132,7 +139,7 @@ static void storm(struct run *run, struct sim_node *node)
 	for (i = 0; i < node->client_count; i++) {
 		struct sim_client *client = node->clients[i];
 
-		if (client->peer && !client->dead && sim_percent(clock, 50)) {
+		if (client->peer && !client->dead && client != node->watcher && sim_percent(clock, 50)) {
 			if (client->joined && !client->leaving && !client->waiting &&
 			    sim_percent(clock, 70)) {
 				client_leave(client, client->session.group);
@@ -218,12 +225,29 @@ static void begin(struct run *run)
 	sim_after(&world->clock, 1 * SIM_MS, step, run, run->steps);
 }
 
+/* Whoever missed the last batch of a node sees that by the next one. */
+static void show_losses(struct sim_world *world)
+{
+	unsigned int i;
+
+	if (world->config.inject == 0) {
+		return;
+	}
+	for (i = 0; i < world->config.totem.nodes; i++) {
+		inject_show(&world->nodes[i]);
+	}
+	world_rest(world);
+	for (i = 0; i < world->config.totem.nodes; i++) {
+		inject_judge(&world->nodes[i]);
+	}
+}
+
 /* Totem as it is loses no batch; and without stock nodes nothing else that was accepted. */
 static void judge_counts(struct sim_world *world)
 {
 	struct sim_counts counts = world_counts(world);
 
-	if (counts.gaps) {
+	if (counts.gaps && world->config.inject == 0) {
 		oracle_fail(world->oracle, ORACLE_LOSS, "engines missed %llu batches",
 			    (unsigned long long)counts.gaps);
 	}
@@ -251,6 +275,7 @@ void schedule_run(struct sim_world *world, uint64_t seed, const struct schedule_
 	world_run(world, run.steps * run.pace * 6 / 10);
 	heal(&run);
 	world_rest(world);
+	show_losses(world);
 	oracle_finish(world->oracle);
 	judge_counts(world);
 }

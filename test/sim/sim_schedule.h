@@ -14,6 +14,7 @@ struct schedule_options {
 	unsigned int stock; /* so many nodes run the model of stock's engine, all others ours */
 	bool models;	    /* those that speak stock's format may run that model, too */
 	bool strict;	    /* see struct sim_world_config */
+	bool inject;	    /* nodes lose batches, as the real totem never does */
 	FILE *trace;	    /* NULL: none */
 };
 

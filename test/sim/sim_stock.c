@@ -31,8 +31,7 @@ static void op_dispatch(void *context, void *conn, const struct iovec *iov, unsi
 
 	node->event_calls++;
 	if (!client->dead) {
-		fifo_push(&client->inbox, iov, iov_len);
-		client_read_later(client);
+		node_event(client, iov, iov_len);
 	}
 }
 

@@ -5,6 +5,7 @@
  *   sim_node.c    an engine's executive: request channel, timer, what totem says
  *   sim_ours.c    our engine in it
  *   sim_stock.c   the model of stock's engine in it
+ *   sim_inject.c  batches that nodes lose, when that is asked for
  *   sim_client.c  a client: what it asks, what it makes of answers and events
  *   sim_actions.c what clients choose to do
  */
@@ -76,6 +77,13 @@ struct sim_node {
 	size_t left_count, member_count;
 	uint64_t ring_seq;
 	uint64_t event_calls, mcast_calls; /* engine work, for sim_scale */
+
+	/* batches that get lost, see sim_inject.c */
+	struct sim_client *watcher;
+	unsigned int lose_in;  /* the batch that is lost, counted from now on, 0: none */
+	uint32_t missed_from;  /* the node of which it missed a batch, 0: it lacks nothing */
+	uint64_t point;	       /* identifies the batch that is being delivered, 0: none is */
+	struct nodeset parted; /* nodes that announced that they missed one, by index */
 };
 
 struct sim_world_config {
@@ -92,6 +100,7 @@ struct sim_world_config {
 	unsigned int stock_nodes;   /* of them, the first, may be told to speak stock's wire format alone */
 	unsigned int stock_boots;   /* and are, in this percentage of their starts */
 	unsigned int stock_engines; /* percent of these that run the model of stock's engine */
+	unsigned int inject;	    /* percent of rings in which a node loses a batch of another one */
 	bool strict; /* whatever is sent in whatever format, by whatever engine, has to keep the whole contract */
 };
 
@@ -113,7 +122,7 @@ struct sim_world {
 	bool any_stock;
 	uint64_t events; /* that happened so far */
 	struct {
-		uint64_t accepted, joins, leaves, deaths, evictions, rogue_requests, crashes, again;
+		uint64_t accepted, joins, leaves, deaths, evictions, rogue_requests, crashes, again, injected;
 	} stats;
 	struct sim_counts ended; /* of engines that are no more */
 };
@@ -121,6 +130,7 @@ struct sim_world {
 /* One request or event on its way. */
 struct sim_message {
 	struct sim_message *next;
+	size_t told; /* event: activations that the oracle knew of the node when it was sent */
 	size_t size;
 	uint8_t data[] __attribute__((aligned(8)));
 };
@@ -204,12 +214,31 @@ void node_end_connection(struct sim_client *client);
 /* A client has put a request into its channel. */
 void node_request(struct sim_client *client);
 void node_answer(struct sim_client *client, const struct iovec *iov, unsigned int iov_len);
+/* An event for the client to read. */
+void node_event(struct sim_client *client, const struct iovec *iov, unsigned int iov_len);
 /* The engine's tick is due after at most `delay` ns. */
 void node_wake(struct sim_node *node, uint64_t delay);
 size_t iov_size(const struct iovec *iov, unsigned int iov_len);
 
+/* More that left, since the last activation. */
+void remember_left(struct sim_node *node, const uint32_t *left, size_t count);
+
+/* ---- sim_inject.c: each is told what happens on a node ---- */
+void inject_boot(struct sim_node *node);
+void inject_sync_over(struct sim_node *node);
+/* False: the node loses it. */
+bool inject_peer_message(struct sim_node *node, const void *message, uint32_t nodeid);
+/* An event for the watcher. */
+void inject_watcher_hears(struct sim_node *node, const struct iovec *iov, unsigned int iov_len);
+void inject_activation(struct sim_node *node);
+/* Lets the node send a batch, so that those who missed one before can see that. */
+void inject_show(struct sim_node *node);
+/* At the end: nobody may lack something and not know. */
+void inject_judge(const struct sim_node *node);
+
 /* ---- sim_client.c ---- */
-void fifo_push(struct sim_fifo *fifo, const struct iovec *iov, unsigned int iov_len);
+struct sim_message *message_new(const struct iovec *iov, unsigned int iov_len);
+struct sim_message *fifo_push(struct sim_fifo *fifo, const struct iovec *iov, unsigned int iov_len);
 struct sim_message *fifo_pop(struct sim_fifo *fifo);
 void fifo_clear(struct sim_fifo *fifo);
 void client_ask(struct sim_client *client, const void *request, size_t size, bool answered);

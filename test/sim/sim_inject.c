@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Batches that get lost, as totem never loses one: engines have to notice. One that missed a batch is seen to leave and
+ * to come back, which is as if the network had parted it from the others: the oracle is told where in the order that
+ * happens, and which node may lack what from when on.
+ *
+ * The only one that knows when an engine sees a node leave or come back is the engine. It tells its clients, so on each
+ * node there is one more of them who listens, in no group.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpg_peer.h"
+#include "oracle_internal.h"
+#include "sim_world.h"
+
+#define WATCHER_PID 99u
+#define BATCHES_MAX 30 /* the first that comes, up to so many later, is lost */
+
+void inject_boot(struct sim_node *node)
+{
+	node->lose_in = 0;
+	node->missed_from = 0;
+	memset(&node->parted, 0, sizeof(node->parted));
+	node->watcher = NULL;
+	if (node->world->config.inject) {
+		node->watcher = node_connect(node, WATCHER_PID, false);
+		node->watcher->rogue = true; /* nobody judges what it hears */
+	}
+}
+
+void inject_sync_over(struct sim_node *node)
+{
+	struct sim_clock *clock = &node->world->clock;
+	unsigned int percent = node->world->config.inject;
+
+	node->lose_in =
+		percent && sim_percent(clock, percent) ? (unsigned int)sim_between(clock, 1, BATCHES_MAX) : 0;
+}
+
+static bool is_of_ring(const struct sim_node *node, const struct peer_head *head)
+{
+	return head->ring_seq == node->ring_seq;
+}
+
+static bool is_lost(struct sim_node *node, const struct peer_head *head, uint32_t nodeid)
+{
+	return head->kind == PEER_BATCH && is_of_ring(node, head) && nodeid != node->totem->nodeid &&
+	       !node->totem->sync_in_process && node->totem->recovering == NULL && !node->world->healing &&
+	       node->lose_in && --node->lose_in == 0;
+}
+
+static void lose(struct sim_node *node, uint32_t nodeid)
+{
+	sim_trace(&node->world->clock, "node %u: loses a batch of node %u", node->totem->nodeid, nodeid);
+	node->world->stats.injected++;
+	if (node->missed_from == 0) {
+		node->missed_from = nodeid;
+		oracle_missed(node->world->oracle, node->oracle_node, true);
+	}
+}
+
+static void is_together_again(struct sim_node *node)
+{
+	node->missed_from = 0;
+	oracle_missed(node->world->oracle, node->oracle_node, false);
+}
+
+/* Who announced that it missed something is seen to leave and come back by this sync. */
+static void remember_announced(struct sim_node *node, const void *message, uint32_t nodeid)
+{
+	struct peer_announce announce;
+
+	memcpy(&announce, message, sizeof(announce));
+	if (announce.flags & PEER_ANNOUNCE_MISSED) {
+		nodeset_add(&node->parted, nodeid - 1);
+	}
+}
+
+/* Batches are where engines see nodes leave and come back; all of them by the same one. */
+static uint64_t point_of(const void *message, uint32_t nodeid)
+{
+	struct peer_batch batch;
+
+	memcpy(&batch, message, sizeof(batch));
+	return oracle_mix(batch.number << 16 | nodeid);
+}
+
+bool inject_peer_message(struct sim_node *node, const void *message, uint32_t nodeid)
+{
+	struct peer_head head;
+
+	if (node->world->config.inject == 0) {
+		return true;
+	}
+	memcpy(&head, message, sizeof(head));
+	if (is_lost(node, &head, nodeid)) {
+		lose(node, nodeid);
+		return false;
+	}
+	if (head.kind == PEER_BATCH) {
+		node->point = point_of(message, nodeid);
+	} else if (head.kind == PEER_ANNOUNCE && is_of_ring(node, &head)) {
+		remember_announced(node, message, nodeid);
+	}
+	return true;
+}
+
+static bool has_node(const uint32_t *list, size_t count, uint32_t nodeid)
+{
+	size_t i;
+
+	for (i = 0; i < count && list[i] != nodeid; i++) {
+	}
+	return i < count;
+}
+
+/* The engine sees some of the ring leave, or come back: `members` are those that it is together with from here on. */
+static void exchange(struct sim_node *node, const uint32_t *members, size_t count)
+{
+	uint64_t stage = node->point;
+	uint32_t left[SIM_NODES_MAX];
+	size_t left_count = 0, i;
+
+	for (i = 0; i < node->member_count; i++) {
+		if (!has_node(members, count, node->members[i])) {
+			left[left_count++] = node->members[i];
+		}
+	}
+	for (i = 0; i < count; i++) {
+		stage = oracle_mix(stage ^ members[i]);
+	}
+	if (count == 1) {
+		is_together_again(node);
+	}
+	oracle_exchange(node->world->oracle, node->oracle_node, stage, oracle_mix(node->path ^ stage),
+			members, count, left, left_count);
+	node->path = stage;
+}
+
+void inject_watcher_hears(struct sim_node *node, const struct iovec *iov, unsigned int iov_len)
+{
+	struct sim_message *event = message_new(iov, iov_len);
+	const struct ipc_totem_confchg *confchg = (const void *)event->data;
+
+	/* between batches it is of a sync, and the oracle knows */
+	if (confchg->header.id == IPC_RES_TOTEM_CONFCHG && node->point) {
+		exchange(node, confchg->member_list, confchg->member_list_entries);
+	}
+	free(event);
+}
+
+void inject_activation(struct sim_node *node)
+{
+	uint32_t self = node->totem->nodeid;
+	size_t i;
+
+	for (i = 0; i < node->member_count; i++) {
+		uint32_t nodeid = node->members[i];
+
+		if (nodeid != self &&
+		    (nodeset_has(&node->parted, nodeid - 1) || nodeset_has(&node->parted, self - 1))) {
+			remember_left(node, &nodeid, 1);
+		}
+	}
+	if (nodeset_has(&node->parted, self - 1)) {
+		node->path = oracle_mix(node->path ^ self);
+	}
+	/* who missed something of a node that left can't know, and need not */
+	if (nodeset_has(&node->parted, self - 1) ||
+	    has_node(node->left, node->left_count, node->missed_from)) {
+		is_together_again(node);
+	}
+	memset(&node->parted, 0, sizeof(node->parted));
+}
+
+void inject_show(struct sim_node *node)
+{
+	if (node->watcher && node->watcher->peer) {
+		client_join(node->watcher, node->world->config.groups, false);
+	}
+}
+
+void inject_judge(const struct sim_node *node)
+{
+	if (node->engine && node->missed_from) {
+		oracle_fail(node->world->oracle, ORACLE_LOSS, "node %u never noticed that it missed a batch",
+			    node->totem->nodeid);
+	}
+}
