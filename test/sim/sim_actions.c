@@ -7,8 +7,6 @@
 
 #define SIZE_SMALL 300
 #define SIZE_LARGE 60000
-#define SIZE_FRAGMENTED 6000
-#define BACKLOG_MAX 60000 /* bytes of requests that a client lets wait */
 
 static void send_some(struct sim_client *client)
 {
@@ -93,7 +91,8 @@ static void act_joined(struct sim_client *client, uint64_t dice)
 	struct sim_world *world = client->node->world;
 
 	if (dice < world->config.fragmented) {
-		client_send_fragmented(client, sim_between(&world->clock, 100, SIZE_FRAGMENTED));
+		client_send_fragmented(client,
+				       sim_between(&world->clock, 100, world->config.fragmented_size));
 	} else if (dice < 70) {
 		send_some(client);
 	} else if (dice < 74) {
@@ -142,7 +141,7 @@ static void act_due(void *context, uint64_t unused)
 	if (client->dead || world->healing) {
 		return;
 	}
-	if (!client->waiting && client->requests.bytes < BACKLOG_MAX) {
+	if (!client->waiting && client->requests.bytes < world->config.backlog) {
 		act(client);
 	}
 	if (sim_percent(&world->clock, 1) && sim_percent(&world->clock, 20)) {

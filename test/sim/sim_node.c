@@ -9,6 +9,7 @@
 #define PUMP_DELAY (20 * SIM_US)
 #define PUMP_CLOSED_DELAY (1 * SIM_MS)
 #define PUMP_BATCH 8
+#define CHANNEL_LOOK_AGAIN (1 * SIM_MS)
 #define GONE_DELAY (50 * SIM_US)
 #define GONE_LOOK_AGAIN (5 * SIM_MS)
 #define REST_MAX (120 * SIM_S) /* virtual time that a healed cluster may take to come to rest */
@@ -307,9 +308,14 @@ static const struct sim_service node_service = {
 
 /* ---- the request channel ---- */
 
-static bool channel_open(const struct sim_node *node)
+/* The executive looks at totem's queue once in a while only: what is asked meanwhile gets through. */
+static bool channel_open(struct sim_node *node)
 {
-	return !node->held && !node->totem->sync_in_process && !totem_is_critical(node->totem);
+	if (node->world->clock.now >= node->look_at) {
+		node->look_at = node->world->clock.now + CHANNEL_LOOK_AGAIN;
+		node->critical = totem_is_critical(node->totem);
+	}
+	return !node->held && !node->totem->sync_in_process && !node->critical;
 }
 
 static bool pump_one(struct sim_node *node, struct sim_client *client)
@@ -418,7 +424,8 @@ void node_boot(struct sim_node *node)
 	}
 	node->oracle_node = oracle_node(world->oracle, node->totem->nodeid,
 					node->kind->is_stock && !world->config.strict);
-	node->held = node->pump_due = node->tick_missed = false;
+	node->held = node->pump_due = node->tick_missed = node->critical = false;
+	node->look_at = 0;
 	node->tick_at = 0;
 	node->first_asking = NULL;
 	node->left_count = node->member_count = 0;

@@ -38,6 +38,35 @@ static void choose_stock(struct sim_clock *dice, const struct schedule_options *
 	config->strict = options->strict;
 }
 
+/* Ring changes are hardest when much is on its way. */
+static void choose_load(struct sim_clock *dice, const struct schedule_options *options,
+			struct sim_world_config *config)
+{
+	static const enum schedule_load loads[20] = {LOAD_FLOOD, LOAD_FLOOD, LOAD_FLOOD, LOAD_SLOW, LOAD_SLOW,
+						     LOAD_SLOW,	 LOAD_SLOW,  LOAD_LARGE, LOAD_LARGE};
+	enum schedule_load load = loads[sim_below(dice, 20)];
+
+	switch (options->load ? options->load : load) {
+	case LOAD_FLOOD:
+		config->totem.window = (unsigned int)sim_between(dice, 1, 3);
+		config->burst = 30;
+		config->large = 20;
+		config->backlog = 400000;
+		break;
+	case LOAD_SLOW:
+		config->totem.window = (unsigned int)sim_between(dice, 1, 2);
+		config->totem.packet_size = sim_between(dice, 200, 600);
+		config->burst = 12;
+		break;
+	case LOAD_LARGE:
+		config->fragmented = 20;
+		config->fragmented_size = 60000;
+		break;
+	default:
+		break;
+	}
+}
+
 static void config_choose(struct sim_clock *dice, const struct schedule_options *options,
 			  struct sim_world_config *config)
 {
@@ -56,10 +85,6 @@ static void config_choose(struct sim_clock *dice, const struct schedule_options 
 		.quick_reform = (unsigned int)sim_between(dice, 5, 80),
 		.partial_merge = sim_percent(dice, 50) ? (unsigned int)sim_below(dice, 40) : 0,
 	};
-	/* One large message must fit the queue: nothing that an engine accepts may be too large for ever. */
-	if (config->totem.queue_packets * config->totem.packet_size < 200000) {
-		config->totem.queue_packets = 200000 / config->totem.packet_size;
-	}
 	config->engine = (struct engine_config){
 		.client_queue = sim_between(dice, 100000, 4000000),
 		.client_stall = sim_between(dice, 200 * SIM_MS, 2 * SIM_S),
@@ -73,11 +98,14 @@ static void config_choose(struct sim_clock *dice, const struct schedule_options 
 	config->slow = (unsigned int)sim_below(dice, 30);
 	config->large = sim_percent(dice, 30) ? 3 : 0;
 	config->burst = 6;
-	if (sim_percent(dice, 15)) { /* a flood: totem's queue runs full */
-		config->burst = 30;
-		config->large = 20;
-	}
+	config->backlog = 60000;
 	config->fragmented = sim_percent(dice, 50) ? 4 : 0;
+	config->fragmented_size = 6000;
+	choose_load(dice, options, config);
+	/* One large message must fit the queue: nothing that an engine accepts may be too large for ever. */
+	if (config->totem.queue_packets * config->totem.packet_size < 200000) {
+		config->totem.queue_packets = 200000 / config->totem.packet_size;
+	}
 	choose_stock(dice, options, config);
 	if (options->inject) { /* a full buffer would hide when a client was told something */
 		config->event_room = SIZE_MAX;

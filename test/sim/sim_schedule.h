@@ -8,14 +8,22 @@
 
 #include "sim_world.h"
 
+enum schedule_load {
+	LOAD_BY_SEED,
+	LOAD_FLOOD, /* more waits than totem's queue takes */
+	LOAD_SLOW,  /* a slow totem: its queue is never empty */
+	LOAD_LARGE  /* large messages all the time */
+};
+
 /* What is not left to the seed; 0: it is. */
 struct schedule_options {
 	unsigned int nodes, steps;
 	unsigned int stock; /* so many nodes run the model of stock's engine, all others ours */
 	bool models;	    /* those that speak stock's format may run that model, too */
 	bool strict;	    /* see struct sim_world_config */
-	bool inject;	    /* nodes lose batches, as the real totem never does */
-	FILE *trace;	    /* NULL: none */
+	enum schedule_load load;
+	bool inject; /* nodes lose batches, as the real totem never does */
+	FILE *trace; /* NULL: none */
 };
 
 /* Makes the world of this seed and runs it to its end. world_free() is the caller's to call. */

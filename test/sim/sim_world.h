@@ -63,8 +63,10 @@ struct sim_node {
 	uint64_t incarnation;
 	uint32_t oracle_node;
 	enum sim_context context;
-	bool held;     /* the engine wants no requests */
-	bool pump_due; /* requests will be looked at */
+	bool held;	  /* the engine wants no requests */
+	bool pump_due;	  /* requests will be looked at */
+	bool critical;	  /* totem's queue was, when it was looked at */
+	uint64_t look_at; /* again */
 	bool tick_missed;
 	uint64_t tick_at; /* 0: no tick is due */
 	struct sim_client *first_asking, **last_asking;
@@ -97,6 +99,8 @@ struct sim_world_config {
 	unsigned int burst;	    /* messages that a client sends at once, at most */
 	unsigned int large;	    /* percent of messages of up to 60 kB */
 	unsigned int fragmented;    /* percent of messages in fragments */
+	size_t fragmented_size;	    /* bytes of these, at most */
+	size_t backlog;		    /* bytes of requests that a client lets wait */
 	unsigned int stock_nodes;   /* of them, the first, may be told to speak stock's wire format alone */
 	unsigned int stock_boots;   /* and are, in this percentage of their starts */
 	unsigned int stock_engines; /* percent of these that run the model of stock's engine */
