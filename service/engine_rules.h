@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The rules that virtual synchrony rests on, by name, so that it can be shown what breaks without them: built with
- * ENGINE_RULES, an engine can be made without some. Otherwise all of them hold and cost nothing.
+ * The rules that virtual synchrony rests on, by name, so that test/sim/sim_rules.c can show what breaks without
+ * them: built with ENGINE_RULES, an engine can be made without some. Otherwise all of them hold and cost nothing.
  */
 #ifndef ENGINE_RULES_H
 #define ENGINE_RULES_H

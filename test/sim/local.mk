@@ -37,7 +37,20 @@ sim_stock_selftest_SOURCES = test/sim/sim_stock_selftest.c
 sim_stock_selftest_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 sim_stock_selftest_LDADD = libsim.la $(CHECK_LIBS)
 
+# The same once more, able to do without rules.
+check_LTLIBRARIES += libengine_rules.la libsim_rules.la
+libengine_rules_la_SOURCES = $(libengine_la_SOURCES)
+libengine_rules_la_CPPFLAGS = $(AM_CPPFLAGS) -DENGINE_RULES
+libengine_rules_la_CFLAGS = $(libengine_la_CFLAGS)
+libsim_rules_la_SOURCES = $(libsim_la_SOURCES)
+libsim_rules_la_CPPFLAGS = $(AM_CPPFLAGS) -DENGINE_RULES
+libsim_rules_la_LIBADD = libengine_rules.la
+check_PROGRAMS += sim_rules
+sim_rules_SOURCES = test/sim/sim_rules.c
+sim_rules_CPPFLAGS = $(AM_CPPFLAGS) -DENGINE_RULES
+sim_rules_LDADD = libsim_rules.la
+
 sim_tests = test/sim/sim_storms.test test/sim/sim_large.test \
-	test/sim/sim_losses.test
+	test/sim/sim_losses.test test/sim/sim_needed.test
 EXTRA_DIST += $(sim_tests)
 TESTS += sim_oracle_selftest sim_totem_facts sim_stock_selftest $(sim_tests)

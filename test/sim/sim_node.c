@@ -650,6 +650,9 @@ bool world_is_quiet(const struct sim_world *world)
 bool world_run(struct sim_world *world, uint64_t until)
 {
 	while (world->clock.now < until && sim_step(&world->clock)) {
+		if (world->config.until_violation && oracle_first(world->oracle)) {
+			return false;
+		}
 		if (++world->events > EVENTS_MAX) {
 			oracle_fail(world->oracle, ORACLE_LIVENESS, "%llu events, and no end",
 				    (unsigned long long)world->events);

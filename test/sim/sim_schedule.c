@@ -36,6 +36,7 @@ static void choose_stock(struct sim_clock *dice, const struct schedule_options *
 		config->inject = 20;
 	}
 	config->strict = options->strict;
+	config->until_violation = options->until_violation;
 }
 
 /* Ring changes are hardest when much is on its way. */
@@ -91,6 +92,9 @@ static void config_choose(struct sim_clock *dice, const struct schedule_options 
 		.queue_total = sim_between(dice, 1000000, 20000000),
 		.message_max = sim_percent(dice, 20) ? sim_between(dice, 1000, 6000) : 1000000,
 	};
+#ifdef ENGINE_RULES
+	config->engine.rules_off = options->rules_off;
+#endif
 	config->groups = (unsigned int)sim_between(dice, 1, 8);
 	config->event_room = sim_percent(dice, 50) ? IPC_BUFFER_SIZE : sim_between(dice, 2000, 30000);
 	config->slip = sim_percent(dice, 50) ? 10 : 0;

@@ -22,8 +22,10 @@ struct schedule_options {
 	bool models;	    /* those that speak stock's format may run that model, too */
 	bool strict;	    /* see struct sim_world_config */
 	enum schedule_load load;
-	bool inject; /* nodes lose batches, as the real totem never does */
-	FILE *trace; /* NULL: none */
+	bool inject;	      /* nodes lose batches, as the real totem never does */
+	bool until_violation; /* there is no more to know: ends there */
+	uint32_t rules_off;   /* of engine_config, where the engine has it */
+	FILE *trace;	      /* NULL: none */
 };
 
 /* Makes the world of this seed and runs it to its end. world_free() is the caller's to call. */

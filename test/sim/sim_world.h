@@ -105,6 +105,7 @@ struct sim_world_config {
 	unsigned int stock_boots;   /* and are, in this percentage of their starts */
 	unsigned int stock_engines; /* percent of these that run the model of stock's engine */
 	unsigned int inject;	    /* percent of rings in which a node loses a batch of another one */
+	bool until_violation;	    /* there is no more to know: the world stops */
 	bool strict; /* whatever is sent in whatever format, by whatever engine, has to keep the whole contract */
 };
 
