@@ -81,9 +81,9 @@ void client_greet(struct sim_client *client)
 static void join_any(struct sim_client *client)
 {
 	struct sim_clock *clock = &client->node->world->clock;
+	unsigned int group = (unsigned int)sim_below(clock, client->node->world->config.groups);
 
-	client_join(client, (unsigned int)sim_below(clock, client->node->world->config.groups),
-		    sim_percent(clock, 30));
+	client_join(client, group, sim_percent(clock, 30));
 }
 
 static void act_joined(struct sim_client *client, uint64_t dice)

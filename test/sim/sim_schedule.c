@@ -50,6 +50,7 @@ static void choose_load(struct sim_clock *dice, const struct schedule_options *o
 	switch (options->load ? options->load : load) {
 	case LOAD_FLOOD:
 		config->totem.window = (unsigned int)sim_between(dice, 1, 3);
+		config->totem.packet_size = sim_between(dice, 1000, 3000); /* that it ends some day */
 		config->burst = 30;
 		config->large = 20;
 		config->backlog = 400000;
@@ -68,30 +69,44 @@ static void choose_load(struct sim_clock *dice, const struct schedule_options *o
 	}
 }
 
-static void config_choose(struct sim_clock *dice, const struct schedule_options *options,
-			  struct sim_world_config *config)
+/* One draw for each statement, here and elsewhere: a seed means the same whatever the compiler. */
+static void choose_totem(struct sim_clock *dice, const struct schedule_options *options,
+			 struct sim_totem_config *totem)
 {
 	static const unsigned int sizes[] = {1, 2, 3, 3, 4, 5, 5, 7, 9, 12};
 
+	totem->nodes = sizes[sim_below(dice, 10)];
+	if (options->nodes) {
+		totem->nodes = options->nodes;
+	}
+	totem->packet_size = sim_between(dice, 200, 3000);
+	totem->queue_packets = sim_between(dice, 40, 400);
+	totem->window = (unsigned int)sim_between(dice, 1, 30);
+	if (sim_percent(dice, 70)) {
+		totem->loss = (unsigned int)sim_below(dice, sim_percent(dice, 30) ? 70 : 15);
+	}
+	totem->hop = sim_between(dice, 20 * SIM_US, 300 * SIM_US);
+	totem->token_timeout = sim_between(dice, 5 * SIM_MS, 60 * SIM_MS);
+	totem->quick_reform = (unsigned int)sim_between(dice, 5, 80);
+	if (sim_percent(dice, 50)) {
+		totem->partial_merge = (unsigned int)sim_below(dice, 40);
+	}
+}
+
+static void choose_limits(struct sim_clock *dice, struct engine_config *engine)
+{
+	engine->client_queue = sim_between(dice, 100000, 4000000);
+	engine->client_stall = sim_between(dice, 200 * SIM_MS, 2 * SIM_S);
+	engine->queue_total = sim_between(dice, 1000000, 20000000);
+	engine->message_max = sim_percent(dice, 20) ? sim_between(dice, 1000, 6000) : 1000000;
+}
+
+static void config_choose(struct sim_clock *dice, const struct schedule_options *options,
+			  struct sim_world_config *config)
+{
 	memset(config, 0, sizeof(*config));
-	config->totem = (struct sim_totem_config){
-		.nodes = options->nodes ? options->nodes : sizes[sim_below(dice, 10)],
-		.packet_size = sim_between(dice, 200, 3000),
-		.queue_packets = sim_between(dice, 40, 400),
-		.window = (unsigned int)sim_between(dice, 1, 30),
-		.loss = sim_percent(dice, 70) ? (unsigned int)sim_below(dice, sim_percent(dice, 30) ? 70 : 15)
-					      : 0,
-		.hop = sim_between(dice, 20 * SIM_US, 300 * SIM_US),
-		.token_timeout = sim_between(dice, 5 * SIM_MS, 60 * SIM_MS),
-		.quick_reform = (unsigned int)sim_between(dice, 5, 80),
-		.partial_merge = sim_percent(dice, 50) ? (unsigned int)sim_below(dice, 40) : 0,
-	};
-	config->engine = (struct engine_config){
-		.client_queue = sim_between(dice, 100000, 4000000),
-		.client_stall = sim_between(dice, 200 * SIM_MS, 2 * SIM_S),
-		.queue_total = sim_between(dice, 1000000, 20000000),
-		.message_max = sim_percent(dice, 20) ? sim_between(dice, 1000, 6000) : 1000000,
-	};
+	choose_totem(dice, options, &config->totem);
+	choose_limits(dice, &config->engine);
 #ifdef ENGINE_RULES
 	config->engine.rules_off = options->rules_off;
 #endif
@@ -129,8 +144,8 @@ static void connect_some(struct run *run, struct sim_node *node, uint64_t count)
 
 	while (node->engine && !node->totem->paused && count-- > 0) {
 		/* few process ids, so that they come again and are shared by handles */
-		struct sim_client *client =
-			node_connect(node, (uint32_t)sim_between(clock, 100, 112), sim_percent(clock, 50));
+		uint32_t pid = (uint32_t)sim_between(clock, 100, 112);
+		struct sim_client *client = node_connect(node, pid, sim_percent(clock, 50));
 
 		if (client) {
 			client_live(client);
@@ -219,7 +234,9 @@ static void step(void *context, uint64_t left)
 		return;
 	}
 	if (!sim_percent(clock, run->calm)) {
-		happen_to_node(run, any_node(run), sim_below(clock, 100));
+		struct sim_node *node = any_node(run);
+
+		happen_to_node(run, node, sim_below(clock, 100));
 	}
 	sim_after(clock, sim_between(clock, 1 * SIM_US, run->pace), step, run, left - 1);
 }
