@@ -423,6 +423,11 @@ void partial_abandon(struct engine_client *client);
 void partial_returned(struct engine *engine, struct batch *batch);
 /* Receivers have forgotten messages in fragments that are not whole: the rest of them is of no use by itself. */
 void partials_break(struct engine *engine);
+/*
+ * A record came back, the batch's cursor is behind it. Broken messages that its process had sent before it would come
+ * behind it now: they are given up. Returns how many these are.
+ */
+size_t partials_overtaken(struct engine *engine, const struct batch *batch);
 /* They are sent again from their first. */
 void partials_restart(struct engine *engine);
 void partials_destroy(struct engine *engine);

@@ -4,6 +4,7 @@
  * last one does: a ring change makes receivers forget what is not whole, and it starts again from its first.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine_internal.h"
 
@@ -103,6 +104,40 @@ void partials_break(struct engine *engine)
 
 		partial->broken |= !qb_list_empty(&partial->returned);
 	}
+}
+
+/* All of it is back, and it would start again. */
+static bool waits_for_restart(const struct partial *partial)
+{
+	return partial->broken && !qb_list_empty(&partial->returned) &&
+	       qb_list_entry(partial->returned.prev, struct batch, of_list)->last_fragment;
+}
+
+static bool is_of_sender(const struct partial *partial, struct peer_bytes sender)
+{
+	const struct batch *first = batches_first(&partial->returned);
+
+	return first->size >= sender.size && memcmp(first->records, sender.at, sender.size) == 0;
+}
+
+size_t partials_overtaken(struct engine *engine, const struct batch *batch)
+{
+	struct peer_bytes sender = batch_sender(batch, &batch->returned);
+	struct qb_list_head *at, *next;
+	size_t count = 0;
+
+	if (batch->partial && batch->partial->broken) {
+		return 0; /* nobody can use this fragment */
+	}
+	qb_list_for_each_safe (at, next, &engine->partials) {
+		struct partial *partial = qb_list_entry(at, struct partial, of_engine);
+
+		if (waits_for_restart(partial) && is_of_sender(partial, sender)) {
+			partial_forget_returned(engine, partial);
+			count++;
+		}
+	}
+	return count;
 }
 
 void partials_restart(struct engine *engine)

@@ -125,6 +125,15 @@ static bool is_join_or_leave(const struct peer_item *item)
 	return item->kind == PEER_JOIN || item->kind == PEER_LEAVE;
 }
 
+static void tell_lost(struct engine *engine, size_t count)
+{
+	if (count) {
+		engine->stats.lost += count;
+		engine_log(engine, LOG_WARNING,
+			   "%zu messages are lost between rings with and without a stock node", count);
+	}
+}
+
 /*
  * A short-lived ring of ours lay between two with a stock node: some of what totem held in stock's format was dropped
  * there, and what followed it is taken here. Sent again it would come out of its order.
@@ -146,10 +155,16 @@ static void give_up_dropped(struct engine *engine)
 		batch_finish(engine, batch);
 	}
 	engine->dropped = 0;
-	if (lost) {
-		engine->stats.lost += lost;
-		engine_log(engine, LOG_WARNING,
-			   "%zu messages are lost between rings with and without a stock node", lost);
+	tell_lost(engine, lost);
+}
+
+/* Something came back of an older ring. */
+static void unsettled_returned(struct engine *engine, const struct batch *batch, const struct peer_item *item)
+{
+	tell_lost(engine, partials_overtaken(engine, batch));
+	if (!engine->in_sync && is_join_or_leave(item)) {
+		/* those who were not in that ring may have missed it, and no joinlist has it */
+		copy_join(engine, &engine->repeat, batch, item);
 	}
 }
 
@@ -165,9 +180,8 @@ void outgoing_stock_returned(struct engine *engine, size_t size)
 	give_up_dropped(engine);
 	count_returned(engine, size);
 	if (record_returned(engine, &item, &batch)) {
-		if (engine->gate != GATE_OPEN && !engine->in_sync && is_join_or_leave(&item)) {
-			/* of an older ring: those who were not in it may have missed it, and no joinlist has it */
-			copy_join(engine, &engine->repeat, batch, &item);
+		if (engine->gate != GATE_OPEN) {
+			unsettled_returned(engine, batch, &item);
 		}
 		batch_finish(engine, batch);
 	}

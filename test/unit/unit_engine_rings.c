@@ -666,6 +666,41 @@ START_TEST(large_over_a_short_ring_of_ours)
 }
 END_TEST
 
+/* Nor does it start again behind what its process sent after it, and that was taken; others' messages are no reason. */
+START_TEST(large_overtaken_over_a_short_ring_of_ours)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+	struct engine_stats stats;
+	struct packets held;
+
+	ring_change(pair.fixture, &with_stock);
+	fragment(&pair, IPC_FRAGMENT_FIRST, "abc");
+	rest_of_large(&pair);
+	request_mcast(pair.fixture, pair.two, "of another one");
+	request_mcast(pair.fixture, pair.one, "behind it");
+	held = packets_held(&pair.fixture->multicasts);
+	ring_settles(pair.fixture, &without_stock);
+	one_comes_out(pair.fixture, &held);
+	drop_all(&pair.fixture->peer_multicasts);
+	ring_settles(pair.fixture, &with_stock);
+	drop_all(&pair.two->events);
+	one_comes_out(pair.fixture, &held);
+	one_comes_out(pair.fixture, &held);
+	one_comes_out(pair.fixture, &held);
+	ck_assert_str_eq(next_event(pair.two), "1:20 'of another one'");
+	engine_stats(pair.fixture->engine, &stats);
+	ck_assert_uint_eq(stats.lost, 0);
+	comes_out(pair.fixture, &held);
+	ck_assert_str_eq(next_event(pair.two), "1:10 'behind it'");
+	engine_stats(pair.fixture->engine, &stats);
+	ck_assert_uint_eq(stats.lost, 1);
+	mark_returns(pair.fixture);
+	ck_assert_str_eq(stock_returns(pair.fixture), "none");
+	ck_assert(!engine_busy(pair.fixture->engine));
+	fixture_free(pair.fixture);
+}
+END_TEST
+
 /* Its first fragment came back before such a ring, in which receivers forget it, and the others after. */
 START_TEST(large_around_a_short_ring_of_ours)
 {
@@ -717,6 +752,7 @@ int main(void)
 		large_from_mixed_to_ours,
 		large_whose_last_fragment_is_dropped,
 		large_over_a_short_ring_of_ours,
+		large_overtaken_over_a_short_ring_of_ours,
 		large_around_a_short_ring_of_ours,
 	};
 
