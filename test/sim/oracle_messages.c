@@ -6,22 +6,32 @@
 
 /* ---- messages ---- */
 
+/* A mixed ring may have lost the sender's join, which then comes late, and what it sent behind that. */
+static bool joined_by_mixed(const struct oracle *oracle, const struct session *from)
+{
+	const struct oracle_node *node = &oracle->nodes[from->node];
+
+	return node->count && met_mixed(node, from->began_in ? from->began_in - 1 : 0, node->count - 1);
+}
+
 /* Who was in the view since it heard this sender's last message, or its join, has missed nothing. */
 static void check_loss(struct oracle *oracle, uint32_t at, struct seen_member *member, uint32_t sender,
 		       uint64_t number)
 {
 	const struct session *session = &oracle->sessions[at];
 	uint64_t expected = number;
+	bool late = false;
 
 	if (member->sender == sender) {
 		expected = member->last + 1;
 	} else if (member->reason == REASON_JOIN) {
 		expected = 1;
+		late = joined_by_mixed(oracle, &oracle->sessions[sender]);
 	}
 	if (number > expected) {
 		oracle_judge(oracle,
-			     met_mixed(&oracle->nodes[session->node], member->since,
-				       latest_activation(oracle, session)),
+			     late || met_mixed(&oracle->nodes[session->node], member->since,
+					       latest_activation(oracle, session)),
 			     ORACLE_LOSS,
 			     "session %u of node %u hears message %llu of session %u of node %u, not %llu",
 			     at, session->nodeid, (unsigned long long)number, sender,

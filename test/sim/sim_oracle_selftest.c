@@ -717,6 +717,22 @@ START_TEST(counts_loss_through_mixed_ring)
 }
 END_TEST
 
+/* Its join was lost there as well, and said again in the next ring. */
+START_TEST(counts_loss_behind_late_join)
+{
+	a_joins();
+	b = oracle_join(oracle, node[2], 20, 0, false);
+	next_ring(8, true);
+	send(b, 2);
+	next_ring(12, false);
+	hears_change(a, MEMBERS(10, 20), 20, REASON_JOIN);
+	hears_change(b, MEMBERS(10, 20), 20, REASON_JOIN);
+	hears(a, b, 2);
+	hears(b, b, 2);
+	expect_weak(ORACLE_LOSS);
+}
+END_TEST
+
 START_TEST(counts_missing_self_delivery_in_mixed_ring)
 {
 	both_join();
@@ -945,6 +961,7 @@ int main(void)
 		sees_leave_that_never_ends,
 		counts_loss_in_mixed_ring,
 		counts_loss_through_mixed_ring,
+		counts_loss_behind_late_join,
 		counts_missing_self_delivery_in_mixed_ring,
 		sees_loss_behind_mixed_ring,
 		sees_disagreement_behind_mixed_ring,
