@@ -21,7 +21,8 @@
 
 /*
  * Bytes handed over that have not come back: what came back between two visits of the token, twice; not less than the
- * first, not more than half of totem's queue.
+ * first, not more than half of totem's queue. In a ring with a stock node the least it is: what totem holds there in stock's
+ * format is lost if a ring of ours follows that ends before all of it came out, and the less it is the sooner it is out.
  */
 #define WINDOW_MIN ((size_t)128 * 1024)
 #define WINDOW_MAX ((size_t)2 * 1024 * 1024)
@@ -211,6 +212,7 @@ void outgoing_settled(struct engine *engine)
 	}
 	engine->gate = GATE_OPEN;
 	engine->opened = true;
+	engine->window = WINDOW_MIN;
 	engine->dropped = 0;
 	rewind_handed(engine);
 	partials_restart(engine);
@@ -244,7 +246,7 @@ static void window_adapt(struct engine *engine)
 		return;
 	}
 	engine->window = 2 * most;
-	if (engine->window < WINDOW_MIN) {
+	if (engine->window < WINDOW_MIN || engine->format == FORMAT_STOCK_NODES) {
 		engine->window = WINDOW_MIN;
 	} else if (engine->window > WINDOW_MAX) {
 		engine->window = WINDOW_MAX;
