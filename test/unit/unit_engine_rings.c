@@ -477,6 +477,36 @@ START_TEST(a_short_ring_of_ours_between_mixed_ones)
 }
 END_TEST
 
+/* What totem holds there may be lost in the next ring: it is never much, however much it could take. */
+START_TEST(a_mixed_ring_gets_little_at_a_time)
+{
+	enum { SIZE = 8000, LEAST = 128 * 1024 };
+	struct pair pair = pair_new(&fixture_own_format);
+	char text[SIZE + 1];
+	size_t most = 0;
+	int i;
+
+	memset(text, 't', SIZE);
+	text[SIZE] = '\0';
+	ring_change(pair.fixture, &with_stock);
+	for (i = 0; i < 400; i++) {
+		request_mcast(pair.fixture, pair.one, text);
+	}
+	for (i = 0; i < 10; i++) {
+		size_t held = pair.fixture->multicasts.count;
+
+		most = held > most ? held : most;
+		while (held-- > 0) {
+			(void)stock_returns(pair.fixture);
+		}
+		engine_token(pair.fixture->engine);
+	}
+	ck_assert_uint_gt(most, 1);
+	ck_assert_uint_le(most * SIZE, LEAST);
+	fixture_free(pair.fixture);
+}
+END_TEST
+
 /* A join is dropped, and what its process sent behind it comes in the mixed ring: nobody knows the sender. */
 START_TEST(a_message_whose_join_was_dropped)
 {
@@ -745,6 +775,7 @@ int main(void)
 		a_ring_change_says_it_too,
 		what_is_repeated_is_taken_where_it_is_news,
 		a_short_ring_of_ours_between_mixed_ones,
+		a_mixed_ring_gets_little_at_a_time,
 		a_message_whose_join_was_dropped,
 		a_short_ring_of_ours_leaves_the_numbers_alone,
 		large_from_ours_to_ours,
