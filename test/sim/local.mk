@@ -22,15 +22,19 @@ libsim_la_SOURCES = $(sim_oracle) \
 	test/sim/stock_model.c test/sim/stock_model.h
 libsim_la_LIBADD = libengine.la
 
-check_PROGRAMS += sim_run sim_scale sim_oracle_selftest sim_totem_facts sim_stock_selftest
+check_PROGRAMS += sim_run sim_scale sim_oracle_selftest sim_oracle_mixed_selftest sim_totem_facts sim_stock_selftest
 sim_run_SOURCES = test/sim/sim_run.c
 sim_run_LDADD = libsim.la
 sim_scale_SOURCES = test/sim/sim_scale.c
 sim_scale_LDADD = libsim.la
-sim_oracle_selftest_SOURCES = test/sim/sim_oracle_selftest.c
+sim_oracle_selftest_SOURCES = test/sim/sim_oracle_selftest.c test/sim/oracle_fixture.c test/sim/oracle_fixture.h
 sim_oracle_selftest_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 sim_oracle_selftest_LDADD = libsim.la $(CHECK_LIBS)
-sim_totem_facts_SOURCES = test/sim/sim_totem_facts.c
+sim_oracle_mixed_selftest_SOURCES = test/sim/sim_oracle_mixed_selftest.c test/sim/oracle_fixture.c \
+	test/sim/oracle_fixture.h
+sim_oracle_mixed_selftest_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+sim_oracle_mixed_selftest_LDADD = libsim.la $(CHECK_LIBS)
+sim_totem_facts_SOURCES = test/sim/sim_totem_facts.c test/sim/totem_fixture.c test/sim/totem_fixture.h
 sim_totem_facts_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 sim_totem_facts_LDADD = libsim.la $(CHECK_LIBS)
 sim_stock_selftest_SOURCES = test/sim/sim_stock_selftest.c
@@ -53,4 +57,4 @@ sim_rules_LDADD = libsim_rules.la
 sim_tests = test/sim/sim_storms.test test/sim/sim_large.test \
 	test/sim/sim_losses.test test/sim/sim_needed.test
 EXTRA_DIST += $(sim_tests)
-TESTS += sim_oracle_selftest sim_totem_facts sim_stock_selftest $(sim_tests)
+TESTS += sim_oracle_selftest sim_oracle_mixed_selftest sim_totem_facts sim_stock_selftest $(sim_tests)
