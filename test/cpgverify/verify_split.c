@@ -11,9 +11,10 @@ struct split {
 	struct views *views;
 	uint32_t number; /* of the session */
 	const struct session *session;
-	bool inside;   /* the first view was seen */
-	bool changing; /* between a NODEDOWN or NODEUP and the totem_confchg that follows */
-	bool told;     /* of a message in such a place */
+	bool inside;	    /* the first view was seen */
+	uint32_t told_ring; /* the last totem_confchg before that; NONE: there was none */
+	bool changing;	    /* between a NODEDOWN or NODEUP and the totem_confchg that follows */
+	bool told;	    /* of a message in such a place */
 	uint32_t members;
 	uint32_t before; /* members when the change began */
 	struct address *gone;
@@ -100,9 +101,14 @@ static uint32_t list_survivors(struct split *split)
 	return list_add(history, kept, kept_count);
 }
 
-/* The ring of the first totem_confchg, which tells the ring that the process joined in. */
+/*
+ * The ring that the process joined in. Each ring is told as it comes, and that of the join behind the first view once more: it is the
+ * last one that was told before, or else the first one told.
+ */
 static uint32_t first_ring(const struct split *split)
 {
+	if (split->told_ring != NONE)
+		return split->told_ring;
 	if (split->session->ring_count == 0)
 		return (uint32_t)split->history->rings.count;
 	return split->session->rings[0].ring;
@@ -134,7 +140,11 @@ static void take_ring(struct split *split, size_t event, uint32_t index)
 {
 	uint32_t ring = split->session->rings[index].ring;
 
-	if (!split->inside || ring == last_passage(split)->ring)
+	if (!split->inside) {
+		split->told_ring = ring;
+		return;
+	}
+	if (ring == last_passage(split)->ring)
 		return;
 	open_passage(split, ring, list_survivors(split));
 	add_step(split, event, NULL);
@@ -183,6 +193,7 @@ void views_split(struct history *history, struct views *views)
 		split.number = (uint32_t)i;
 		split.session = &history->sessions[i];
 		split.inside = split.changing = split.told = false;
+		split.told_ring = NONE;
 		split.gone_count = 0;
 		split_session(&split);
 	}

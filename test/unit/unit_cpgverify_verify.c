@@ -230,6 +230,8 @@ CLEAN(clean_paused_node_alone_in_old_view, "=1+1 r7:12 =12+2 2.0 =1-2n =12+2u r1
       "=12+2 r7:12 s0 s1 2.0 2.1 =2-1n =12+1u r12:12 end")
 CLEAN(clean_ring_without_change_of_group, "=1+1 r7:12 =12+2 s0 1.0 r8:123 s1 1.1 end",
       "=12+2 r7:12 1.0 r8:123 1.1 end")
+CLEAN(clean_joins_while_rings_change, "=1+1 r7:1 r8:12 r9:12 =12+2 s0 1.0 =1-2l end",
+      "r8:12 r9:12 =12+2 r9:12 1.0 =1-2l end")
 ALLOWED_IN_STOCK(lost_at_merge, VIOLATION_SYNCHRONY,
 		 "=1+1 r7:123 =12+2 =123+3 =12-3n r8:12 s0 s1 =123+3u r12:123 1.0 1.1 =12-3l end",
 		 "=12+2 r7:123 =123+3 =12-3n r8:12 =123+3u r12:123 1.0 1.1 =12-3l end",
@@ -411,6 +413,7 @@ static TCase *clean_case(void)
 	tcase_add_test(tests, clean_partition_and_merge);
 	tcase_add_test(tests, clean_paused_node_alone_in_old_view);
 	tcase_add_test(tests, clean_ring_without_change_of_group);
+	tcase_add_test(tests, clean_joins_while_rings_change);
 	tcase_add_test(tests, counts);
 	return tests;
 }
