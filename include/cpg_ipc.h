@@ -45,6 +45,7 @@ enum ipc_request_id {
 	IPC_REQ_SEGMENT_DESTROY = 14,
 	IPC_REQ_ZCB_MCAST = 15,
 	IPC_REQ_MEMBERSHIP_PAGE = 16,
+	IPC_REQ_DOORBELL = 17,
 	IPC_REQ_COUNT
 };
 
@@ -71,7 +72,8 @@ enum ipc_response_id {
 	IPC_RES_SEGMENT_DESTROY = 33,
 	IPC_RES_ZCB_MCAST = 34,
 	IPC_RES_MEMBERSHIP_PAGE = 35,
-	IPC_RES_EVENT_PART = 36
+	IPC_RES_EVENT_PART = 36,
+	IPC_RES_DOORBELL = 37
 };
 
 /* Part of a PARTIAL_MCAST or PARTIAL_DELIVER. */
@@ -278,6 +280,11 @@ enum ipc_hello_step {
 /* Feature bits: the client asks, the engine answers with those it grants. */
 #define IPC_FEATURE_LARGE_GROUPS (1ull << 0) /* whole member lists: EVENT_PART, MEMBERSHIP_PAGE */
 #define IPC_FEATURE_SEGMENTS (1ull << 1)     /* control segment and zcb segments */
+/*
+ * The rings of the control segment (cpg_ring.h), from the moment that the library says IPC_HELLO_ATTACHED of it: no MCAST and
+ * no ZCB_MCAST from there on, and of events DOORBELL alone.
+ */
+#define IPC_FEATURE_RINGS (1ull << 2)
 
 struct ipc_hello {
 	struct ipc_request header;
@@ -376,5 +383,10 @@ struct ipc_event_part {
 	uint8_t data[];
 };
 static_assert(sizeof(struct ipc_event_part) == 48, "EVENT_PART");
+
+/*
+ * DOORBELL, both ways, is a header and nothing more, and is not answered. To the engine: look at the submission ring, and at what did
+ * not fit the delivery ring. To the library: the delivery ring is not empty any more. See cpg_segment.h for when it is needed.
+ */
 
 #endif

@@ -5,11 +5,11 @@
  * A segment is the user data of a libqb ring buffer that the engine opened (qb_rb_open; the ring itself stays
  * unused). libqb places user data 48 bytes into a cache line, so everything of ours starts at
  * SEGMENT_START. The client can write all of it at any time: the engine keeps its own copy of every size and
- * position and never reads one back.
+ * position, and checks what it has to read against that.
  *
  *   control segment, one per connection, made at HELLO
  *     SEGMENT_START  struct segment_control
- *     the rest       reserved for the rings of the fast transport
+ *     behind it      data of the submission ring, data of the delivery ring (cpg_ring.h)
  *
  *   pool segment, made on SEGMENT_CREATE: bytes from SEGMENT_START to user_size are the client's to divide
  */
@@ -24,15 +24,16 @@
 #define SEGMENT_CACHE_LINE 64u
 #define SEGMENT_START 16u /* from user data that begins 48 bytes into a cache line */
 
-#define SEGMENT_CONTROL_SIZE 4096u	       /* user data of a control segment, bytes */
 #define SEGMENT_POOL_MAX (64u * 1024u * 1024u) /* user data of one pool segment, bytes */
 #define SEGMENTS_PER_CLIENT_MAX 64u
 
 #define SEGMENT_CONTROL_MAGIC 0x43504743u
-#define SEGMENT_CONTROL_VERSION 1u
+#define SEGMENT_CONTROL_VERSION 2u
 
-/* Written by the engine, read by the library. */
+#define SEGMENT_LINE _Alignas(SEGMENT_CACHE_LINE)
+
 struct segment_control {
+	/* ---- written by the engine ---- */
 	uint32_t magic;
 	uint32_t version;
 	/*
@@ -47,10 +48,54 @@ struct segment_control {
 	 * meanwhile. A hint: stored and read relaxed.
 	 */
 	_Atomic uint32_t receiver_behind;
-	uint8_t reserved[SEGMENT_CACHE_LINE - 20];
+
+	/* ---- submission ring: from the library to the engine ---- */
+	struct {
+		SEGMENT_LINE _Atomic uint64_t end; /* the library's: bytes put in so far */
+	} submitted;
+	struct {
+		SEGMENT_LINE _Atomic uint64_t end; /* the engine's: bytes taken out so far */
+		/*
+		 * 1: the engine will not look by itself. Whoever puts something in and exchanges it for 0 sends IPC_REQ_DOORBELL.
+		 * Full barriers: between storing submitted.end and reading this; between storing this and reading submitted.end.
+		 */
+		_Atomic uint32_t asleep;
+	} submission_taken;
+
+	/* ---- delivery ring: from the engine to the library ---- */
+	struct {
+		SEGMENT_LINE _Atomic uint64_t end; /* the engine's: bytes put in so far */
+		_Atomic uint32_t rung;		   /* IPC_RES_DOORBELL events sent so far, wrapping */
+		/* 1: the engine has more that found no room. Who has made half of it free, and exchanges it for 0, sends IPC_REQ_DOORBELL. */
+		_Atomic uint32_t more;
+	} delivered;
+	struct {
+		SEGMENT_LINE _Atomic uint64_t end; /* the library's: bytes taken out so far */
+		/*
+		 * The library's: doorbells that are, or are just being, taken from the connection. The engine rings when it put
+		 * something in and this is `rung`. Full barriers: between storing delivered.end and reading this; between storing this
+		 * and reading delivered.end. So a doorbell is only taken while the ring is empty, and one is on its way, or the
+		 * descriptor readable, whenever it is not.
+		 */
+		_Atomic uint32_t answered;
+	} delivery_taken;
 };
-static_assert(sizeof(struct segment_control) == SEGMENT_CACHE_LINE, "segment_control");
 static_assert(offsetof(struct segment_control, mcast_bytes_taken) == 8, "segment_control");
+static_assert(offsetof(struct segment_control, receiver_behind) == 16, "segment_control");
+static_assert(offsetof(struct segment_control, submitted) == 64, "segment_control");
+static_assert(offsetof(struct segment_control, submission_taken) == 128, "segment_control");
+static_assert(offsetof(struct segment_control, delivered) == 192, "segment_control");
+static_assert(offsetof(struct segment_control, delivery_taken) == 256, "segment_control");
+static_assert(sizeof(struct segment_control) == 320, "segment_control");
+
+/* Data of the two rings, bytes: powers of two. */
+#define SUBMISSION_RING_SIZE (64u * 1024u)
+#define DELIVERY_RING_SIZE (128u * 1024u)
+
+#define SUBMISSION_RING_OFFSET (SEGMENT_START + sizeof(struct segment_control))
+#define DELIVERY_RING_OFFSET (SUBMISSION_RING_OFFSET + SUBMISSION_RING_SIZE)
+#define SEGMENT_CONTROL_SIZE                                                                                 \
+	(DELIVERY_RING_OFFSET + DELIVERY_RING_SIZE) /* user data of a control segment, bytes */
 
 /*
  * A library refuses a plain send with CS_ERR_TRY_AGAIN while more than this much is on its way to the engine.
