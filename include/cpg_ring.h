@@ -78,6 +78,12 @@ static inline size_t ring_entry_size(size_t length)
 	return sizeof(struct ring_entry) + ((length + RING_ALIGN - 1) & ~(size_t)(RING_ALIGN - 1));
 }
 
+/* Between own store and the load of what the other side stores before it reads ours: one of the two sees the other's. */
+static inline void ring_barrier(void)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
 /* ---- the writer's side ---- */
 
 struct ring_writer {
