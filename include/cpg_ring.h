@@ -72,6 +72,8 @@ static_assert(sizeof(struct ring_run) == 8, "RUN");
 #define SUBMISSION_BLOCKS_MAX (4u * 1024u * 1024u)
 /* An event that is larger than this goes through a delivery ring in IPC_RES_EVENT_PARTs. */
 #define DELIVERY_ENTRY_MAX (DELIVERY_RING_SIZE / 4)
+/* Messages of a run, with their headers. */
+#define DELIVERY_RUN_MAX (DELIVERY_ENTRY_MAX - sizeof(struct ring_run))
 
 static inline size_t ring_entry_size(size_t length)
 {

@@ -28,6 +28,7 @@ struct engine *engine_create(const struct engine_ops *ops, void *context, const 
 	qb_list_init(&engine->clients);
 	qb_list_init(&engine->slow);
 	qb_list_init(&engine->assemblies);
+	qb_list_init(&engine->awake);
 	outgoing_init(engine);
 	return engine;
 }
@@ -55,11 +56,14 @@ void engine_destroy(struct engine *engine)
 
 void engine_token(struct engine *engine)
 {
+	rings_arm(engine);
 	outgoing_token(engine);
 }
 
 void engine_tick(struct engine *engine)
 {
+	rings_arm(engine);
+	deliveries_ring_again(engine);
 	if (engine->untold) {
 		departing_tell(engine);
 	}

@@ -181,6 +181,71 @@ bool batch_add(struct batch *batch, const struct record *record)
 	return true;
 }
 
+/* ---- messages that are records already ---- */
+
+bool batch_begin_messages(struct batch *batch, const struct record *sender, size_t room)
+{
+	bool named = sender_is_named(batch, sender);
+	size_t size = batch->size + room;
+
+	if (!named) {
+		size += sizeof(struct peer_record) + peer_padded(sender_size(sender));
+	}
+	if (size > BATCH_SIZE_MAX || !batch_reserve(batch, size)) {
+		return false;
+	}
+	if (!named) {
+		put_sender(batch, sender);
+	}
+	return true;
+}
+
+size_t batch_copy(struct batch *batch, const void *records, size_t size)
+{
+	size_t room = BATCH_SIZE_MAX - batch->size;
+
+	if (size > room) {
+		size = room;
+	}
+	if (!batch_reserve(batch, batch->size + size)) {
+		return 0;
+	}
+	memcpy(batch->records + batch->size, records, size);
+	return size;
+}
+
+/* Nothing but the message is what its sender says. */
+static void clean(uint8_t *record, uint32_t length)
+{
+	struct peer_record head = {.kind = PEER_MESSAGE, .length = length};
+
+	memcpy(record, &head, sizeof(head));
+	memset(record + sizeof(head) + length, 0, peer_padded(length) - length);
+}
+
+size_t batch_keep_messages(struct batch *batch, size_t size, size_t length_max)
+{
+	uint8_t *records = batch->records + batch->size;
+	size_t kept = 0;
+
+	while (size - kept >= sizeof(struct peer_record)) {
+		struct peer_record head;
+
+		memcpy(&head, records + kept, sizeof(head));
+		if (head.kind != PEER_MESSAGE || head.length > length_max ||
+		    peer_padded(head.length) > size - kept - sizeof(head)) {
+			break;
+		}
+		clean(records + kept, head.length);
+		kept += sizeof(head) + peer_padded(head.length);
+		batch->count++;
+	}
+	batch->size += kept;
+	return kept;
+}
+
+/* ---- reading ---- */
+
 bool batch_step(const struct batch *batch, struct cursor *cursor, struct peer_item *item)
 {
 	struct peer_bytes bytes = batch_bytes(batch, cursor->at);

@@ -86,33 +86,39 @@ struct group *deliver_group(const struct engine *engine, const struct sender *se
 	return *member ? group : NULL;
 }
 
-void deliver_event(struct engine *engine, const struct group *group, struct event **shared,
-		   const struct iovec *iov, unsigned int iov_len)
+/* Members of the group here get an event: all of them, those with rings, or those without. */
+enum audience { ALL, WITH_RINGS, WITHOUT_RINGS };
+
+static bool hears(const struct engine_client *client, enum audience audience)
+{
+	return client->state != CLIENT_JOIN_STARTED &&
+	       (audience == ALL || (client->rings != NULL) == (audience == WITH_RINGS));
+}
+
+static void event_to(struct engine *engine, const struct group *group, enum audience audience,
+		     struct event **shared, const struct iovec *iov, unsigned int iov_len)
 {
 	struct qb_list_head *at;
 
 	qb_list_for_each (at, &group->clients) {
 		struct engine_client *client = qb_list_entry(at, struct engine_client, of_group);
 
-		if (client->state != CLIENT_JOIN_STARTED) {
+		if (hears(client, audience)) {
 			client_event(client, shared, iov, iov_len);
 			engine->stats.delivered++;
 		}
 	}
 }
 
-/* A process here sent it, whose join was held up between rings with and without a stock node. */
-static void count_own_lost(struct engine *engine, const struct sender *sender)
+void deliver_event(struct engine *engine, const struct group *group, struct event **shared,
+		   const struct iovec *iov, unsigned int iov_len)
 {
-	if (sender->nodeid == engine->nodeid) {
-		engine->stats.lost++;
-	}
+	event_to(engine, group, ALL, shared, iov, iov_len);
 }
 
-void deliver_message(struct engine *engine, const struct sender *sender, const void *payload, size_t length)
+static void message_to(struct engine *engine, const struct group *group, enum audience audience,
+		       const struct sender *sender, const void *payload, size_t length)
 {
-	struct member *member;
-	const struct group *group = deliver_group(engine, sender, &member);
 	struct ipc_deliver event = {
 		.header = {.id = IPC_RES_DELIVER, .size = (int32_t)(sizeof(event) + length), .error = CS_OK},
 		.msglen = (uint32_t)length,
@@ -123,11 +129,132 @@ void deliver_message(struct engine *engine, const struct sender *sender, const v
 			       {.iov_base = (void *)(uintptr_t)payload, .iov_len = length}};
 	struct event *shared = NULL;
 
+	name_write(&event.group, &sender->group);
+	event_to(engine, group, audience, &shared, iov, length ? 2 : 1);
+	event_release(shared);
+}
+
+/* Messages in a row, in entries as rings have them. `iov` begins with the struct ring_run. */
+static void run_to_rings(struct engine *engine, const struct group *group, const struct iovec *iov,
+			 unsigned int iov_len, size_t count)
+{
+	struct event *shared = NULL;
+	struct qb_list_head *at;
+
+	qb_list_for_each (at, &group->clients) {
+		struct engine_client *client = qb_list_entry(at, struct engine_client, of_group);
+
+		if (hears(client, WITH_RINGS)) {
+			client_run(client, &shared, iov, iov_len);
+			engine->stats.delivered += count;
+		}
+	}
+	event_release(shared);
+}
+
+static bool has(const struct group *group, enum audience audience)
+{
+	struct qb_list_head *at;
+
+	qb_list_for_each (at, &group->clients) {
+		if (hears(qb_list_entry(at, struct engine_client, of_group), audience)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A process here sent them, whose join was held up between rings with and without a stock node. */
+static void count_own_lost(struct engine *engine, const struct sender *sender, size_t count)
+{
+	if (sender->nodeid == engine->nodeid) {
+		engine->stats.lost += count;
+	}
+}
+
+static void message_to_rings(struct engine *engine, const struct group *group, const struct sender *sender,
+			     const void *payload, size_t length)
+{
+	struct {
+		struct ring_run run;
+		struct ring_entry entry;
+	} head = {.run = {.nodeid = sender->nodeid, .pid = sender->pid},
+		  .entry = {.kind = RING_MESSAGE, .length = (uint32_t)length}};
+	static const uint8_t zeros[RING_ALIGN];
+	struct iovec iov[3] = {
+		{.iov_base = &head, .iov_len = sizeof(head)},
+		{.iov_base = (void *)(uintptr_t)payload, .iov_len = length},
+		{.iov_base = (void *)(uintptr_t)zeros, .iov_len = peer_padded(length) - length}};
+
+	if (sizeof(head) + iov[1].iov_len + iov[2].iov_len > DELIVERY_ENTRY_MAX) {
+		message_to(engine, group, WITH_RINGS, sender, payload, length);
+	} else {
+		run_to_rings(engine, group, iov, 3, 1);
+	}
+}
+
+void deliver_message(struct engine *engine, const struct sender *sender, const void *payload, size_t length)
+{
+	struct member *member;
+	const struct group *group = deliver_group(engine, sender, &member);
+
 	if (group == NULL) {
-		count_own_lost(engine, sender);
-	} else if (!qb_list_empty(&group->clients)) {
-		name_write(&event.group, &sender->group);
-		deliver_event(engine, group, &shared, iov, length ? 2 : 1);
-		event_release(shared);
+		count_own_lost(engine, sender, 1);
+		return;
+	}
+	if (has(group, WITHOUT_RINGS)) {
+		message_to(engine, group, WITHOUT_RINGS, sender, payload, length);
+	}
+	if (has(group, WITH_RINGS)) {
+		message_to_rings(engine, group, sender, payload, length);
+	}
+}
+
+/* ---- many messages of one sender ---- */
+
+static void messages_to_others(struct engine *engine, const struct group *group, const struct sender *sender,
+			       struct peer_bytes run)
+{
+	struct peer_item item;
+
+	while (peer_record_next(&run, &item)) {
+		message_to(engine, group, WITHOUT_RINGS, sender, item.body.at, item.body.size);
+	}
+}
+
+static void messages_to_rings(struct engine *engine, const struct group *group, const struct sender *sender,
+			      struct peer_bytes run)
+{
+	struct ring_run head = {.nodeid = sender->nodeid, .pid = sender->pid};
+	struct peer_item item;
+	size_t count;
+
+	while (run.size) {
+		struct iovec iov[2] = {{.iov_base = &head, .iov_len = sizeof(head)},
+				       {.iov_base = (void *)(uintptr_t)run.at}};
+
+		iov[1].iov_len = peer_run_next(&run, DELIVERY_RUN_MAX, &count);
+		if (count) {
+			run_to_rings(engine, group, iov, 2, count);
+		} else if (peer_record_next(&run, &item)) {
+			message_to_rings(engine, group, sender, item.body.at, item.body.size);
+		}
+	}
+}
+
+void deliver_messages(struct engine *engine, const struct sender *sender, struct peer_bytes run, size_t count)
+{
+	struct member *member;
+	const struct group *group = deliver_group(engine, sender, &member);
+
+	if (group == NULL) {
+		count_own_lost(engine, sender, count);
+		return;
+	}
+	if (has(group, WITHOUT_RINGS)) {
+		messages_to_others(engine, group, sender, run);
+	}
+	if (has(group, WITH_RINGS)) {
+		messages_to_rings(engine, group, sender, run);
 	}
 }

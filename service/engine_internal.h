@@ -7,6 +7,7 @@
  *   node      knows its processes: a list of members of all groups
  *   member    one process in one group, as the ordered stream says; owned by its node and its group together
  *   client    one local connection; in at most one group
+ *   rings     its shared memory, if it has some: what it sends, and what is sent to it
  *   batch     what was accepted from clients and has not come back from totem
  *   partial   a message in fragments on its way out
  *   assembly  one that is coming in
@@ -18,6 +19,7 @@
 #include <qb/qblist.h>
 
 #include "cpg_ipc.h"
+#include "cpg_ring.h"
 #include "cpg_segment.h"
 #include "cpg_wire.h"
 #include "engine.h"
@@ -109,6 +111,7 @@ struct event {
 struct queued_event {
 	struct qb_list_head of_client;
 	struct event *event;
+	uint8_t kind; /* of the entry that it will be in a delivery ring */
 };
 
 /* Where one is in a batch: the next record, and the SENDER record in force there. */
@@ -177,6 +180,23 @@ struct client_segment {
 	struct engine_segment segment;
 };
 
+/* The rings of a client, with our own idea of where they stand. */
+struct rings {
+	struct engine_client *client;
+	struct segment_control *control; /* the client writes there what it likes */
+
+	struct qb_list_head of_awake; /* when awake */
+	struct ring_reader submission;
+	size_t taken; /* bytes of messages, in the last look at it */
+	bool awake;   /* we look by ourselves */
+	bool distrusted;
+
+	struct ring_writer delivery;
+	uint32_t rung;
+	bool bell_due;
+	bool group_told; /* runs are of the client's group */
+};
+
 struct engine_client {
 	struct qb_list_head of_engine;
 	struct qb_list_head of_group; /* when group */
@@ -203,6 +223,7 @@ struct engine_client {
 	struct client_segment *segments; /* SEGMENTS_PER_CLIENT_MAX slots, or NULL */
 	struct client_segment *control;
 	uint32_t next_segment;
+	struct rings *rings; /* NULL: it has none */
 };
 
 /* Where this node is between two rings. Multicasts of clients go out in GATE_OPEN alone. */
@@ -226,9 +247,11 @@ struct engine {
 	struct qb_list_head clients;
 	struct qb_list_head slow;
 	size_t client_count;
-	size_t queued;	     /* bytes in all clients' events */
-	uint64_t slow_delay; /* until the next try to send to slow clients, ns */
-	uint64_t slow_tried; /* when that was done last */
+	size_t queued;		   /* bytes in all clients' events */
+	uint64_t slow_delay;	   /* until the next try to send to slow clients, ns */
+	uint64_t slow_tried;	   /* when that was done last */
+	struct qb_list_head awake; /* clients whose submission rings we look into */
+	size_t rings_count, bells_due;
 
 	/* hand-over to totem, see engine_outgoing.c */
 	struct qb_list_head again, waiting, handed, control, repeat, partials;
@@ -325,13 +348,43 @@ void confchg_joined(struct engine *engine, struct group *group, const struct ipc
 void confchg_left(struct engine *engine, struct group *group, const struct ipc_address *left, size_t count);
 void confchg_totem(struct engine *engine, struct engine_client *client);
 
-/* ---- engine_clients.c: connections and their events ---- */
+/* ---- engine_events.c: events for local clients ---- */
+/* `*shared`: the event's copy, made when the first client has to wait for it. */
 void client_event(struct engine_client *client, struct event **shared, const struct iovec *iov,
 		  unsigned int iov_len);
+/* For one with rings: a struct ring_run and the messages behind it, DELIVERY_ENTRY_MAX at most. */
+void client_run(struct engine_client *client, struct event **shared, const struct iovec *iov,
+		unsigned int iov_len);
 struct event *event_copy(const struct iovec *iov, unsigned int iov_len);
 void event_release(struct event *event);
-void client_evict(struct engine_client *client, const char *why);
 void clients_flush(struct engine *engine);
+/* It says that there is. */
+void client_has_room(struct engine_client *client);
+void client_events_clear(struct engine_client *client);
+/* The client's queue grew or shrank: the senders of its group wait while it is long. */
+void client_update_behind(struct engine_client *client);
+void client_set_behind(struct engine_client *client, bool behind);
+
+/* ---- engine_delivery.c: delivery rings ---- */
+/* 0; -EAGAIN: there is no room, the client will say when there is; another error: it is of no use any more. */
+int delivery_put(struct engine_client *client, uint8_t kind, const struct iovec *iov, unsigned int iov_len);
+/* Doorbells that could not be rung. */
+void deliveries_ring_again(struct engine *engine);
+void delivery_end(struct engine_client *client);
+
+/* ---- engine_submission.c: submission rings ---- */
+/* Takes what clients sent, until enough waits for totem. */
+void submissions_take(struct engine *engine);
+/* The client says that it sent something. */
+void submission_rung(struct engine_client *client);
+/* Everything that it sent before what comes now. */
+void submission_take_all(struct engine_client *client);
+void submission_end(struct rings *rings);
+
+/* ---- engine_clients.c: connections ---- */
+void client_evict(struct engine_client *client, const char *why);
+/* An event could not be sent, by this error. */
+void client_connection_failed(struct engine_client *client, int error);
 /* Multicasts the join. False: out of memory, nothing happened. */
 bool client_join_group(struct engine_client *client, struct group *group);
 void client_leave_group(struct engine_client *client);
@@ -356,6 +409,11 @@ void request_zcb_mcast(struct engine_client *client, const struct ipc_zcb_mcast 
 void segments_free(struct engine_client *client);
 /* Tells the library whether a receiver of its group is behind. */
 void segment_receiver_behind(struct engine_client *client);
+void rings_end(struct engine_client *client);
+/* Rings are about to be touched, in whatever context. */
+void rings_arm(const struct engine *engine);
+/* Sends what lies in one of the client's segments. False: that can't be. */
+bool segment_send(struct engine_client *client, const struct ring_block *block);
 /* The request channel has given us `size` bytes of MCAST. */
 void segment_mcast_taken(struct engine_client *client, size_t size);
 
@@ -366,6 +424,13 @@ struct batch *batch_of(const struct record *record, size_t room);
 bool batch_add(struct batch *batch, const struct record *record);
 void batch_free(struct batch *batch);
 void batch_rewind(struct batch *batch);
+/*
+ * Messages that are records already: makes room for `room` bytes of them behind a SENDER (of `sender` pid and group count, no more); copies
+ * as much as there is room for; keeps those that make sense, none longer than `length_max`. Returns bytes.
+ */
+bool batch_begin_messages(struct batch *batch, const struct record *sender, size_t room);
+size_t batch_copy(struct batch *batch, const void *records, size_t size);
+size_t batch_keep_messages(struct batch *batch, size_t size, size_t length_max);
 /* The next record that stock's format has a message for. False: there is none, the cursor is at the end. */
 bool batch_step(const struct batch *batch, struct cursor *cursor, struct peer_item *item);
 /* Nothing of that kind is behind the `returned` cursor. */
@@ -406,6 +471,12 @@ void waiting_rewind(struct engine *engine, struct qb_list_head *list);
 void waiting_hold_or_resume(struct engine *engine);
 /* Accepts a record. It goes out in order, at the next flush or later. False: out of memory, nothing happened. */
 bool outgoing_record(struct engine *engine, const struct record *record);
+/*
+ * The batch that takes the next messages of a sender (pid and group), with room for `room` bytes. What is added to it has to
+ * be told to outgoing_grew(). NULL: out of memory.
+ */
+struct batch *outgoing_batch(struct engine *engine, const struct record *sender, size_t room);
+void outgoing_grew(struct engine *engine, const struct batch *batch, size_t before);
 /* The same for what goes before everything, in this ring or never. NULL: an empty batch. */
 bool outgoing_control(struct engine *engine, const struct record *record);
 /* Takes those of this kind back that totem does not have yet. */
@@ -463,6 +534,9 @@ struct sender {
 void deliver_join(struct engine *engine, const struct sender *sender);
 void deliver_leave(struct engine *engine, const struct sender *sender, enum reason reason);
 void deliver_message(struct engine *engine, const struct sender *sender, const void *payload, size_t length);
+/* `count` MESSAGE records, which is all there is in `run`. */
+void deliver_messages(struct engine *engine, const struct sender *sender, struct peer_bytes run,
+		      size_t count);
 void deliver_event(struct engine *engine, const struct group *group, struct event **shared,
 		   const struct iovec *iov, unsigned int iov_len);
 /* The group, if the sender is one of its members here. */

@@ -162,6 +162,7 @@ void engine_message(struct engine *engine, unsigned int function, const void *me
 {
 	size_t size = claimed_size(message);
 
+	rings_arm(engine);
 	if (nodeid == engine->nodeid) {
 		returned(engine, function, size);
 	}

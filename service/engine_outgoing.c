@@ -274,6 +274,7 @@ void outgoing_tick(struct engine *engine)
 {
 	engine->retry_asked = false;
 	look_for_silence(engine);
+	submissions_take(engine);
 	outgoing_flush(engine, true);
 }
 
@@ -302,8 +303,9 @@ static bool needs_ticks(const struct engine *engine)
 {
 	return engine->gate == GATE_SETTLING ||
 	       (engine->gate == GATE_OPEN &&
-		(engine->inflight || !qb_list_empty(&engine->waiting) || !qb_list_empty(&engine->control) ||
-		 !qb_list_empty(&engine->repeat) || (engine->ours && exchange_holds(engine))));
+		(engine->inflight || !qb_list_empty(&engine->awake) || !qb_list_empty(&engine->waiting) ||
+		 !qb_list_empty(&engine->control) || !qb_list_empty(&engine->repeat) ||
+		 (engine->ours && exchange_holds(engine))));
 }
 
 void outgoing_flush(struct engine *engine, bool token)
@@ -342,8 +344,8 @@ void outgoing_settle_again(struct engine *engine)
 
 bool outgoing_is_busy(const struct engine *engine)
 {
-	return !qb_list_empty(&engine->waiting) || !qb_list_empty(&engine->handed) ||
-	       !qb_list_empty(&engine->again);
+	return !qb_list_empty(&engine->awake) || !qb_list_empty(&engine->waiting) ||
+	       !qb_list_empty(&engine->handed) || !qb_list_empty(&engine->again);
 }
 
 void outgoing_init(struct engine *engine)

@@ -108,18 +108,37 @@ static bool receive_record(struct engine *engine, struct node *node, uint64_t nu
 	}
 }
 
+/* Messages in a row, which is what most batches are: all at once. */
+static void receive_messages(struct engine *engine, const struct node *node, const struct sender *sender,
+			     struct peer_bytes *records)
+{
+	struct peer_bytes run = *records;
+	size_t count;
+
+	if (sender->group.length > IPC_NAME_MAX) {
+		return;
+	}
+	run.size = peer_run_next(records, run.size, &count);
+	if (count && hears(engine, node)) {
+		deliver_messages(engine, sender, run, count);
+	}
+}
+
 static void receive_records(struct engine *engine, struct node *node, uint64_t number,
 			    struct peer_bytes records)
 {
 	struct sender sender = no_sender(node);
 	struct peer_item item;
+	bool any;
 
-	while (peer_record_next(&records, &item)) {
-		if (!receive_record(engine, node, number, &sender, &item)) {
+	do {
+		receive_messages(engine, node, &sender, &records);
+		any = peer_record_next(&records, &item);
+		if (any && !receive_record(engine, node, number, &sender, &item)) {
 			message_complain(engine, node->nodeid, "record");
 			return;
 		}
-	}
+	} while (any);
 	if (records.size) {
 		message_complain(engine, node->nodeid, "batch");
 	}
@@ -230,6 +249,7 @@ void engine_peer_message(struct engine *engine, const void *message, size_t size
 	struct node *node = node_obtain(engine, nodeid);
 	struct peer_head head;
 
+	rings_arm(engine);
 	if (node == NULL) {
 		engine_log(engine, LOG_CRIT, "out of memory: node %u is not known here", nodeid);
 	} else if (!peer_head_read(&head, &bytes)) {

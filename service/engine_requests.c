@@ -353,6 +353,17 @@ union request_head {
 		request_##name(client, (const type *)request, message + sizeof(type), size);                 \
 	}
 
+static void request_doorbell(struct engine_client *client, const void *request)
+{
+	(void)request;
+	if (client->rings == NULL) {
+		client_complain(client, "doorbell: it has no rings");
+		return;
+	}
+	submission_rung(client);
+	client_has_room(client);
+}
+
 static void handle_local_get(struct engine_client *client, const void *request, const uint8_t *message,
 			     size_t size)
 {
@@ -376,6 +387,7 @@ HANDLER(segment_create, struct ipc_segment_create)
 HANDLER(segment_destroy, struct ipc_segment_destroy)
 HANDLER(zcb_mcast, struct ipc_zcb_mcast)
 HANDLER(membership_page, struct ipc_membership_page)
+HANDLER(doorbell, void)
 
 struct request_kind {
 	void (*handle)(struct engine_client *client, const void *request, const uint8_t *message,
@@ -410,11 +422,15 @@ static const struct request_kind kinds[IPC_REQ_COUNT] = {
 	[IPC_REQ_ZCB_MCAST] = {handle_zcb_mcast, sizeof(struct ipc_zcb_mcast), IPC_RES_ZCB_MCAST},
 	[IPC_REQ_MEMBERSHIP_PAGE] = {handle_membership_page, sizeof(struct ipc_membership_page),
 				     IPC_RES_MEMBERSHIP_PAGE},
+	[IPC_REQ_DOORBELL] = {handle_doorbell, sizeof(struct ipc_request), IPC_RES_DOORBELL},
 };
 
 static void refuse(struct engine_client *client, int32_t id, int response)
 {
 	client_complain(client, "its size or number is out of range");
+	if (id == IPC_REQ_DOORBELL) {
+		return; /* nobody waits for an answer, and nothing is lost */
+	}
 	if (id == IPC_REQ_MCAST) {
 		client_evict(client, "it sent a multicast that is longer than its request");
 	} else {
@@ -431,6 +447,7 @@ void engine_request(struct engine *engine, struct engine_client *client, const v
 	if (client->evicted) {
 		return;
 	}
+	rings_arm(engine);
 	if (readable < sizeof(*header)) {
 		refuse(client, -1, 0);
 		return;
@@ -446,6 +463,9 @@ void engine_request(struct engine *engine, struct engine_client *client, const v
 
 		memcpy(head.bytes + sizeof(*header), (const uint8_t *)message + sizeof(*header),
 		       fixed - sizeof(*header));
+		if (client->rings && header->id != IPC_REQ_DOORBELL) {
+			submission_take_all(client); /* it was sent before */
+		}
 		kinds[header->id].handle(client, &head, message, size);
 	}
 	outgoing_flush(engine, false);

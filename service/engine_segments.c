@@ -118,6 +118,7 @@ static void control_offer(struct engine_client *client, struct ipc_segment *offe
 		control = control_open(client);
 		control->magic = SEGMENT_CONTROL_MAGIC;
 		control->version = SEGMENT_CONTROL_VERSION;
+		control->submission_taken.asleep = 1;
 		atomic_store_explicit(&control->mcast_bytes_taken, client->mcast_taken, memory_order_release);
 		segment_receiver_behind(client);
 	}
@@ -149,6 +150,47 @@ void segment_receiver_behind(struct engine_client *client)
 	}
 }
 
+/* ---- rings ---- */
+
+static bool rings_begin(struct engine_client *client)
+{
+	uint8_t *base = client->control->segment.base;
+	struct rings *rings = calloc(1, sizeof(*rings));
+
+	if (rings == NULL) {
+		return false;
+	}
+	rings->client = client;
+	rings->control = (struct segment_control *)(base + SEGMENT_START);
+	rings->submission =
+		(struct ring_reader){.data = base + SUBMISSION_RING_OFFSET, .size = SUBMISSION_RING_SIZE};
+	rings->delivery =
+		(struct ring_writer){.data = base + DELIVERY_RING_OFFSET, .size = DELIVERY_RING_SIZE};
+	client->rings = rings;
+	client->engine->rings_count++;
+	return true;
+}
+
+void rings_end(struct engine_client *client)
+{
+	struct engine *engine = client->engine;
+
+	if (client->rings) {
+		submission_end(client->rings);
+		delivery_end(client);
+		engine->rings_count--;
+		free(client->rings);
+		client->rings = NULL;
+	}
+}
+
+void rings_arm(const struct engine *engine)
+{
+	if (engine->rings_count) {
+		engine->ops.segment_arm(engine->context);
+	}
+}
+
 /* ---- HELLO ---- */
 
 static void local_get(struct engine_client *client)
@@ -165,16 +207,21 @@ static void local_get(struct engine_client *client)
 static cs_error_t hello_segment_done(struct engine_client *client, uint32_t id, bool attached)
 {
 	struct client_segment *slot = segment_find(client, id);
+	cs_error_t error = CS_OK;
 
 	if (slot == NULL || !slot->named) {
 		return CS_ERR_INVALID_PARAM;
 	}
 	client->engine->ops.segment_unlink(client->engine->context, &slot->segment);
 	slot->named = false;
-	if (!attached) {
+	if (attached && slot == client->control && (client->features & IPC_FEATURE_RINGS) &&
+	    !rings_begin(client)) {
+		error = CS_ERR_NO_MEMORY;
+	}
+	if (!attached || error != CS_OK) {
 		segment_drop(client, slot);
 	}
-	return CS_OK;
+	return error;
 }
 
 static uint64_t granted_features(const struct engine_client *client, uint64_t asked)
@@ -182,7 +229,7 @@ static uint64_t granted_features(const struct engine_client *client, uint64_t as
 	uint64_t known = IPC_FEATURE_LARGE_GROUPS;
 
 	if (client->engine->ops.segment_create) {
-		known |= IPC_FEATURE_SEGMENTS;
+		known |= IPC_FEATURE_SEGMENTS | IPC_FEATURE_RINGS;
 	}
 	return asked & known;
 }
@@ -303,6 +350,13 @@ static cs_error_t zcb_mcast(struct engine_client *client, const struct client_se
 		return CS_ERR_INVALID_PARAM;
 	}
 	return send_message(client, message, length) ? CS_OK : CS_ERR_NO_MEMORY;
+}
+
+bool segment_send(struct engine_client *client, const struct ring_block *block)
+{
+	const struct client_segment *slot = segment_find(client, block->segment_id);
+
+	return zcb_mcast(client, slot, block->offset, block->length) != CS_ERR_INVALID_PARAM;
 }
 
 void request_zcb_mcast(struct engine_client *client, const struct ipc_zcb_mcast *request)

@@ -520,6 +520,7 @@ void engine_sync_activate(struct engine *engine)
 {
 	size_t i;
 
+	rings_arm(engine);
 	announce_decide(engine);
 	forget_assemblies(engine);
 	sync_nodes_down(engine);

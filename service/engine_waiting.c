@@ -108,6 +108,39 @@ static struct batch *open_batch(const struct engine *engine)
 	return last->partial ? NULL : last;
 }
 
+/* What a new one takes before it has to grow: nothing waits behind one that goes at once. */
+static size_t batch_room(const struct engine *engine)
+{
+	return engine->inflight ? BATCH_SIZE_MAX : BATCH_ROOM;
+}
+
+struct batch *outgoing_batch(struct engine *engine, const struct record *sender, size_t room)
+{
+	struct batch *batch = open_batch(engine);
+	size_t before = batch ? batch->size : 0;
+
+	if (batch == NULL || !batch_begin_messages(batch, sender, room)) {
+		before = 0;
+		batch = batch_of(NULL, batch_room(engine));
+		if (batch && !batch_begin_messages(batch, sender, room)) {
+			batch_free(batch);
+			batch = NULL;
+		}
+		if (batch) {
+			qb_list_add_tail(&batch->of_list, &engine->waiting);
+		}
+	}
+	if (batch) {
+		outgoing_grew(engine, batch, before);
+	}
+	return batch;
+}
+
+void outgoing_grew(struct engine *engine, const struct batch *batch, size_t before)
+{
+	engine->backlog += batch->size - before;
+}
+
 bool outgoing_record(struct engine *engine, const struct record *record)
 {
 	struct batch *batch = open_batch(engine);
@@ -116,7 +149,7 @@ bool outgoing_record(struct engine *engine, const struct record *record)
 	if (batch && batch_add(batch, record)) {
 		engine->backlog += batch->size - before;
 	} else {
-		batch = batch_of(record, engine->inflight ? BATCH_SIZE_MAX : BATCH_ROOM);
+		batch = batch_of(record, batch_room(engine));
 		if (batch == NULL) {
 			return false;
 		}

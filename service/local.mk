@@ -28,6 +28,8 @@ libengine_la_SOURCES = service/engine.c service/engine.h service/engine_internal
 	service/engine_clients.c \
 	service/engine_confchg.c \
 	service/engine_deliver.c \
+	service/engine_delivery.c \
+	service/engine_events.c \
 	service/engine_exchange.c \
 	service/engine_groups.c \
 	service/engine_iteration.c \
@@ -43,6 +45,7 @@ libengine_la_SOURCES = service/engine.c service/engine.h service/engine_internal
 	service/engine_segments.c \
 	service/engine_send.c \
 	service/engine_stock.c \
+	service/engine_submission.c \
 	service/engine_sync.c \
 	service/engine_waiting.c \
 	service/peer_records.c service/peer_records.h \

@@ -95,3 +95,28 @@ bool peer_record_next(struct peer_bytes *bytes, struct peer_item *item)
 	bytes->size -= sizeof(struct peer_record) + peer_padded(length);
 	return true;
 }
+
+size_t peer_run_next(struct peer_bytes *bytes, size_t most, size_t *count)
+{
+	const size_t head_size = sizeof(struct peer_record), end = bytes->size < most ? bytes->size : most;
+	size_t size = 0;
+
+	*count = 0;
+	if (bytes->swapped) {
+		return 0;
+	}
+	while (end - size >= head_size) {
+		struct peer_record head;
+
+		memcpy(&head, bytes->at + size, head_size);
+		if (head.kind != PEER_MESSAGE || head.length > end ||
+		    peer_padded(head.length) > end - size - head_size) {
+			break;
+		}
+		size += head_size + peer_padded(head.length);
+		(*count)++;
+	}
+	bytes->at += size;
+	bytes->size -= size;
+	return size;
+}

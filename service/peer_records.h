@@ -34,6 +34,12 @@ bool peer_head_read(struct peer_head *head, struct peer_bytes *bytes);
 /* What lies behind the head. */
 struct peer_bytes peer_body(const struct peer_head *head, const struct peer_bytes *bytes);
 
+/*
+ * Takes the MESSAGE records that `bytes` begins with off it, in this byte order, as many as there are and fit `most` bytes. Returns their
+ * size in bytes, in `count` their number, which may be 0.
+ */
+size_t peer_run_next(struct peer_bytes *bytes, size_t most, size_t *count);
+
 /* Takes the first record off `bytes`. False: it does not fit, or there is none (`bytes` is empty then). */
 bool peer_record_next(struct peer_bytes *bytes, struct peer_item *item);
 

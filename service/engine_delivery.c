@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Delivery rings: events for a client that has rings (include/cpg_ring.h), and the doorbell that wakes it.
+ *
+ * Nothing that the client can write is believed: where the ring's next free byte is we know ourselves, and how much of it is
+ * taken has to fit that.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine_internal.h"
+
+#define BELL_DELAY (1000ull * 1000) /* ns, until one that could not be rung is tried again */
+
+/* ---- doorbell ---- */
+
+/* It may sleep, and nothing on its way wakes it. */
+static bool must_ring(const struct rings *rings)
+{
+	return atomic_load_explicit(&rings->control->delivery_taken.answered, memory_order_relaxed) ==
+	       rings->rung;
+}
+
+/* The connection has no room for it now. */
+static void ring_later(struct engine_client *client)
+{
+	if (!client->rings->bell_due) {
+		client->rings->bell_due = true;
+		client->engine->bells_due++;
+	}
+	client->engine->ops.wake(client->engine->context, BELL_DELAY);
+}
+
+static void ring_bell(struct engine_client *client)
+{
+	const struct engine *engine = client->engine;
+	struct ipc_response bell = {.id = IPC_RES_DOORBELL, .size = sizeof(bell), .error = CS_OK};
+	struct iovec iov = {.iov_base = &bell, .iov_len = sizeof(bell)};
+	struct rings *rings = client->rings;
+	int result;
+
+	ring_barrier();
+	if (!must_ring(rings)) {
+		return;
+	}
+	result = engine->ops.event(engine->context, client->conn, &iov, 1);
+	if (result == 0) {
+		rings->rung++;
+		atomic_store_explicit(&rings->control->delivered.rung, rings->rung, memory_order_release);
+	} else if (result == -EAGAIN) {
+		ring_later(client);
+	} else {
+		client_connection_failed(client, result);
+	}
+}
+
+void deliveries_ring_again(struct engine *engine)
+{
+	struct qb_list_head *at;
+
+	if (engine->bells_due == 0) {
+		return;
+	}
+	qb_list_for_each (at, &engine->clients) {
+		struct engine_client *client = qb_list_entry(at, struct engine_client, of_engine);
+
+		if (client->rings && client->rings->bell_due && !client->evicted) {
+			delivery_end(client);
+			ring_bell(client);
+		}
+	}
+}
+
+void delivery_end(struct engine_client *client)
+{
+	if (client->rings->bell_due) {
+		client->rings->bell_due = false;
+		client->engine->bells_due--;
+	}
+}
+
+/* ---- entries ---- */
+
+/* False: what the client says about the ring can't be. */
+static bool look(struct engine_client *client)
+{
+	const struct engine *engine = client->engine;
+	struct rings *rings = client->rings;
+
+	if (!ring_writer_look(&rings->delivery, &rings->control->delivery_taken.end) ||
+	    engine->ops.segment_broken(engine->context, &client->control->segment)) {
+		client_evict(client, "it broke its shared memory");
+		return false;
+	}
+	return true;
+}
+
+/* There is none even now: the client will say when there is some. */
+static struct ring_entry *wait_for_room(struct engine_client *client, size_t size)
+{
+	struct rings *rings = client->rings;
+
+	atomic_store_explicit(&rings->control->delivered.more, 1, memory_order_relaxed);
+	ring_barrier();
+	return look(client) ? ring_reserve(&rings->delivery, size) : NULL;
+}
+
+static struct ring_entry *reserve(struct engine_client *client, size_t size)
+{
+	struct rings *rings = client->rings;
+	struct ring_entry *entry = ring_reserve(&rings->delivery, size);
+
+	if (entry == NULL && look(client)) {
+		entry = ring_reserve(&rings->delivery, size);
+		if (entry == NULL) {
+			entry = wait_for_room(client, size);
+		}
+	}
+	return entry;
+}
+
+int delivery_put(struct engine_client *client, uint8_t kind, const struct iovec *iov, unsigned int iov_len)
+{
+	struct rings *rings = client->rings;
+	struct ring_entry *entry;
+	size_t length = 0, size;
+	uint8_t *at;
+	unsigned int i;
+
+	for (i = 0; i < iov_len; i++) {
+		length += iov[i].iov_len;
+	}
+	size = ring_entry_size(length);
+	entry = reserve(client, size);
+	if (entry == NULL) {
+		return client->evicted ? -ENOTCONN : -EAGAIN;
+	}
+	*entry = (struct ring_entry){.kind = kind, .length = (uint32_t)length};
+	at = (uint8_t *)(entry + 1);
+	for (i = 0; i < iov_len; at += iov[i++].iov_len) {
+		if (iov[i].iov_len) {
+			memcpy(at, iov[i].iov_base, iov[i].iov_len);
+		}
+	}
+	ring_put(&rings->delivery, size, &rings->control->delivered.end);
+	ring_bell(client);
+	return 0;
+}

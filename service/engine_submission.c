@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Submission rings: what clients that have rings (include/cpg_ring.h) send. Messages are copied into the batch that goes out, as they
+ * are, and checked there: a client can change them as long as they are in the ring.
+ *
+ * Clients that sent something are looked at on each visit of the token, until one finds nothing: from then on a client rings
+ * when it sends. While enough waits for totem, messages stay where they are, and the ring's end is what stops the sender.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine_internal.h"
+
+/* What is taken from one client before it is another one's turn. */
+#define TURN_MAX BATCH_SIZE_MAX
+
+#define ENTRY_MAX (sizeof(struct ring_entry) + SUBMISSION_MESSAGE_MAX)
+
+/* Of what a client leaves behind, however large it says that is: its library lets no more wait. */
+#define REMAINDER_MAX (SUBMISSION_BLOCKS_MAX + TOTEM_MESSAGE_SIZE_MAX + SUBMISSION_RING_SIZE)
+
+/* ---- one piece ---- */
+
+static bool broken(struct engine_client *client)
+{
+	const struct engine *engine = client->engine;
+
+	return engine->ops.segment_broken(engine->context, &client->control->segment);
+}
+
+/* Nothing of it is taken any more. */
+static void distrust(struct engine_client *client)
+{
+	client->rings->distrusted = true;
+	client_evict(client, "what its submission ring says can't be");
+}
+
+/* Bytes to the end of what is there, or of the data. */
+static size_t piece_size(const struct ring_reader *ring)
+{
+	size_t there = (size_t)(ring->end - ring->at), rest = ring_rest(ring->size, ring->at);
+
+	return there < rest ? there : rest;
+}
+
+/* Messages, as many as there are in a row and a batch takes. Returns how much that was; 0: something is wrong. */
+static size_t take_messages(struct engine_client *client, const uint8_t *entries, size_t size)
+{
+	struct engine *engine = client->engine;
+	struct record sender = {.pid = client->pid, .group = &client->group->name};
+	struct batch *batch = outgoing_batch(engine, &sender, size < ENTRY_MAX ? size : ENTRY_MAX);
+	size_t before, taken;
+
+	if (batch == NULL) {
+		client_evict(client, "out of memory for its messages");
+		return 0;
+	}
+	before = batch->size;
+	size = batch_copy(batch, entries, size);
+	if (broken(client)) {
+		return 0;
+	}
+	taken = batch_keep_messages(batch, size, SUBMISSION_MESSAGE_MAX);
+	outgoing_grew(engine, batch, before);
+	return taken;
+}
+
+static size_t take_block(struct engine_client *client, const uint8_t *entry, size_t size)
+{
+	struct {
+		struct ring_entry head;
+		struct ring_block block;
+	} copy;
+
+	if (size < sizeof(copy)) {
+		return 0;
+	}
+	memcpy(&copy, entry, sizeof(copy));
+	if (copy.head.length != sizeof(copy.block) || !segment_send(client, &copy.block)) {
+		return 0;
+	}
+	client->rings->taken += copy.block.length;
+	return sizeof(copy);
+}
+
+/* Who is in no group sends to nobody: a library of ours does not let that happen. */
+static bool may_send(const struct engine_client *client)
+{
+	return client->state == CLIENT_JOIN_STARTED || client->state == CLIENT_JOINED;
+}
+
+/* Returns how much was taken, 0: the client is evicted. */
+static size_t take_piece(struct engine_client *client, const struct ring_reader *ring)
+{
+	const uint8_t *entry = ring->data + (ring->at & (ring->size - 1));
+	size_t size = piece_size(ring), taken = 0;
+
+	if (!may_send(client)) {
+		return size;
+	}
+	switch (*(const volatile uint8_t *)entry) {
+	case RING_MESSAGE:
+		taken = take_messages(client, entry, size);
+		break;
+	case RING_BLOCK:
+		taken = take_block(client, entry, size);
+		break;
+	case RING_SKIP:
+		taken = ring_rest(ring->size, ring->at);
+		taken = taken <= size ? taken : 0;
+		break;
+	default:
+		break;
+	}
+	if (taken == 0) {
+		distrust(client);
+	}
+	return taken;
+}
+
+/* ---- one client ---- */
+
+/* Up to about `most` bytes. False: there was nothing. */
+static bool take(struct engine_client *client, size_t most)
+{
+	struct rings *rings = client->rings;
+	struct ring_reader *ring = &rings->submission;
+	uint64_t before = ring->at;
+
+	rings->taken = 0;
+	if (!ring_reader_look(ring, &rings->control->submitted.end) || broken(client)) {
+		distrust(client);
+	}
+	while (!rings->distrusted && ring->at != ring->end && rings->taken < most) {
+		size_t taken = take_piece(client, ring);
+
+		ring->at += taken;
+		rings->taken += taken;
+	}
+	if (ring->at != before) {
+		atomic_store_explicit(&rings->control->submission_taken.end, ring->at, memory_order_release);
+	}
+	return ring->at != before;
+}
+
+/* From here on it rings. False: it put something in meanwhile, and may not have. */
+static bool fall_asleep(struct engine_client *client)
+{
+	struct rings *rings = client->rings;
+	struct segment_control *control = rings->control;
+
+	atomic_store_explicit(&control->submission_taken.asleep, 1, memory_order_relaxed);
+	ring_barrier();
+	if (!rings->distrusted &&
+	    atomic_load_explicit(&control->submitted.end, memory_order_relaxed) != rings->submission.at) {
+		atomic_store_explicit(&control->submission_taken.asleep, 0, memory_order_relaxed);
+		return false;
+	}
+	rings->awake = false;
+	qb_list_del(&rings->of_awake);
+	return true;
+}
+
+/* False: there was nothing, and it sleeps, or may put something in for the next look. */
+static bool take_or_sleep(struct engine_client *client)
+{
+	return take(client, TURN_MAX) || (!fall_asleep(client) && take(client, TURN_MAX));
+}
+
+/* ---- all of them ---- */
+
+static bool has_enough(const struct engine *engine)
+{
+	return engine->backlog >= engine->window;
+}
+
+/* One round. False: nobody had anything, or there is enough. */
+static bool take_turns(struct engine *engine)
+{
+	struct qb_list_head *at, *next;
+	bool any = false;
+
+	qb_list_for_each_safe (at, next, &engine->awake) {
+		struct engine_client *client = qb_list_entry(at, struct rings, of_awake)->client;
+
+		if (has_enough(engine)) {
+			/* it comes first next time */
+			qb_list_del(&engine->awake);
+			qb_list_add_tail(&engine->awake, at);
+			return false;
+		}
+		any |= take_or_sleep(client);
+	}
+	return any;
+}
+
+void submissions_take(struct engine *engine)
+{
+	while (take_turns(engine)) {
+	}
+}
+
+void submission_rung(struct engine_client *client)
+{
+	struct rings *rings = client->rings;
+
+	if (!rings->awake) {
+		rings->awake = true;
+		qb_list_add_tail(&rings->of_awake, &client->engine->awake);
+	}
+	if (!has_enough(client->engine)) {
+		(void)take_or_sleep(client);
+	}
+}
+
+void submission_take_all(struct engine_client *client)
+{
+	size_t total = 0;
+
+	while (total < REMAINDER_MAX && take(client, TURN_MAX)) {
+		total += client->rings->taken;
+	}
+}
+
+void submission_end(struct rings *rings)
+{
+	if (rings->awake) {
+		qb_list_del(&rings->of_awake);
+	}
+}
