@@ -9,6 +9,10 @@
  * The writer stores its position with release order after the entries before it; the reader loads it with acquire order.
  * Likewise the reader's, after it is done with what lies before it. Each side keeps its own position, and the size, in
  * memory of its own: here it is only told to the other one.
+ *
+ * Who waits, for something to read or for room, says so and looks once more before it does; who has changed something
+ * looks whether somebody waits. Each stores one word and then loads the other's, all in sequentially consistent order: so at
+ * least one of the two sees what the other one stored, and no fence is needed. docs/TRANSPORT.md has the whole argument.
  */
 #ifndef CPG_RING_H
 #define CPG_RING_H
@@ -80,10 +84,10 @@ static inline size_t ring_entry_size(size_t length)
 	return sizeof(struct ring_entry) + ((length + RING_ALIGN - 1) & ~(size_t)(RING_ALIGN - 1));
 }
 
-/* Between own store and the load of what the other side stores before it reads ours: one of the two sees the other's. */
-static inline void ring_barrier(void)
+/* Bytes in one piece from here to the end of the data. */
+static inline size_t ring_rest(size_t size, uint64_t at)
 {
-	atomic_thread_fence(memory_order_seq_cst);
+	return size - (size_t)(at & (size - 1));
 }
 
 /* ---- the writer's side ---- */
@@ -114,13 +118,12 @@ static inline size_t ring_used(const struct ring_writer *ring)
 	return (size_t)(ring->end - ring->taken);
 }
 
-/* Bytes in one piece from here to the end of the data. */
-static inline size_t ring_rest(size_t size, uint64_t at)
+static inline struct ring_entry *ring_end(const struct ring_writer *ring)
 {
-	return size - (size_t)(at & (size - 1));
+	return (struct ring_entry *)(ring->data + (ring->end & (ring->size - 1)));
 }
 
-/* Where the next entry of `size` bytes (ring_entry_size) goes; NULL: there is no room. ring_writer_put() makes it count. */
+/* Where the next entry of `size` bytes (ring_entry_size) goes; NULL: there is no room. ring_put() makes it count. */
 static inline struct ring_entry *ring_reserve(struct ring_writer *ring, size_t size)
 {
 	size_t rest = ring_rest(ring->size, ring->end), skip = rest < size ? rest : 0;
@@ -129,14 +132,14 @@ static inline struct ring_entry *ring_reserve(struct ring_writer *ring, size_t s
 		return NULL;
 	}
 	if (skip) {
-		struct ring_entry *entry = (struct ring_entry *)(ring->data + (ring->end & (ring->size - 1)));
-
-		*entry = (struct ring_entry){.kind = RING_SKIP, .length = (uint32_t)(skip - sizeof(*entry))};
+		*ring_end(ring) = (struct ring_entry){.kind = RING_SKIP,
+						      .length = (uint32_t)(skip - sizeof(struct ring_entry))};
 		ring->end += skip;
 	}
-	return (struct ring_entry *)(ring->data + (ring->end & (ring->size - 1)));
+	return ring_end(ring);
 }
 
+/* The entry at ring_reserve()'s place is whole. Behind the last one of several: ring_must_wake(), or ring_must_ring(). */
 static inline void ring_put(struct ring_writer *ring, size_t size, _Atomic uint64_t *end)
 {
 	ring->end += size;
@@ -162,6 +165,140 @@ static inline bool ring_reader_look(struct ring_reader *ring, const _Atomic uint
 	}
 	ring->end = now;
 	return true;
+}
+
+enum ring_found {
+	RING_FOUND_NOTHING, /* up to the writer's position as last seen */
+	RING_FOUND_ENTRY,
+	RING_FOUND_NONSENSE /* what can't be true */
+};
+
+/*
+ * What lies at the reader's position, behind a RING_SKIP. `entry` is a copy, each field read once: the writer may be hostile. The
+ * body lies in one piece at ring_body(), and all of it was put in; what it says is not looked at.
+ */
+static inline enum ring_found ring_peek(struct ring_reader *ring, struct ring_entry *entry)
+{
+	while (ring->at != ring->end) {
+		size_t rest = ring_rest(ring->size, ring->at), size;
+		const volatile struct ring_entry *from =
+			(const volatile struct ring_entry *)(ring->data + (ring->size - rest));
+
+		entry->kind = from->kind;
+		entry->detail = from->detail;
+		entry->reserved = from->reserved;
+		entry->length = from->length;
+		size = ring_entry_size(entry->length);
+		if (size > rest || size > ring->end - ring->at) {
+			return RING_FOUND_NONSENSE;
+		}
+		if (entry->kind != RING_SKIP) {
+			return RING_FOUND_ENTRY;
+		}
+		if (size != rest) {
+			return RING_FOUND_NONSENSE;
+		}
+		ring->at += size;
+	}
+	return RING_FOUND_NOTHING;
+}
+
+/* Of the entry that ring_peek() found. */
+static inline void *ring_body(const struct ring_reader *ring)
+{
+	return ring->data + (ring->at & (ring->size - 1)) + sizeof(struct ring_entry);
+}
+
+/* Behind that entry. It is the writer's again with ring_take() or ring_take_waking(). */
+static inline void ring_next(struct ring_reader *ring, const struct ring_entry *entry)
+{
+	ring->at += ring_entry_size(entry->length);
+}
+
+/* What lies before the reader's position is the writer's again. */
+static inline void ring_take(const struct ring_reader *ring, _Atomic uint64_t *taken)
+{
+	atomic_store_explicit(taken, ring->at, memory_order_release);
+}
+
+/* ---- the submission ring's doorbell: the reader is asleep, and the writer wakes it ---- */
+
+/* The writer has put something in. True: it has to ring. */
+static inline bool ring_must_wake(const struct ring_writer *ring, _Atomic uint64_t *end,
+				  _Atomic uint32_t *asleep)
+{
+	atomic_store(end, ring->end); /* once more, in the order that counts */
+	return atomic_load(asleep) != 0 && atomic_exchange(asleep, 0) != 0;
+}
+
+/*
+ * The reader found nothing. True: it may sleep, whoever puts something in wakes it. False: there is something now. Awake for
+ * whatever reason, it stores 0, so that nobody rings in vain.
+ */
+static inline bool ring_may_sleep(const struct ring_reader *ring, const _Atomic uint64_t *end,
+				  _Atomic uint32_t *asleep)
+{
+	atomic_store(asleep, 1);
+	if (atomic_load(end) == ring->at) {
+		return true;
+	}
+	atomic_store_explicit(asleep, 0, memory_order_relaxed);
+	return false;
+}
+
+/* ---- the delivery ring's doorbell: it stays in the descriptor until the ring is empty ---- */
+
+/* The writer has put something in. True: it has to ring, and then count that in `rung`, ring_has_rung(). */
+static inline bool ring_must_ring(const struct ring_writer *ring, _Atomic uint64_t *end,
+				  const _Atomic uint32_t *answered, uint32_t rung)
+{
+	atomic_store(end, ring->end); /* once more, in the order that counts */
+	return atomic_load(answered) == rung;
+}
+
+/* The doorbell is on its way: whoever sees it counted can take it. */
+static inline void ring_has_rung(uint32_t *rung, _Atomic uint32_t *told)
+{
+	atomic_store_explicit(told, ++*rung, memory_order_release);
+}
+
+/*
+ * The reader, who took `taken` doorbells so far, found nothing. The result: how many it takes now. Then it looks again; and when there
+ * is nothing still, it may sleep until the descriptor is readable. While something is in the ring, one doorbell stays.
+ */
+static inline uint32_t ring_answer(const struct ring_reader *ring, const _Atomic uint64_t *end,
+				   const _Atomic uint32_t *rung, _Atomic uint32_t *answered, uint32_t taken)
+{
+	uint32_t target = atomic_load_explicit(rung, memory_order_acquire);
+
+	if (target == taken) {
+		return 0; /* the writer rings for whatever comes next */
+	}
+	atomic_store(answered, target);
+	return target - taken - (atomic_load(end) != ring->at);
+}
+
+/* ---- the delivery ring's other doorbell: the writer has more, and waits for room ---- */
+
+/* The writer found no room. True: it waits, and will be woken. False: some was made meanwhile. */
+static inline bool ring_must_wait(const struct ring_writer *ring, const _Atomic uint64_t *taken,
+				  _Atomic uint32_t *more)
+{
+	atomic_store(more, 1);
+	if (atomic_load(taken) == ring->taken) {
+		return true;
+	}
+	atomic_store_explicit(more, 0, memory_order_relaxed);
+	return false;
+}
+
+/* As ring_take(). True: the writer waits, and half of the ring is free: the reader has to ring. */
+static inline bool ring_take_waking(const struct ring_reader *ring, _Atomic uint64_t *taken,
+				    _Atomic uint32_t *more)
+{
+	atomic_store(taken, ring->at);
+	return ring->end - ring->at <= ring->size / 2 && atomic_load(more) != 0 &&
+	       atomic_exchange(more, 0) != 0;
 }
 
 #endif

@@ -15,13 +15,6 @@
 
 /* ---- doorbell ---- */
 
-/* It may sleep, and nothing on its way wakes it. */
-static bool must_ring(const struct rings *rings)
-{
-	return atomic_load_explicit(&rings->control->delivery_taken.answered, memory_order_relaxed) ==
-	       rings->rung;
-}
-
 /* The connection has no room for it now. */
 static void ring_later(struct engine_client *client)
 {
@@ -38,16 +31,16 @@ static void ring_bell(struct engine_client *client)
 	struct ipc_response bell = {.id = IPC_RES_DOORBELL, .size = sizeof(bell), .error = CS_OK};
 	struct iovec iov = {.iov_base = &bell, .iov_len = sizeof(bell)};
 	struct rings *rings = client->rings;
+	struct segment_control *control = rings->control;
 	int result;
 
-	ring_barrier();
-	if (!must_ring(rings)) {
+	if (!ring_must_ring(&rings->delivery, &control->delivered.end, &control->delivery_taken.answered,
+			    rings->rung)) {
 		return;
 	}
 	result = engine->ops.event(engine->context, client->conn, &iov, 1);
 	if (result == 0) {
-		rings->rung++;
-		atomic_store_explicit(&rings->control->delivered.rung, rings->rung, memory_order_release);
+		ring_has_rung(&rings->rung, &control->delivered.rung);
 	} else if (result == -EAGAIN) {
 		ring_later(client);
 	} else {
@@ -96,26 +89,19 @@ static bool look(struct engine_client *client)
 	return true;
 }
 
-/* There is none even now: the client will say when there is some. */
-static struct ring_entry *wait_for_room(struct engine_client *client, size_t size)
-{
-	struct rings *rings = client->rings;
-
-	atomic_store_explicit(&rings->control->delivered.more, 1, memory_order_relaxed);
-	ring_barrier();
-	return look(client) ? ring_reserve(&rings->delivery, size) : NULL;
-}
-
+/* NULL: there is no room, and the client will say when there is. */
 static struct ring_entry *reserve(struct engine_client *client, size_t size)
 {
-	struct rings *rings = client->rings;
-	struct ring_entry *entry = ring_reserve(&rings->delivery, size);
+	struct segment_control *control = client->rings->control;
+	struct ring_writer *ring = &client->rings->delivery;
+	struct ring_entry *entry = ring_reserve(ring, size);
 
 	if (entry == NULL && look(client)) {
-		entry = ring_reserve(&rings->delivery, size);
-		if (entry == NULL) {
-			entry = wait_for_room(client, size);
-		}
+		entry = ring_reserve(ring, size);
+	}
+	if (entry == NULL && !ring_must_wait(ring, &control->delivery_taken.end, &control->delivered.more) &&
+	    look(client)) {
+		entry = ring_reserve(ring, size);
 	}
 	return entry;
 }

@@ -355,8 +355,12 @@ static cs_error_t zcb_mcast(struct engine_client *client, const struct client_se
 bool segment_send(struct engine_client *client, const struct ring_block *block)
 {
 	const struct client_segment *slot = segment_find(client, block->segment_id);
+	cs_error_t error = zcb_mcast(client, slot, block->offset, block->length);
 
-	return zcb_mcast(client, slot, block->offset, block->length) != CS_ERR_INVALID_PARAM;
+	if (error == CS_ERR_NO_MEMORY) {
+		client_evict(client, "out of memory for its messages");
+	}
+	return error == CS_OK;
 }
 
 void request_zcb_mcast(struct engine_client *client, const struct ipc_zcb_mcast *request)

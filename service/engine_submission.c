@@ -138,7 +138,7 @@ static bool take(struct engine_client *client, size_t most)
 		rings->taken += taken;
 	}
 	if (ring->at != before) {
-		atomic_store_explicit(&rings->control->submission_taken.end, ring->at, memory_order_release);
+		ring_take(ring, &rings->control->submission_taken.end);
 	}
 	return ring->at != before;
 }
@@ -149,11 +149,8 @@ static bool fall_asleep(struct engine_client *client)
 	struct rings *rings = client->rings;
 	struct segment_control *control = rings->control;
 
-	atomic_store_explicit(&control->submission_taken.asleep, 1, memory_order_relaxed);
-	ring_barrier();
-	if (!rings->distrusted &&
-	    atomic_load_explicit(&control->submitted.end, memory_order_relaxed) != rings->submission.at) {
-		atomic_store_explicit(&control->submission_taken.asleep, 0, memory_order_relaxed);
+	if (!ring_may_sleep(&rings->submission, &control->submitted.end, &control->submission_taken.asleep) &&
+	    !rings->distrusted) {
 		return false;
 	}
 	rings->awake = false;
