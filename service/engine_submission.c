@@ -158,7 +158,7 @@ static bool fall_asleep(struct engine_client *client)
 	return true;
 }
 
-/* False: there was nothing, and it sleeps, or may put something in for the next look. */
+/* The first look of a visit: who has nothing now sleeps. */
 static bool take_or_sleep(struct engine_client *client)
 {
 	return take(client, TURN_MAX) || (!fall_asleep(client) && take(client, TURN_MAX));
@@ -171,29 +171,35 @@ static bool has_enough(const struct engine *engine)
 	return engine->backlog >= engine->window;
 }
 
-/* One round. False: nobody had anything, or there is enough. */
-static bool take_turns(struct engine *engine)
+/* False: nobody had anything, or there is enough. */
+static bool take_turns(struct engine *engine, bool (*take_turn)(struct engine_client *client))
 {
 	struct qb_list_head *at, *next;
 	bool any = false;
 
 	qb_list_for_each_safe (at, next, &engine->awake) {
-		struct engine_client *client = qb_list_entry(at, struct rings, of_awake)->client;
-
 		if (has_enough(engine)) {
 			/* it comes first next time */
 			qb_list_del(&engine->awake);
 			qb_list_add_tail(&engine->awake, at);
 			return false;
 		}
-		any |= take_or_sleep(client);
+		any |= take_turn(qb_list_entry(at, struct rings, of_awake)->client);
 	}
 	return any;
 }
 
+static bool take_more(struct engine_client *client)
+{
+	return take(client, TURN_MAX);
+}
+
 void submissions_take(struct engine *engine)
 {
-	while (take_turns(engine)) {
+	bool any = take_turns(engine, take_or_sleep);
+
+	while (any) {
+		any = take_turns(engine, take_more);
 	}
 }
 

@@ -157,12 +157,23 @@ static void op_log(void *context, int priority, const char *text)
 	fixture->log_priority = priority;
 }
 
+/* As libqb has it: into a cache line. */
+#define BASE_OFFSET (SEGMENT_CACHE_LINE - SEGMENT_START)
+
+static size_t segment_memory(size_t user_size)
+{
+	return (BASE_OFFSET + user_size + SEGMENT_CACHE_LINE - 1) / SEGMENT_CACHE_LINE * SEGMENT_CACHE_LINE;
+}
+
 static int op_segment_create(void *context, void *conn, size_t user_size, struct engine_segment *segment,
 			     struct engine_segment_name *name)
 {
+	uint8_t *memory = aligned_alloc(SEGMENT_CACHE_LINE, segment_memory(user_size));
+
 	(void)conn;
-	*segment = (struct engine_segment){.base = calloc(1, user_size), .size = user_size};
-	ck_assert_ptr_nonnull(segment->base);
+	ck_assert_ptr_nonnull(memory);
+	memset(memory, 0, segment_memory(user_size));
+	*segment = (struct engine_segment){.base = memory + BASE_OFFSET, .size = user_size};
 	(void)snprintf(name->name, name->capacity, "/segment");
 	((struct fixture *)context)->segments++;
 	((struct fixture *)context)->last_segment = segment->base;
@@ -178,7 +189,7 @@ static void op_segment_unlink(void *context, struct engine_segment *segment)
 static void op_segment_destroy(void *context, struct engine_segment *segment)
 {
 	((struct fixture *)context)->segments--;
-	free(segment->base);
+	free((uint8_t *)segment->base - BASE_OFFSET);
 }
 
 static void op_segment_arm(void *context)

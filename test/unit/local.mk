@@ -43,12 +43,12 @@ unit_cpgverify_verify_LDADD = $(CHECK_LIBS)
 # service/engine*, wire_convert: the core, behind ops that record
 engine_unit_tests = unit_engine_membership unit_engine_sync unit_engine_outgoing unit_engine_clients \
 	unit_engine_requests unit_engine_peer unit_engine_rings unit_engine_exchange unit_engine_behind \
-	unit_engine_large unit_peer_records unit_wire unit_module_options
+	unit_engine_large unit_engine_transport unit_peer_records unit_wire unit_module_options
 check_PROGRAMS += $(engine_unit_tests)
 TESTS += $(engine_unit_tests)
 noinst_LTLIBRARIES += libfixture.la
 libfixture_la_SOURCES = test/unit/engine_fixture.c test/unit/engine_fixture.h test/unit/peer_fixture.c \
-	test/unit/peer_fixture.h
+	test/unit/peer_fixture.h test/unit/transport_fixture.c test/unit/transport_fixture.h
 libfixture_la_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 libfixture_la_LIBADD = libengine.la $(CHECK_LIBS)
 unit_engine_membership_SOURCES = test/unit/unit_engine_membership.c
@@ -63,6 +63,9 @@ unit_engine_outgoing_LDADD = libfixture.la
 unit_engine_clients_SOURCES = test/unit/unit_engine_clients.c
 unit_engine_clients_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_engine_clients_LDADD = libfixture.la
+unit_engine_transport_SOURCES = test/unit/unit_engine_transport.c
+unit_engine_transport_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_engine_transport_LDADD = libfixture.la
 unit_engine_requests_SOURCES = test/unit/unit_engine_requests.c
 unit_engine_requests_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_engine_requests_LDADD = libfixture.la

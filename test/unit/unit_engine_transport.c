@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Clients with rings: what they send, what they hear, doorbells, and what comes of rings that lie. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "test/unit/transport_fixture.h"
+
+#define MS (1000ull * 1000)
+
+/* In rings of ours. */
+static struct fixture *ours(void)
+{
+	return fixture_new(&fixture_own_format);
+}
+
+static void tick(struct fixture *fixture)
+{
+	fixture->now += 10 * MS;
+	engine_tick(fixture->engine);
+}
+
+/* Until the engine has seen that there is nothing more. */
+static void settle(struct fixture *fixture)
+{
+	deliver_own(fixture);
+	tick(fixture);
+	tick(fixture);
+}
+
+static bool asleep(const struct ringed *client)
+{
+	return atomic_load(&client->control->submission_taken.asleep) != 0;
+}
+
+/* ---- sending ---- */
+
+START_TEST(messages_go_out_and_come_in)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+
+	settle(fixture);
+	ck_assert(asleep(&client));
+	submit_text(&client, "one");
+	submit_text(&client, "");
+	submit_text(&client, "three");
+	ck_assert_uint_eq(fixture->peer_multicasts.count, 0);
+	ck_assert(submitted(&client));
+	ck_assert_uint_eq(atomic_load(&client.control->submission_taken.end), client.submission.end);
+	ck_assert_str_eq(batch_returns(fixture), "batch 2: 10@group 'one' '' 'three'");
+	ck_assert_str_eq(heard(&client), "1:10 'one'");
+	ck_assert_str_eq(heard(&client), "1:10 ''");
+	ck_assert_str_eq(heard(&client), "1:10 'three'");
+	ck_assert_str_eq(heard(&client), "none");
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(nobody_rings_an_engine_that_looks)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+
+	settle(fixture);
+	submit_text(&client, "one");
+	ck_assert(submitted(&client));
+	ck_assert(!asleep(&client));
+	submit_text(&client, "two");
+	ck_assert(!submitted(&client));
+	ck_assert_uint_eq(fixture->peer_multicasts.count, 1);
+	engine_token(fixture->engine);
+	ck_assert_uint_eq(fixture->peer_multicasts.count, 2);
+	ck_assert(!asleep(&client));
+	engine_token(fixture->engine);
+	ck_assert(asleep(&client));
+	fixture_free(fixture);
+}
+END_TEST
+
+/* No token comes where nothing is on its way: a client that is looked at must be looked at by the timer. */
+START_TEST(who_is_looked_at_has_a_timer)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+
+	settle(fixture);
+	fixture->wake_at = 0;
+	doorbell(&client); /* for nothing */
+	ck_assert(asleep(&client));
+	submit_text(&client, "one");
+	ck_assert(submitted(&client));
+	free(take(&fixture->peer_multicasts));
+	ck_assert(!asleep(&client));
+	ck_assert_uint_ne(fixture->wake_at, 0);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(requests_come_behind_messages)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+
+	settle(fixture);
+	submit_text(&client, "last");
+	ck_assert_int_eq(request_leave(fixture, client.peer, "group"), CS_OK);
+	ck_assert_str_eq(batch_returns(fixture), "batch 2: 10@group 'last' leaves");
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(what_a_dead_client_sent_goes_out)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+
+	settle(fixture);
+	submit_text(&client, "last");
+	peer_gone(fixture, client.peer);
+	ck_assert_str_eq(batch_returns(fixture), "batch 2: 10@group 'last' dies");
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(clients_take_turns_in_one_batch)
+{
+	struct fixture *fixture = ours();
+	struct ringed one = ringed_joined(fixture, 10, "group");
+	struct ringed two = ringed_joined(fixture, 20, "other");
+
+	settle(fixture);
+	submit_text(&one, "first");
+	ck_assert(submitted(&one));
+	submit_text(&one, "a");
+	submit_text(&two, "b");
+	ck_assert(submitted(&two));
+	ck_assert_str_eq(batch_returns(fixture), "batch 3: 10@group 'first'");
+	engine_token(fixture->engine);
+	ck_assert_str_eq(batch_returns(fixture), "batch 4: 20@other 'b' 10@group 'a'");
+	fixture_free(fixture);
+}
+END_TEST
+
+/* Around the end of the data, and through batches that get full. */
+START_TEST(ring_after_ring)
+{
+	enum { MESSAGES = 500, SIZE = 999 };
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	char text[SIZE + 1];
+	int i;
+
+	memset(text, 'x', sizeof(text));
+	text[SIZE] = '\0';
+	settle(fixture);
+	for (i = 0; i < MESSAGES; i++) {
+		(void)snprintf(text, 5, "%04d", i);
+		text[4] = 'x';
+		submit_text(&client, text);
+		(void)submitted(&client);
+		if (i % 50 == 0) {
+			engine_token(fixture->engine);
+			deliver_own(fixture);
+			deliveries(&client);
+		}
+	}
+	settle(fixture);
+	for (i = 0; i < MESSAGES; i++) {
+		char want[SIZE + 20];
+
+		(void)snprintf(text, 5, "%04d", i);
+		text[4] = 'x';
+		(void)snprintf(want, sizeof(want), "1:10 '%s'", text);
+		ck_assert_str_eq(heard(&client), want);
+	}
+	ck_assert_str_eq(heard(&client), "none");
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* While totem is behind, messages stay in the ring, and the ring's end is what stops the sender. */
+START_TEST(messages_wait_in_the_ring)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	static char text[8001];
+	struct engine_stats stats;
+	int i;
+
+	memset(text, 'x', sizeof(text) - 1);
+	settle(fixture);
+	fixture->totem_full = true;
+	for (i = 0; i < 100 && ring_used(&client.submission) <= SUBMISSION_RING_LIMIT; i++) {
+		submit_text(&client, text);
+		(void)submitted(&client);
+		engine_token(fixture->engine);
+		ck_assert(ring_writer_look(&client.submission, &client.control->submission_taken.end));
+	}
+	ck_assert_int_lt(i, 100);
+	engine_stats(fixture->engine, &stats);
+	ck_assert_uint_le(stats.backlog_bytes, 3 * 64 * 1024);
+	fixture->totem_full = false;
+	tick(fixture);
+	settle(fixture);
+	ck_assert(ring_writer_look(&client.submission, &client.control->submission_taken.end));
+	ck_assert_uint_eq(ring_used(&client.submission), 0);
+	deliveries(&client);
+	ck_assert_uint_gt(client.heard.events.count, 10);
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* ---- blocks ---- */
+
+START_TEST(blocks_are_messages)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	struct ring_block block = {.offset = SEGMENT_START + 8, .length = 5};
+	uint8_t *segment = pool(&client, 4096, &block.segment_id);
+
+	settle(fixture);
+	memcpy(segment + block.offset, "block", 5);
+	submit_text(&client, "before");
+	submit(&client, RING_BLOCK, &block, sizeof(block));
+	submit_text(&client, "behind");
+	(void)submitted(&client);
+	memset(segment + block.offset, 'x', 5); /* it was taken */
+	ck_assert_str_eq(batch_returns(fixture), "batch 2: 10@group 'before' 'block' 'behind'");
+	fixture_free(fixture);
+}
+END_TEST
+
+static const struct ring_block wrong_blocks[] = {
+	{.segment_id = 2, .offset = SEGMENT_START - 1, .length = 1},
+	{.segment_id = 2, .offset = SEGMENT_START, .length = 4096 - SEGMENT_START + 1},
+	{.segment_id = 2, .offset = UINT64_MAX, .length = 2},
+	{.segment_id = 2, .offset = SEGMENT_START, .length = UINT64_MAX},
+	{.segment_id = 1, .offset = SEGMENT_START, .length = 1}, /* its control segment */
+	{.segment_id = 3, .offset = SEGMENT_START, .length = 1},
+	{.segment_id = 0, .offset = SEGMENT_START, .length = 1},
+};
+
+static void check_wrong_block(const struct ring_block *block)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	uint32_t id;
+
+	(void)pool(&client, 4096, &id);
+	settle(fixture);
+	submit(&client, RING_BLOCK, block, sizeof(*block));
+	(void)submitted(&client);
+	ck_assert(client.peer->evicted);
+	peer_gone(fixture, client.peer);
+	ck_assert_str_eq(batch_returns(fixture), "batch 2: 10@group dies");
+	fixture_free(fixture);
+}
+
+START_TEST(wrong_blocks_end_their_client)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(wrong_blocks) / sizeof(wrong_blocks[0]); i++) {
+		check_wrong_block(&wrong_blocks[i]);
+	}
+}
+END_TEST
+
+/* ---- rings that lie ---- */
+
+/* What was good before it is sent, it is not, and its client ends. */
+static void check_lie(struct ringed *client)
+{
+	struct fixture *fixture = client->fixture;
+
+	(void)submitted(client);
+	ck_assert(client->peer->evicted);
+	submit_text(client, "too late");
+	(void)submitted(client);
+	engine_token(fixture->engine);
+	peer_gone(fixture, client->peer);
+	ck_assert_str_eq(batch_returns(fixture), "batch 2: 10@group 'good'");
+	engine_token(fixture->engine);
+	ck_assert_str_eq(batch_returns(fixture), "batch 3: 10@group dies");
+	ck_assert_str_eq(batch_returns(fixture), "none");
+	fixture_free(fixture);
+}
+
+static const struct ring_entry lies[] = {
+	{.kind = 0},
+	{.kind = RING_EVENT},
+	{.kind = RING_MESSAGE, .length = SUBMISSION_MESSAGE_MAX + 1},
+	{.kind = RING_MESSAGE, .length = 1},
+	{.kind = RING_MESSAGE, .length = UINT32_MAX},
+	{.kind = RING_SKIP, .length = 0},
+	{.kind = RING_BLOCK, .length = sizeof(struct ring_block)}, /* which is not there */
+	{.kind = RING_BLOCK, .length = 0},
+};
+
+START_TEST(entries_that_lie)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		struct fixture *fixture = ours();
+		struct ringed client = ringed_joined(fixture, 10, "group");
+		struct ring_entry *entry;
+
+		settle(fixture);
+		submit_text(&client, "good");
+		entry = ring_reserve(&client.submission, sizeof(*entry));
+		*entry = lies[i];
+		ring_put(&client.submission, sizeof(*entry), &client.control->submitted.end);
+		check_lie(&client);
+	}
+}
+END_TEST
+
+static const uint64_t wrong_ends[] = {8 - 1, SUBMISSION_RING_SIZE + 8, UINT64_MAX - 7};
+
+static void check_wrong_end(uint64_t distance)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+
+	settle(fixture);
+	submit_text(&client, "good");
+	(void)submitted(&client);
+	submit_text(&client, "never seen");
+	client.submission.end = atomic_load(&client.control->submission_taken.end) + distance;
+	atomic_store(&client.control->submitted.end, client.submission.end);
+	engine_token(fixture->engine);
+	ck_assert(client.peer->evicted);
+	peer_gone(fixture, client.peer);
+	ck_assert_str_eq(batch_returns(fixture), "batch 2: 10@group 'good'");
+	engine_token(fixture->engine);
+	ck_assert_str_eq(batch_returns(fixture), "batch 3: 10@group dies");
+	fixture_free(fixture);
+}
+
+START_TEST(positions_that_lie)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(wrong_ends) / sizeof(wrong_ends[0]); i++) {
+		check_wrong_end(wrong_ends[i]);
+	}
+}
+END_TEST
+
+START_TEST(a_reader_that_lies)
+{
+	struct fixture *fixture = ours();
+	struct ringed liar = ringed_joined(fixture, 10, "group");
+	struct ringed client = ringed_joined(fixture, 20, "group");
+
+	static char text[8001];
+
+	memset(text, 'x', sizeof(text) - 1);
+	settle(fixture);
+	atomic_store(&liar.control->delivery_taken.end, liar.delivery.at + UINT64_MAX / 2);
+	while (!liar.peer->evicted) {
+		request_mcast(fixture, client.peer, text);
+		settle(fixture);
+		deliveries(&client);
+	}
+	ck_assert(!client.peer->evicted);
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(a_segment_cut_short)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+
+	settle(fixture);
+	submit_text(&client, "zeros by now, maybe");
+	fixture->segment_cut = true;
+	(void)submitted(&client);
+	ck_assert(client.peer->evicted);
+	peer_gone(fixture, client.peer);
+	ck_assert_str_eq(batch_returns(fixture), "batch 2: 10@group dies");
+	fixture_free(fixture);
+}
+END_TEST
+
+/* Nothing but messages is sent on. */
+START_TEST(records_are_cleaned)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	struct dirty {
+		struct ring_entry entry;
+		char text[8];
+	} want = {.entry = {.kind = RING_MESSAGE, .length = 3}, .text = "abc"};
+	struct dirty dirty = {.entry = {.kind = RING_MESSAGE, .detail = 1, .reserved = 1, .length = 3},
+			      .text = "abcdefg"};
+	struct packet *batch;
+
+	settle(fixture);
+	memcpy(ring_reserve(&client.submission, sizeof(dirty)), &dirty, sizeof(dirty));
+	ring_put(&client.submission, sizeof(dirty), &client.control->submitted.end);
+	(void)submitted(&client);
+	batch = take(&fixture->peer_multicasts);
+	ck_assert_ptr_nonnull(batch);
+	ck_assert_mem_eq(batch->data + batch->size - sizeof(want), &want, sizeof(want));
+	free(batch);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(who_is_in_no_group_sends_to_nobody)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_new(fixture, 10);
+
+	submit_text(&client, "hello");
+	(void)submitted(&client);
+	ck_assert_uint_eq(fixture->peer_multicasts.count, 0);
+	ck_assert_uint_eq(atomic_load(&client.control->submission_taken.end), client.submission.end);
+	joined(fixture, client.peer, "group");
+	ck_assert_str_eq(heard(&client), "1:10 +1:10j");
+	ck_assert_str_eq(heard(&client), "none");
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* ---- hearing ---- */
+
+START_TEST(one_doorbell_until_it_is_answered)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+
+	settle(fixture);
+	ck_assert_uint_eq(bells(&client), 0);
+	request_mcast(fixture, client.peer, "one");
+	settle(fixture);
+	ck_assert_uint_eq(client.peer->events.count, 1);
+	request_mcast(fixture, client.peer, "two");
+	settle(fixture);
+	ck_assert_uint_eq(client.peer->events.count, 1);
+	ck_assert_uint_eq(bells(&client), 0); /* something is in the ring: it stays */
+	ck_assert_uint_ne(deliveries(&client), 0);
+	ck_assert_uint_eq(bells(&client), 1);
+	ck_assert_uint_eq(client.peer->events.count, 0);
+	request_mcast(fixture, client.peer, "three");
+	settle(fixture);
+	ck_assert_uint_eq(client.peer->events.count, 1);
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(a_doorbell_that_found_no_room)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+
+	settle(fixture);
+	client.peer->room = 0;
+	fixture->wake_at = 0;
+	deliver_mcast(fixture, SELF, 10, "nowhere", "");
+	request_mcast(fixture, client.peer, "one");
+	deliver_own(fixture);
+	ck_assert_uint_eq(client.peer->events.count, 0);
+	ck_assert_uint_ne(fixture->wake_at, 0);
+	client.peer->room = ROOM_ENDLESS;
+	tick(fixture);
+	ck_assert_uint_eq(client.peer->events.count, 1);
+	ck_assert_str_eq(heard(&client), "1:10 'one'");
+	ck_assert_uint_eq(bells(&client), 1);
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* Every one of `count` messages, and nothing else. */
+static void check_heard(struct ringed *client, int count)
+{
+	char want[32];
+	int i;
+
+	for (i = 0; i < count; i++) {
+		(void)snprintf(want, sizeof(want), "1:20 '%d'", i);
+		ck_assert_str_eq(heard(client), want);
+	}
+	ck_assert_str_eq(heard(client), "none");
+}
+
+START_TEST(a_full_ring_loses_nothing)
+{
+	enum { MESSAGES = 20000 };
+	struct fixture *fixture = ours();
+	struct ringed slow = ringed_joined(fixture, 10, "group");
+	struct peer *sender = peer_new(fixture, 20);
+	char text[16];
+	int i;
+
+	joined(fixture, sender, "group");
+	deliveries(&slow);
+	drop_all(&slow.heard.events);
+	for (i = 0; i < MESSAGES; i++) {
+		(void)snprintf(text, sizeof(text), "%d", i);
+		request_mcast(fixture, sender, text);
+		if (i % 100 == 0) {
+			settle(fixture);
+		}
+	}
+	settle(fixture);
+	ck_assert_uint_eq(atomic_load(&slow.control->delivered.more), 1);
+	check_heard(&slow, MESSAGES);
+	ck_assert_uint_eq(atomic_load(&slow.control->delivered.more), 0);
+	ck_assert_uint_eq(sender->events.count, 1 + MESSAGES);
+	ringed_free(&slow);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* One that no entry could hold comes in slices. */
+START_TEST(a_large_message)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	struct packet *packet;
+	uint64_t offset = 0, total = 0;
+	char *text = malloc(500000);
+
+	memset(text, 'x', 499999);
+	text[499999] = '\0';
+	request_mcast(fixture, client.peer, text);
+	settle(fixture);
+	do {
+		deliveries(&client);
+		while ((packet = take(&client.heard.events))) {
+			const struct ipc_event_part *part = (const void *)packet->data;
+
+			ck_assert_int_eq(part->header.id, IPC_RES_EVENT_PART);
+			ck_assert_uint_eq(part->offset, offset);
+			offset += part->length;
+			total = part->total;
+			free(packet);
+		}
+	} while (offset < total);
+	ck_assert_uint_eq(total, sizeof(struct ipc_deliver) + 499999);
+	free(text);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* In stock's format messages come one by one. */
+START_TEST(in_a_ring_with_stock_nodes)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	struct peer *plain = peer_new(fixture, 20);
+
+	joined(fixture, plain, "group");
+	ck_assert_str_eq(heard(&client), "1:10 1:20 +1:20j");
+	submit_text(&client, "one");
+	submit_text(&client, "two");
+	(void)submitted(&client);
+	settle(fixture);
+	ck_assert_str_eq(heard(&client), "1:10 'one'");
+	ck_assert_str_eq(heard(&client), "1:10 'two'");
+	free(take(&plain->events));
+	ck_assert_str_eq(next_event(plain), "1:10 'one'");
+	ck_assert_str_eq(next_event(plain), "1:10 'two'");
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(the_next_group)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+
+	request_mcast(fixture, client.peer, "one");
+	settle(fixture);
+	ck_assert_str_eq(heard(&client), "1:10 'one'");
+	ck_assert_uint_eq(client.group.length, strlen("group"));
+	ck_assert_int_eq(request_leave(fixture, client.peer, "group"), CS_OK);
+	settle(fixture);
+	ck_assert_str_eq(heard(&client), "-1:10l");
+	joined(fixture, client.peer, "other one");
+	ck_assert_str_eq(heard(&client), "1:10 +1:10j");
+	submit_text(&client, "two");
+	(void)submitted(&client);
+	settle(fixture);
+	ck_assert_str_eq(heard(&client), "1:10 'two'");
+	ck_assert_uint_eq(client.group.length, strlen("other one"));
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(a_client_that_stops_reading)
+{
+	static const struct engine_config small = {
+		.client_queue = 50000, .client_stall = 100 * MS, .queue_total = 1000000};
+	struct fixture *fixture = fixture_new(&small);
+	struct ringed stuck = ringed_joined(fixture, 10, "group");
+	struct ringed good = ringed_joined(fixture, 20, "group");
+	static char text[8001];
+	int i;
+
+	memset(text, 'x', sizeof(text) - 1);
+	for (i = 0; i < 40 && !stuck.peer->evicted; i++) {
+		submit_text(&good, text);
+		(void)submitted(&good);
+		settle(fixture);
+		deliveries(&good);
+	}
+	for (i = 0; i < 20 && !stuck.peer->evicted; i++) {
+		tick(fixture);
+	}
+	ck_assert(stuck.peer->evicted);
+	ck_assert(!good.peer->evicted);
+	ringed_free(&good);
+	fixture_free(fixture);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		messages_go_out_and_come_in,
+		nobody_rings_an_engine_that_looks,
+		who_is_looked_at_has_a_timer,
+		requests_come_behind_messages,
+		what_a_dead_client_sent_goes_out,
+		clients_take_turns_in_one_batch,
+		ring_after_ring,
+		messages_wait_in_the_ring,
+		blocks_are_messages,
+		wrong_blocks_end_their_client,
+		entries_that_lie,
+		positions_that_lie,
+		a_reader_that_lies,
+		a_segment_cut_short,
+		records_are_cleaned,
+		who_is_in_no_group_sends_to_nobody,
+		one_doorbell_until_it_is_answered,
+		a_doorbell_that_found_no_room,
+		a_full_ring_loses_nothing,
+		a_large_message,
+		in_a_ring_with_stock_nodes,
+		the_next_group,
+		a_client_that_stops_reading,
+	};
+
+	return RUN_TESTS("engine: transport", tests);
+}
