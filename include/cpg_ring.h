@@ -139,7 +139,7 @@ static inline struct ring_entry *ring_reserve(struct ring_writer *ring, size_t s
 	return ring_end(ring);
 }
 
-/* The entry at ring_reserve()'s place is whole. Behind the last one of several: ring_must_wake(), or ring_must_ring(). */
+/* The entry at ring_reserve()'s place is whole. Behind the last one of several: ring_must_wake(). */
 static inline void ring_put(struct ring_writer *ring, size_t size, _Atomic uint64_t *end)
 {
 	ring->end += size;
@@ -221,7 +221,7 @@ static inline void ring_take(const struct ring_reader *ring, _Atomic uint64_t *t
 	atomic_store_explicit(taken, ring->at, memory_order_release);
 }
 
-/* ---- the submission ring's doorbell: the reader is asleep, and the writer wakes it ---- */
+/* ---- the submission ring's doorbell, IPC_REQ_DOORBELL: it may also ring in vain ---- */
 
 /* The writer has put something in. True: it has to ring. */
 static inline bool ring_must_wake(const struct ring_writer *ring, _Atomic uint64_t *end,
@@ -231,10 +231,7 @@ static inline bool ring_must_wake(const struct ring_writer *ring, _Atomic uint64
 	return atomic_load(asleep) != 0 && atomic_exchange(asleep, 0) != 0;
 }
 
-/*
- * The reader found nothing. True: it may sleep, whoever puts something in wakes it. False: there is something now. Awake for
- * whatever reason, it stores 0, so that nobody rings in vain.
- */
+/* The reader found nothing. True: it may sleep, whoever puts something in wakes it. False: there is something now. */
 static inline bool ring_may_sleep(const struct ring_reader *ring, const _Atomic uint64_t *end,
 				  _Atomic uint32_t *asleep)
 {
@@ -242,43 +239,75 @@ static inline bool ring_may_sleep(const struct ring_reader *ring, const _Atomic 
 	if (atomic_load(end) == ring->at) {
 		return true;
 	}
-	atomic_store_explicit(asleep, 0, memory_order_relaxed);
+	atomic_store_explicit(asleep, 0, memory_order_relaxed); /* nobody rings in vain */
 	return false;
 }
 
-/* ---- the delivery ring's doorbell: it stays in the descriptor until the ring is empty ---- */
+/*
+ * ---- the delivery ring's doorbell, IPC_RES_DOORBELL: exact ----
+ *
+ * It makes the library's descriptor readable, which must be so while something is in the ring, and not be so while nothing is. So the
+ * library leaves it there until the ring is empty, and then says at which position it sleeps. The engine rings when it has
+ * put in something behind that, and the library looks at nothing before it has seen that the engine was going to: it always knows
+ * how many doorbells there are.
+ */
 
-/* The writer has put something in. True: it has to ring, and then count that in `rung`, ring_has_rung(). */
+/* The engine has put something in. True: it has to ring, once, now or as soon as it can. */
 static inline bool ring_must_ring(const struct ring_writer *ring, _Atomic uint64_t *end,
-				  const _Atomic uint32_t *answered, uint32_t rung)
+				  _Atomic uint64_t *asleep_at)
 {
+	uint64_t at;
+
 	atomic_store(end, ring->end); /* once more, in the order that counts */
-	return atomic_load(answered) == rung;
+	at = atomic_load(asleep_at);
+	return at != 0 && at != ring->end + 1 && atomic_compare_exchange_strong(asleep_at, &at, 0);
 }
 
-/* The doorbell is on its way: whoever sees it counted can take it. */
-static inline void ring_has_rung(uint32_t *rung, _Atomic uint32_t *told)
+struct ring_bells {
+	bool asleep;  /* its position is in asleep_at, and was not seen gone from there */
+	uint32_t due; /* doorbells that were sent, or are just being sent, and are not taken */
+};
+
+/* As in asleep_at: at the beginning of the ring. */
+#define RING_BELLS_INITIAL ((struct ring_bells){.asleep = true})
+#define RING_ASLEEP_INITIAL 1u
+
+/* The library's ring_reader_look(), as long as the connection lives. */
+static inline bool ring_look(struct ring_reader *ring, const _Atomic uint64_t *end,
+			     const _Atomic uint64_t *asleep_at, struct ring_bells *bells)
 {
-	atomic_store_explicit(told, ++*rung, memory_order_release);
+	if (bells->asleep) {
+		if (atomic_load(asleep_at) != 0) {
+			return true;
+		}
+		bells->asleep = false;
+		bells->due++;
+	}
+	return ring_reader_look(ring, end);
 }
 
 /*
- * The reader, who took `taken` doorbells so far, found nothing. The result: how many it takes now. Then it looks again; and when there
- * is nothing still, it may sleep until the descriptor is readable. While something is in the ring, one doorbell stays.
+ * The library found nothing. The result: how many doorbells it takes now, and subtracts from `due`; one that is just being sent is worth a
+ * moment. Then it looks again. When there still is nothing, it may sleep until the descriptor is readable.
  */
 static inline uint32_t ring_answer(const struct ring_reader *ring, const _Atomic uint64_t *end,
-				   const _Atomic uint32_t *rung, _Atomic uint32_t *answered, uint32_t taken)
+				   _Atomic uint64_t *asleep_at, struct ring_bells *bells)
 {
-	uint32_t target = atomic_load_explicit(rung, memory_order_acquire);
+	uint64_t at = ring->at + 1;
 
-	if (target == taken) {
-		return 0; /* the writer rings for whatever comes next */
+	if (bells->asleep) {
+		return bells->due; /* 0, if all that were due came */
 	}
-	atomic_store(answered, target);
-	return target - taken - (atomic_load(end) != ring->at);
+	atomic_store(asleep_at, at);
+	bells->asleep = atomic_load(end) == ring->at;
+	if (bells->asleep) {
+		return bells->due;
+	}
+	bells->due += !atomic_compare_exchange_strong(asleep_at, &at, 0); /* the engine was faster */
+	return bells->due - 1; /* while something is in the ring, one stays */
 }
 
-/* ---- the delivery ring's other doorbell: the writer has more, and waits for room ---- */
+/* ---- and its other one, IPC_REQ_DOORBELL: the engine waits for room. It may ring in vain ---- */
 
 /* The writer found no room. True: it waits, and will be woken. False: some was made meanwhile. */
 static inline bool ring_must_wait(const struct ring_writer *ring, const _Atomic uint64_t *taken,

@@ -49,6 +49,8 @@ struct segment_control {
 	 */
 	_Atomic uint32_t receiver_behind;
 
+	/* How the words of the rings keep anybody from sleeping while there is something to do: cpg_ring.h. */
+
 	/* ---- submission ring: from the library to the engine ---- */
 	struct {
 		SEGMENT_LINE _Atomic uint64_t end; /* the library's: bytes put in so far */
@@ -56,8 +58,8 @@ struct segment_control {
 	struct {
 		SEGMENT_LINE _Atomic uint64_t end; /* the engine's: bytes taken out so far */
 		/*
-		 * 1: the engine will not look by itself. Whoever puts something in and exchanges it for 0 sends IPC_REQ_DOORBELL.
-		 * Full barriers: between storing submitted.end and reading this; between storing this and reading submitted.end.
+		 * 1: the engine does not look by itself. The library, when it has put something in, exchanges it for 0 and sends
+		 * IPC_REQ_DOORBELL. As from the beginning.
 		 */
 		_Atomic uint32_t asleep;
 	} submission_taken;
@@ -65,19 +67,16 @@ struct segment_control {
 	/* ---- delivery ring: from the engine to the library ---- */
 	struct {
 		SEGMENT_LINE _Atomic uint64_t end; /* the engine's: bytes put in so far */
-		_Atomic uint32_t rung;		   /* IPC_RES_DOORBELL events sent so far, wrapping */
-		/* 1: the engine has more that found no room. Who has made half of it free, and exchanges it for 0, sends IPC_REQ_DOORBELL. */
+		/* 1: the engine has more that found no room. The library, when half of it is free, exchanges it for 0 and sends IPC_REQ_DOORBELL. */
 		_Atomic uint32_t more;
 	} delivered;
 	struct {
 		SEGMENT_LINE _Atomic uint64_t end; /* the library's: bytes taken out so far */
 		/*
-		 * The library's: doorbells that are, or are just being, taken from the connection. The engine rings when it put
-		 * something in and this is `rung`. Full barriers: between storing delivered.end and reading this; between storing this
-		 * and reading delivered.end. So a doorbell is only taken while the ring is empty, and one is on its way, or the
-		 * descriptor readable, whenever it is not.
+		 * Not 0: 1 more than the position at which the library found nothing. The engine, when it has put something in behind that,
+		 * exchanges it for 0 and sends IPC_RES_DOORBELL. As from the beginning: 1.
 		 */
-		_Atomic uint32_t answered;
+		_Atomic uint64_t asleep_at;
 	} delivery_taken;
 };
 static_assert(offsetof(struct segment_control, mcast_bytes_taken) == 8, "segment_control");

@@ -30,21 +30,23 @@ static void ring_bell(struct engine_client *client)
 	const struct engine *engine = client->engine;
 	struct ipc_response bell = {.id = IPC_RES_DOORBELL, .size = sizeof(bell), .error = CS_OK};
 	struct iovec iov = {.iov_base = &bell, .iov_len = sizeof(bell)};
-	struct rings *rings = client->rings;
-	struct segment_control *control = rings->control;
-	int result;
+	int result = engine->ops.event(engine->context, client->conn, &iov, 1);
 
-	if (!ring_must_ring(&rings->delivery, &control->delivered.end, &control->delivery_taken.answered,
-			    rings->rung)) {
-		return;
-	}
-	result = engine->ops.event(engine->context, client->conn, &iov, 1);
-	if (result == 0) {
-		ring_has_rung(&rings->rung, &control->delivered.rung);
-	} else if (result == -EAGAIN) {
+	if (result == -EAGAIN) {
 		ring_later(client);
-	} else {
+	} else if (result != 0) {
 		client_connection_failed(client, result);
+	}
+}
+
+/* The client hears that something was put in. */
+static void announce(struct engine_client *client)
+{
+	struct rings *rings = client->rings;
+
+	if (ring_must_ring(&rings->delivery, &rings->control->delivered.end,
+			   &rings->control->delivery_taken.asleep_at)) {
+		ring_bell(client);
 	}
 }
 
@@ -130,6 +132,6 @@ int delivery_put(struct engine_client *client, uint8_t kind, const struct iovec 
 		}
 	}
 	ring_put(&rings->delivery, size, &rings->control->delivered.end);
-	ring_bell(client);
+	announce(client);
 	return 0;
 }

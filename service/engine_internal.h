@@ -192,7 +192,6 @@ struct rings {
 	bool distrusted;
 
 	struct ring_writer delivery;
-	uint32_t rung;
 	bool bell_due;
 	bool group_told; /* runs are of the client's group */
 };

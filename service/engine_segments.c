@@ -119,6 +119,7 @@ static void control_offer(struct engine_client *client, struct ipc_segment *offe
 		control->magic = SEGMENT_CONTROL_MAGIC;
 		control->version = SEGMENT_CONTROL_VERSION;
 		control->submission_taken.asleep = 1;
+		control->delivery_taken.asleep_at = RING_ASLEEP_INITIAL;
 		atomic_store_explicit(&control->mcast_bytes_taken, client->mcast_taken, memory_order_release);
 		segment_receiver_behind(client);
 	}
