@@ -28,6 +28,18 @@ unit_segment_SOURCES = test/unit/unit_segment.c service/segment.c service/segmen
 unit_segment_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(LIBQB_CFLAGS)
 unit_segment_LDADD = $(CHECK_LIBS) $(LIBQB_LIBS)
 
+# include/cpg_ring.h: alone, and between two threads, also built with other tools and for another machine
+ring_unit_scripts = test/unit/unit_ring_tsan.sh test/unit/unit_ring_arm64.sh
+check_PROGRAMS += unit_ring unit_ring_stress
+TESTS += unit_ring unit_ring_stress $(ring_unit_scripts)
+EXTRA_DIST += $(ring_unit_scripts)
+unit_ring_SOURCES = test/unit/unit_ring.c
+unit_ring_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_ring_LDADD = $(CHECK_LIBS)
+unit_ring_stress_SOURCES = test/unit/unit_ring_stress.c
+unit_ring_stress_CFLAGS = $(AM_CFLAGS) -pthread
+unit_ring_stress_LDFLAGS = $(AM_LDFLAGS) -pthread
+
 # test/cpgverify: the verifier sees each kind of violation, and the log each changed byte
 cpgverify_unit_tests = unit_cpgverify_log unit_cpgverify_verify
 check_PROGRAMS += $(cpgverify_unit_tests)
