@@ -17,7 +17,8 @@ static void attach(struct ringed *client)
 
 struct ringed ringed_new(struct fixture *fixture, uint32_t pid)
 {
-	struct ringed client = {.fixture = fixture, .peer = peer_new(fixture, pid)};
+	struct ringed client = {
+		.fixture = fixture, .peer = peer_new(fixture, pid), .bells = RING_BELLS_INITIAL};
 	uint8_t *base;
 
 	ck_assert_int_eq(request_hello(fixture, client.peer,
@@ -169,7 +170,8 @@ size_t deliveries(struct ringed *client)
 	enum ring_found found;
 	size_t count = 0;
 
-	ck_assert(ring_reader_look(ring, &control->delivered.end));
+	ck_assert(
+		ring_look(ring, &control->delivered.end, &control->delivery_taken.asleep_at, &client->bells));
 	while ((found = ring_peek(ring, &entry)) == RING_FOUND_ENTRY) {
 		keep_entry(client, &entry, ring_body(ring));
 		ring_next(ring, &entry);
@@ -191,8 +193,8 @@ const char *heard(struct ringed *client)
 size_t bells(struct ringed *client)
 {
 	struct segment_control *control = client->control;
-	uint32_t count = ring_answer(&client->delivery, &control->delivered.end, &control->delivered.rung,
-				     &control->delivery_taken.answered, client->bells);
+	uint32_t count = ring_answer(&client->delivery, &control->delivered.end,
+				     &control->delivery_taken.asleep_at, &client->bells);
 	uint32_t i;
 
 	for (i = 0; i < count; i++) {
@@ -202,7 +204,7 @@ size_t bells(struct ringed *client)
 		ck_assert_int_eq(((const struct ipc_response *)bell->data)->id, IPC_RES_DOORBELL);
 		free(bell);
 	}
-	client->bells += count;
+	client->bells.due -= count;
 	return count;
 }
 

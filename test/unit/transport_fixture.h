@@ -12,7 +12,7 @@ struct ringed {
 	struct segment_control *control;
 	struct ring_writer submission;
 	struct ring_reader delivery;
-	uint32_t bells;	       /* doorbells taken */
+	struct ring_bells bells;
 	struct ipc_name group; /* of the runs */
 	struct peer heard;     /* its events are what came out of the delivery ring */
 };
