@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cpg_dispatch */
-#include <unistd.h>
-
 #include "lib_internal.h"
 
 /* Finalized; or a callback forked and this is the child: the rest of the events are its parent's. */
 static bool ended(const struct instance *instance)
 {
-	return atomic_load(&instance->finalized) || instance->pid != getpid();
+	return atomic_load(&instance->finalized) || instance_forked(instance);
 }
 
 static cs_error_t dispatch_step(struct instance *instance, bool wait)

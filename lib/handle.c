@@ -34,10 +34,18 @@ static void table_unlock(void)
 	pthread_mutex_unlock(&table.lock);
 }
 
+unsigned int handle_forks;
+
+static void child_begins(void)
+{
+	handle_forks++;
+	table_unlock();
+}
+
 /* A child must not find the lock held by a thread that it does not have. */
 static void table_init(void)
 {
-	pthread_atfork(table_lock, table_unlock, table_unlock);
+	pthread_atfork(table_lock, table_unlock, child_begins);
 	if (getrandom(&table.next_check, sizeof(table.next_check), GRND_NONBLOCK) < 0)
 		table.next_check = (uint32_t)time(NULL) ^ (uint32_t)getpid();
 }

@@ -21,7 +21,7 @@ struct instance *instance_get(cpg_handle_t handle)
 	struct handle_object *object = handle_get(handle, HANDLE_INSTANCE);
 	struct instance *instance = (struct instance *)object;
 
-	if (instance && instance->pid != getpid()) {
+	if (instance && instance_forked(instance)) {
 		instance_put(instance);
 		return NULL;
 	}
@@ -77,7 +77,7 @@ static void instance_destroy(struct handle_object *object)
 {
 	struct instance *instance = (struct instance *)object;
 
-	if (instance->pid != getpid()) {
+	if (instance_forked(instance)) {
 		instance_abandon(instance);
 		return;
 	}
@@ -98,6 +98,7 @@ static struct instance *instance_new(void)
 	instance->object.destroy = instance_destroy;
 	atomic_init(&instance->object.references, 1);
 	instance->pid = getpid();
+	instance->forks = handle_forks;
 	pthread_mutex_init(&instance->channel_lock, NULL);
 	pthread_mutex_init(&instance->fragments_lock, NULL);
 	pthread_mutex_init(&instance->event_lock, NULL);
@@ -208,7 +209,7 @@ CPG_PUBLIC cs_error_t cpg_finalize(cpg_handle_t handle)
 	if (!instance)
 		return CS_ERR_BAD_HANDLE;
 	if (handle_remove(handle, object))
-		error = instance->pid == getpid() ? instance_finalize(instance) : instance_let_go(instance);
+		error = instance_forked(instance) ? instance_let_go(instance) : instance_finalize(instance);
 	/* Iterations keep the connection: who forgot to end one would never get rid of it. */
 	handle_remove_owned(object);
 	instance_put(instance);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cpg_iteration_initialize, cpg_iteration_next, cpg_iteration_finalize */
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "lib_internal.h"
 
@@ -26,7 +25,7 @@ static struct iteration *iteration_get(cpg_iteration_handle_t handle)
 	struct iteration *iteration = (struct iteration *)object;
 
 	if (iteration &&
-	    (iteration->instance->pid != getpid() || atomic_load(&iteration->instance->finalized))) {
+	    (instance_forked(iteration->instance) || atomic_load(&iteration->instance->finalized))) {
 		handle_put(object);
 		return NULL;
 	}
@@ -156,7 +155,7 @@ CPG_PUBLIC cs_error_t cpg_iteration_finalize(cpg_iteration_handle_t handle)
 	if (!iteration)
 		return CS_ERR_BAD_HANDLE;
 	instance = iteration->instance;
-	if (handle_remove(handle, object) && instance->pid == getpid() && !atomic_load(&instance->finalized))
+	if (handle_remove(handle, object) && !instance_forked(instance) && !atomic_load(&instance->finalized))
 		error = engine_forget(instance, iteration->engine_handle);
 	handle_put(object);
 	return error;

@@ -53,6 +53,9 @@ void handle_put(struct handle_object *object);
 /* Ends the handle and the table's reference. False: another thread was faster. */
 bool handle_remove(uint64_t handle, struct handle_object *object);
 
+/* How many forks lie between the first process of this line and this one. */
+extern unsigned int handle_forks;
+
 /* Ends all handles that belong to `owner`, and the table's references to them. */
 void handle_remove_owned(const struct handle_object *owner);
 
@@ -98,7 +101,8 @@ struct zcb_pool {
 struct instance {
 	struct handle_object object;
 	cpg_handle_t handle;
-	pid_t pid; /* of the process that initialised it: no other may use it */
+	pid_t pid;	    /* of the process that initialised it: no other may use it */
+	unsigned int forks; /* handle_forks of that process */
 	qb_ipcc_connection_t *ipc;
 	size_t buffer_size; /* of every libqb buffer of this connection */
 	cpg_model_v1_data_t model;
@@ -137,6 +141,12 @@ struct instance {
 };
 
 /* ---- instance.c ---- */
+
+/* This is a child of the process that initialised it. */
+static inline bool instance_forked(const struct instance *instance)
+{
+	return instance->forks != handle_forks;
+}
 
 /* A reference to the instance behind a handle of this process, or NULL. instance_put() ends it. */
 struct instance *instance_get(cpg_handle_t handle);
