@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,9 +21,11 @@
 #include <qb/qbloop.h>
 #include <qb/qbrb.h>
 
+#include "fake_rings.h"
 #include "lib/lib_internal.h"
 
 #define SEGMENTS_MAX 80u
+#define CLIENTS_MAX 8u
 #define RATE_CHECK_NS (2 * CS_TIME_NS_IN_MSEC)
 
 struct fake_shared *fake_shared;
@@ -38,12 +41,14 @@ static struct fake_segment {
 	qb_ringbuffer_t *ring;
 	bool named;
 } segments[SEGMENTS_MAX];
+static qb_ipcs_connection_t *ringing[CLIENTS_MAX]; /* with rings in use */
 
 static struct queued {
 	struct queued *next;
 	qb_ipcs_connection_t *conn;
+	enum ring_entry_kind kind;
 	size_t size;
-	uint8_t data[];
+	uint8_t data[] IPC_ALIGNED;
 } * queue;
 
 const char *server_name(void)
@@ -63,13 +68,37 @@ void fake_respond(qb_ipcs_connection_t *conn, int32_t id, int32_t error)
 	fake_respond_raw(conn, &response, sizeof(response));
 }
 
+static struct fake_rings *rings_of(qb_ipcs_connection_t *conn)
+{
+	return qb_ipcs_context_get(conn);
+}
+
+static bool has_rings(qb_ipcs_connection_t *conn)
+{
+	struct fake_rings *rings = rings_of(conn);
+
+	return rings && rings->used;
+}
+
+/* False: there is no room now. */
+static bool event_send(const struct queued *event)
+{
+	struct fake_rings *rings = rings_of(event->conn);
+
+	if (!has_rings(event->conn))
+		return qb_ipcs_event_send(event->conn, event->data, event->size) != -EAGAIN;
+	rings->waiting =
+		rings->waiting || !fake_rings_put(rings, event->conn, event->kind, event->data, event->size);
+	return !rings->waiting;
+}
+
 /* Sends what waits, in order, as far as there is room. */
 static void events_flush(void)
 {
 	struct queued *event;
 
 	while ((event = queue)) {
-		if (qb_ipcs_event_send(event->conn, event->data, event->size) == -EAGAIN)
+		if (!event_send(event))
 			return;
 		queue = event->next;
 		free(event);
@@ -91,12 +120,13 @@ static void events_drop(qb_ipcs_connection_t *conn)
 }
 
 /* The test may be busy sending: nobody waits for room here. */
-void fake_event(qb_ipcs_connection_t *conn, const void *data, size_t size)
+static void event_queue(qb_ipcs_connection_t *conn, enum ring_entry_kind kind, const void *data, size_t size)
 {
 	struct queued *event = malloc(sizeof(*event) + size), **link = &queue;
 
 	event->next = NULL;
 	event->conn = conn;
+	event->kind = kind;
 	event->size = size;
 	memcpy(event->data, data, size);
 	while (*link)
@@ -105,12 +135,91 @@ void fake_event(qb_ipcs_connection_t *conn, const void *data, size_t size)
 	events_flush();
 }
 
+static void event_slice(qb_ipcs_connection_t *conn, const uint8_t *data, size_t size)
+{
+	struct ipc_event_part *part = calloc(1, DELIVERY_ENTRY_MAX);
+	size_t most = DELIVERY_ENTRY_MAX - sizeof(*part), offset, length;
+
+	for (offset = 0; offset < size; offset += length) {
+		length = size - offset < most ? size - offset : most;
+		*part = (struct ipc_event_part){
+			.header = {.id = IPC_RES_EVENT_PART, .size = (int32_t)(sizeof(*part) + length)},
+			.total = size,
+			.offset = offset,
+			.length = length};
+		memcpy(part->data, data + offset, length);
+		event_queue(conn, RING_EVENT, part, sizeof(*part) + length);
+	}
+	free(part);
+}
+
+void fake_event(qb_ipcs_connection_t *conn, const void *data, size_t size)
+{
+	if (has_rings(conn) && size > DELIVERY_ENTRY_MAX)
+		event_slice(conn, data, size);
+	else
+		event_queue(conn, RING_EVENT, data, size);
+}
+
 static struct ipc_name group_name(void)
 {
 	return (struct ipc_name){.length = 5, .value = "group"};
 }
 
-void fake_deliver(qb_ipcs_connection_t *conn, const void *message, size_t length)
+void fake_ring_entry(qb_ipcs_connection_t *conn, enum ring_entry_kind kind, const void *body, size_t length)
+{
+	event_queue(conn, kind, body, length);
+}
+
+/* A run of as many messages, with room for their bytes. */
+static uint8_t *run_new(uint32_t pid, unsigned int count, size_t length, size_t *size)
+{
+	size_t entry_size = ring_entry_size(length);
+	uint8_t *run, *at;
+
+	*size = sizeof(struct ring_run) + count * entry_size;
+	run = calloc(1, *size);
+	*(struct ring_run *)run = (struct ring_run){.nodeid = FAKE_NODEID, .pid = pid};
+	for (at = run + sizeof(struct ring_run); at < run + *size; at += entry_size)
+		*(struct ring_entry *)at =
+			(struct ring_entry){.kind = RING_MESSAGE, .length = (uint32_t)length};
+	return run;
+}
+
+static void run_queue(qb_ipcs_connection_t *conn, uint8_t *run, size_t size)
+{
+	struct ipc_name group = group_name();
+
+	if (!rings_of(conn)->grouped)
+		event_queue(conn, RING_GROUP, &group, sizeof(group));
+	rings_of(conn)->grouped = true;
+	event_queue(conn, RING_RUN, run, size);
+	free(run);
+}
+
+void fake_run(qb_ipcs_connection_t *conn, uint32_t pid, unsigned int count, size_t length)
+{
+	size_t size;
+	uint8_t *run = run_new(pid, count, length, &size);
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		memset(run + sizeof(struct ring_run) + i * ring_entry_size(length) +
+			       sizeof(struct ring_entry),
+		       (int)i, length);
+	run_queue(conn, run, size);
+}
+
+static void deliver_in_run(qb_ipcs_connection_t *conn, const void *message, size_t length)
+{
+	size_t size;
+	uint8_t *run = run_new(0, 1, length, &size);
+
+	memcpy(run + sizeof(struct ring_run) + sizeof(struct ring_entry), message, length);
+	run_queue(conn, run, size);
+}
+
+static void deliver_event(qb_ipcs_connection_t *conn, const void *message, size_t length)
 {
 	struct ipc_deliver *event = calloc(1, sizeof(*event) + length);
 
@@ -122,6 +231,14 @@ void fake_deliver(qb_ipcs_connection_t *conn, const void *message, size_t length
 	memcpy(event->message, message, length);
 	fake_event(conn, event, sizeof(*event) + length);
 	free(event);
+}
+
+void fake_deliver(qb_ipcs_connection_t *conn, const void *message, size_t length)
+{
+	if (has_rings(conn) && length < DELIVERY_ENTRY_MAX / 2)
+		deliver_in_run(conn, message, length);
+	else
+		deliver_event(conn, message, length);
 }
 
 void fake_confchg(qb_ipcs_connection_t *conn, uint32_t members, uint32_t left, uint32_t joined, uint32_t pid)
@@ -213,22 +330,49 @@ static void segment_end(struct fake_segment *segment)
 	segment->id = 0;
 }
 
-static struct segment_control *control_of(qb_ipcs_connection_t *conn)
+struct segment_control *fake_control(qb_ipcs_connection_t *conn)
 {
-	return qb_ipcs_context_get(conn);
+	return rings_of(conn) ? rings_of(conn)->control : NULL;
 }
 
 static void control_make(qb_ipcs_connection_t *conn, struct ipc_segment *offer)
 {
-	struct segment_control *control;
-
 	segment_make(offer, SEGMENT_CONTROL_SIZE);
-	control =
-		(struct segment_control *)((char *)qb_rb_shared_user_data_get(segment_find(offer->id)->ring) +
-					   SEGMENT_START);
-	control->magic = SEGMENT_CONTROL_MAGIC;
-	control->version = SEGMENT_CONTROL_VERSION;
-	qb_ipcs_context_set(conn, control);
+	qb_ipcs_context_set(
+		conn, fake_rings_new(offer->id, qb_rb_shared_user_data_get(segment_find(offer->id)->ring)));
+}
+
+static void on_attached(qb_ipcs_connection_t *conn, uint32_t segment_id)
+{
+	struct fake_rings *rings = rings_of(conn);
+	unsigned int i = 0;
+
+	segment_unname(segment_find(segment_id));
+	if (!rings || segment_id != rings->segment_id || !(options->features & IPC_FEATURE_RINGS))
+		return;
+	rings->used = true;
+	while (ringing[i])
+		i++;
+	ringing[i] = conn;
+}
+
+static void rings_end(qb_ipcs_connection_t *conn)
+{
+	unsigned int i;
+
+	for (i = 0; i < CLIENTS_MAX; i++) {
+		if (ringing[i] == conn)
+			ringing[i] = NULL;
+	}
+	free(rings_of(conn));
+	qb_ipcs_context_set(conn, NULL);
+}
+
+static void on_refused(qb_ipcs_connection_t *conn, uint32_t segment_id)
+{
+	segment_end(segment_find(segment_id));
+	if (rings_of(conn) && segment_id == rings_of(conn)->segment_id)
+		rings_end(conn);
 }
 
 static void on_local_get(qb_ipcs_connection_t *conn, const struct ipc_hello *request)
@@ -248,15 +392,15 @@ static void on_local_get(qb_ipcs_connection_t *conn, const struct ipc_hello *req
 	if (request->step == IPC_HELLO_START && options->features & IPC_FEATURE_SEGMENTS)
 		control_make(conn, &response.control);
 	if (request->step == IPC_HELLO_ATTACHED)
-		segment_unname(segment_find(request->segment_id));
+		on_attached(conn, request->segment_id);
 	if (request->step == IPC_HELLO_REFUSED)
-		segment_end(segment_find(request->segment_id));
+		on_refused(conn, request->segment_id);
 	fake_respond_raw(conn, &response, sizeof(response));
 }
 
 static void on_mcast(qb_ipcs_connection_t *conn, const struct ipc_mcast *request)
 {
-	struct segment_control *control = control_of(conn);
+	struct segment_control *control = fake_control(conn);
 
 	memcpy(fake_shared->last_header, request, sizeof(*request));
 	atomic_store(&fake_shared->last_mcast_size, (unsigned int)request->header.size);
@@ -360,16 +504,27 @@ static void on_segment_destroy(qb_ipcs_connection_t *conn, const struct ipc_segm
 
 static void say_who_is_behind(qb_ipcs_connection_t *conn)
 {
-	struct segment_control *control = control_of(conn);
+	struct segment_control *control = fake_control(conn);
 
 	if (control)
 		atomic_store(&control->receiver_behind, atomic_load(&fake_shared->behind));
+}
+
+static void on_doorbell(qb_ipcs_connection_t *conn)
+{
+	if (!has_rings(conn))
+		abort();
+	rings_of(conn)->waiting = false;
+	events_flush();
 }
 
 static void answer(qb_ipcs_connection_t *conn, const struct ipc_request *request)
 {
 	say_who_is_behind(conn);
 	switch (request->id) {
+	case IPC_REQ_DOORBELL:
+		on_doorbell(conn);
+		break;
 	case IPC_REQ_JOIN:
 		fake_respond(conn, IPC_RES_JOIN, CS_OK);
 		fake_confchg(conn, 1, 0, 1, ((const struct ipc_join *)request)->pid);
@@ -413,6 +568,41 @@ static void answer(qb_ipcs_connection_t *conn, const struct ipc_request *request
 	}
 }
 
+static void handle(qb_ipcs_connection_t *conn, const struct ipc_request *request)
+{
+	if (request->id < 0 || request->id >= IPC_REQ_COUNT)
+		return;
+	atomic_fetch_add(&fake_shared->requests[request->id], 1);
+	if (!options->hook || !options->hook(conn, request))
+		answer(conn, request);
+}
+
+static const uint8_t *block_find(const struct ring_block *block)
+{
+	return (uint8_t *)qb_rb_shared_user_data_get(segment_find(block->segment_id)->ring) + block->offset;
+}
+
+static void on_taken(qb_ipcs_connection_t *conn, const void *message, size_t length)
+{
+	struct ipc_mcast *request = calloc(1, sizeof(*request) + length);
+
+	request->header.id = IPC_REQ_MCAST;
+	request->header.size = (int32_t)(sizeof(*request) + length);
+	request->msglen = (uint32_t)length;
+	memcpy(request->message, message, length);
+	handle(conn, &request->header);
+	free(request);
+}
+
+/* What came by the ring goes before what comes by libqb. */
+static void rings_take(qb_ipcs_connection_t *conn)
+{
+	unsigned int limit = atomic_load(&fake_shared->take_limit);
+
+	if (has_rings(conn) && !atomic_load(&fake_shared->keep_taken))
+		fake_rings_take(rings_of(conn), conn, limit ? limit : UINT_MAX, block_find, on_taken);
+}
+
 static int32_t on_request(qb_ipcs_connection_t *conn, void *data, size_t size)
 {
 	struct ipc_request *request;
@@ -424,11 +614,10 @@ static int32_t on_request(qb_ipcs_connection_t *conn, void *data, size_t size)
 	/* libqb's ring aligns to 4 bytes only. */
 	request = malloc(size);
 	memcpy(request, data, size);
-	if (request->id >= 0 && request->id < IPC_REQ_COUNT) {
-		atomic_fetch_add(&fake_shared->requests[request->id], 1);
-		if (!options->hook || !options->hook(conn, request))
-			answer(conn, request);
-	}
+	if (has_rings(conn) && (request->id == IPC_REQ_MCAST || request->id == IPC_REQ_ZCB_MCAST))
+		abort();
+	rings_take(conn);
+	handle(conn, request);
 	free(request);
 	return 0;
 }
@@ -449,6 +638,7 @@ static void on_created(qb_ipcs_connection_t *conn)
 static int32_t on_closed(qb_ipcs_connection_t *conn)
 {
 	events_drop(conn);
+	rings_end(conn);
 	return 0;
 }
 
@@ -474,11 +664,27 @@ static int32_t dispatch_del(int32_t fd)
 	return qb_loop_poll_del(loop, fd);
 }
 
+/* As the engine does when the token comes. */
+static void rings_visit(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < CLIENTS_MAX && !atomic_load(&fake_shared->sleepy); i++) {
+		if (!ringing[i] || fake_rings_asleep(rings_of(ringing[i])))
+			continue;
+		say_who_is_behind(ringing[i]);
+		rings_take(ringing[i]);
+		if (!atomic_load(&fake_shared->awake))
+			fake_rings_sleep(rings_of(ringing[i]));
+	}
+}
+
 static void rate_check(void *data)
 {
 	int rate = atomic_load(&fake_shared->rate);
 
 	(void)data;
+	rings_visit();
 	events_flush();
 	if (rate != atomic_load(&fake_shared->rate_set)) {
 		qb_ipcs_request_rate_limit(service, (enum qb_ipcs_rate_limit)rate);

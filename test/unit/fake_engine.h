@@ -16,6 +16,7 @@
 
 #include "corosync/cpg.h"
 #include "cpg_ipc.h"
+#include "cpg_ring.h"
 #include "cpg_segment.h"
 
 #define FAKE_NODEID 7u
@@ -35,13 +36,22 @@ struct fake_shared {
 	atomic_uint value;	/* the test's own */
 	atomic_uint last_mcast_size;
 	char last_header[64]; /* of the last MCAST, PARTIAL_MCAST or ZCB_MCAST request */
+	/* rings */
+	atomic_uint ring_messages; /* taken */
+	atomic_uint ring_blocks;
+	atomic_bool awake;	/* look into the ring all the time, and never say that we sleep */
+	atomic_uint take_limit; /* so many messages at once; 0: all */
+	atomic_uint bell_delay; /* microseconds, around counting a doorbell */
 };
 
 struct fake_options {
 	uint64_t features;    /* 0: a stock engine */
 	bool refuse_segments; /* SEGMENT_CREATE fails */
 	bool sockets;	      /* as with qb_ipc_type: socket; otherwise rings in shared memory */
-	/* In the engine's process. True: it was answered, or shall not be. */
+	/*
+	 * In the engine's process. True: it was answered, or shall not be. What comes by the submission ring it sees as a
+	 * MCAST request.
+	 */
 	bool (*hook)(qb_ipcs_connection_t *conn, const struct ipc_request *request);
 };
 
@@ -61,6 +71,11 @@ void fake_respond(qb_ipcs_connection_t *conn, int32_t id, int32_t error);
 void fake_respond_raw(qb_ipcs_connection_t *conn, const void *data, size_t size);
 void fake_event(qb_ipcs_connection_t *conn, const void *data, size_t size);
 void fake_deliver(qb_ipcs_connection_t *conn, const void *message, size_t length);
+/* With rings: any entry; and where they lie. */
+void fake_ring_entry(qb_ipcs_connection_t *conn, enum ring_entry_kind kind, const void *body, size_t length);
+struct segment_control *fake_control(qb_ipcs_connection_t *conn);
+/* A run of messages of the same length, each filled with its number. */
+void fake_run(qb_ipcs_connection_t *conn, uint32_t pid, unsigned int count, size_t length);
 void fake_confchg(qb_ipcs_connection_t *conn, uint32_t members, uint32_t left, uint32_t joined, uint32_t pid);
 void fake_fragment(qb_ipcs_connection_t *conn, uint32_t pid, enum ipc_fragment type, uint32_t msglen,
 		   const void *data, uint32_t fraglen);

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "fake_rings.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fake_engine.h"
+
+/* What a library puts in must be right: this is its test. */
+static void must(bool condition)
+{
+	if (!condition)
+		abort();
+}
+
+struct fake_rings *fake_rings_new(uint32_t segment_id, uint8_t *base)
+{
+	struct fake_rings *rings = calloc(1, sizeof(*rings));
+
+	must(((uintptr_t)base + SEGMENT_START) % SEGMENT_CACHE_LINE == 0);
+	rings->segment_id = segment_id;
+	rings->control = (struct segment_control *)(base + SEGMENT_START);
+	rings->control->magic = SEGMENT_CONTROL_MAGIC;
+	rings->control->version = SEGMENT_CONTROL_VERSION;
+	rings->submission =
+		(struct ring_reader){.data = base + SUBMISSION_RING_OFFSET, .size = SUBMISSION_RING_SIZE};
+	rings->delivery =
+		(struct ring_writer){.data = base + DELIVERY_RING_OFFSET, .size = DELIVERY_RING_SIZE};
+	return rings;
+}
+
+static void padding_must_be_zero(const struct ring_entry *entry)
+{
+	const uint8_t *at = (const uint8_t *)(entry + 1) + entry->length;
+
+	while ((uintptr_t)at % RING_ALIGN)
+		must(!*at++);
+}
+
+static void entry_take(qb_ipcs_connection_t *conn, const struct ring_entry *entry, fake_block_fn find_block,
+		       fake_taken_fn taken)
+{
+	const struct ring_block *block = (const struct ring_block *)(entry + 1);
+
+	must(!entry->detail && !entry->reserved);
+	if (entry->kind == RING_SKIP)
+		return;
+	padding_must_be_zero(entry);
+	if (entry->kind == RING_MESSAGE) {
+		must(entry->length <= SUBMISSION_MESSAGE_MAX);
+		atomic_fetch_add(&fake_shared->ring_messages, 1);
+		taken(conn, entry + 1, entry->length);
+	} else {
+		must(entry->kind == RING_BLOCK && entry->length == sizeof(*block) && !block->reserved);
+		atomic_fetch_add(&fake_shared->ring_blocks, 1);
+		taken(conn, find_block(block), block->length);
+	}
+}
+
+void fake_rings_take(struct fake_rings *rings, qb_ipcs_connection_t *conn, unsigned int limit,
+		     fake_block_fn find_block, fake_taken_fn taken)
+{
+	struct ring_reader *ring = &rings->submission;
+	const struct ring_entry *entry;
+
+	must(ring_reader_look(ring, &rings->control->submitted.end));
+	while (ring->at != ring->end && limit--) {
+		entry = (const struct ring_entry *)(ring->data + (ring->at & (ring->size - 1)));
+		must(ring_entry_size(entry->length) <= ring_rest(ring->size, ring->at));
+		entry_take(conn, entry, find_block, taken);
+		ring->at += ring_entry_size(entry->length);
+		atomic_store_explicit(&rings->control->submission_taken.end, ring->at, memory_order_release);
+	}
+}
+
+bool fake_rings_asleep(const struct fake_rings *rings)
+{
+	return atomic_load(&rings->control->submission_taken.asleep);
+}
+
+void fake_rings_sleep(struct fake_rings *rings)
+{
+	struct segment_control *control = rings->control;
+
+	atomic_store(&control->submission_taken.asleep, 1);
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load(&control->submitted.end) != rings->submission.at)
+		atomic_store(&control->submission_taken.asleep, 0);
+}
+
+static void ring_if_answered(struct fake_rings *rings, qb_ipcs_connection_t *conn)
+{
+	struct ipc_response bell = {.id = IPC_RES_DOORBELL, .size = sizeof(bell), .error = CS_OK};
+	struct segment_control *control = rings->control;
+	unsigned int delay = atomic_load(&fake_shared->bell_delay);
+
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load(&control->delivery_taken.answered) != rings->rung)
+		return;
+	usleep(delay);
+	atomic_store(&control->delivered.rung, ++rings->rung);
+	usleep(delay);
+	must(qb_ipcs_event_send(conn, &bell, sizeof(bell)) == (ssize_t)sizeof(bell));
+}
+
+static struct ring_entry *reserve(struct fake_rings *rings, size_t size)
+{
+	must(ring_writer_look(&rings->delivery, &rings->control->delivery_taken.end));
+	return ring_reserve(&rings->delivery, size);
+}
+
+bool fake_rings_put(struct fake_rings *rings, qb_ipcs_connection_t *conn, enum ring_entry_kind kind,
+		    const void *body, size_t length)
+{
+	size_t size = ring_entry_size(length);
+	struct ring_entry *entry = reserve(rings, size);
+
+	if (!entry) {
+		atomic_store(&rings->control->delivered.more, 1);
+		atomic_thread_fence(memory_order_seq_cst);
+		entry = reserve(rings, size);
+	}
+	if (!entry)
+		return false;
+	memset((uint8_t *)entry + size - RING_ALIGN, 0, RING_ALIGN);
+	*entry = (struct ring_entry){.kind = (uint8_t)kind, .length = (uint32_t)length};
+	memcpy(entry + 1, body, length);
+	/* A group is nothing to ring for: it goes with the run behind it. */
+	if (kind == RING_GROUP) {
+		rings->delivery.end += size;
+		return true;
+	}
+	ring_put(&rings->delivery, size, &rings->control->delivered.end);
+	ring_if_answered(rings, conn);
+	return true;
+}
