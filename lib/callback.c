@@ -71,6 +71,13 @@ static void call_deliver(struct instance *instance, const struct event *event)
 					       deliver->message, deliver->msglen);
 }
 
+static void call_message(struct instance *instance, const struct event *event)
+{
+	if (instance->model.cpg_deliver_fn)
+		instance->model.cpg_deliver_fn(instance->handle, &event->group, event->nodeid, event->pid,
+					       event->data, event->size);
+}
+
 static cs_error_t call_confchg(struct instance *instance, const struct ipc_confchg *confchg)
 {
 	size_t members = confchg->member_list_entries;
@@ -109,6 +116,9 @@ cs_error_t event_deliver(struct instance *instance, const struct event *event)
 {
 	switch (event->kind) {
 	case EVENT_NONE:
+		break;
+	case EVENT_MESSAGE:
+		call_message(instance, event);
 		break;
 	case EVENT_DELIVER:
 		call_deliver(instance, event);

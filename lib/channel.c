@@ -11,6 +11,7 @@
 #define ANSWER_POLL_MS 500
 
 /* libqb tells "no requests" from "no multicasts" by a level; a sender says up to which one it is refused. */
+#define FLOW_LEVEL_NONE 0u
 #define FLOW_LEVEL_REQUESTS 1u
 #define FLOW_LEVEL_MULTICASTS 2u
 
@@ -21,6 +22,25 @@
 #define SETTLE_ROUNDS 50u
 #define SETTLE_PAUSE_NS 200000
 
+static uint32_t flow_level(enum channel_kind kind)
+{
+	switch (kind) {
+	case CHANNEL_DOORBELL:
+		return FLOW_LEVEL_NONE;
+	case CHANNEL_MCAST:
+		return FLOW_LEVEL_MULTICASTS;
+	default:
+		return FLOW_LEVEL_REQUESTS;
+	}
+}
+
+bool channel_connected(struct instance *instance)
+{
+	if (!qb_ipcc_is_connected(instance->ipc))
+		atomic_store(&instance->gone, true);
+	return !atomic_load(&instance->gone);
+}
+
 static ssize_t request_send(struct instance *instance, enum channel_kind kind, const struct iovec *iov,
 			    unsigned int iov_len)
 {
@@ -28,14 +48,13 @@ static ssize_t request_send(struct instance *instance, enum channel_kind kind, c
 	unsigned int round = 0;
 	ssize_t result;
 
-	qb_ipcc_fc_enable_max_set(instance->ipc,
-				  kind == CHANNEL_MCAST ? FLOW_LEVEL_MULTICASTS : FLOW_LEVEL_REQUESTS);
+	qb_ipcc_fc_enable_max_set(instance->ipc, flow_level(kind));
 	while ((result = qb_ipcc_sendv(instance->ipc, iov, iov_len)) == -EAGAIN && instance->settling &&
 	       round++ < SETTLE_ROUNDS)
 		nanosleep(&pause, NULL);
 	instance->settling = false;
 	/* A full channel and a switch that is off outlive the engine, and libqb looks at them first. */
-	if (result == -EAGAIN && !qb_ipcc_is_connected(instance->ipc))
+	if (result < 0 && !channel_connected(instance) && result == -EAGAIN)
 		return -ENOTCONN;
 	return result;
 }
@@ -49,6 +68,8 @@ static ssize_t response_wait(struct instance *instance)
 		result = qb_ipcc_recv(instance->ipc, instance->response, instance->buffer_size,
 				      ANSWER_POLL_MS);
 	} while (result == -EAGAIN || result == -ETIMEDOUT || result == -EINTR);
+	if (result < 0)
+		channel_connected(instance);
 	return result;
 }
 
@@ -92,7 +113,20 @@ cs_error_t channel_call(struct instance *instance, enum channel_kind kind, const
 
 	pthread_mutex_lock(&instance->channel_lock);
 	error = channel_call_locked(instance, kind, iov, iov_len, response, capacity, least, received);
-	pthread_mutex_unlock(&instance->channel_lock);
+	channel_unlock(instance);
+	return error;
+}
+
+cs_error_t channel_call_behind(struct instance *instance, enum channel_kind kind, const struct iovec *iov,
+			       unsigned int iov_len, void *response, size_t capacity, size_t least,
+			       size_t *received)
+{
+	cs_error_t error;
+
+	pthread_mutex_lock(&instance->channel_lock);
+	submission_drain(instance);
+	error = channel_call_locked(instance, kind, iov, iov_len, response, capacity, least, received);
+	channel_unlock(instance);
 	return error;
 }
 
@@ -124,8 +158,10 @@ void channel_window_set(struct instance *instance)
 
 	instance->window = SEGMENT_MCAST_WINDOW;
 	instance->window_mcasts = MCASTS_MAX;
-	if (qb_ipcc_fd_get(instance->ipc, &fd) < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ||
-	    type != SOCK_DGRAM || getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &size) < 0 || room < 0)
+	if (qb_ipcc_fd_get(instance->ipc, &fd) < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
+		return;
+	instance->datagrams = type == SOCK_DGRAM;
+	if (!instance->datagrams || getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &size) < 0 || room < 0)
 		return;
 	if (instance->window > (size_t)room / 4)
 		instance->window = (size_t)room / 4;
@@ -136,9 +172,7 @@ void channel_window_set(struct instance *instance)
 /* What the engine has taken so far. Acquire: pairs with its release after it took a request. */
 static uint64_t mcast_bytes_taken(const struct instance *instance)
 {
-	struct segment_control *control = (struct segment_control *)(instance->control.base + SEGMENT_START);
-
-	return atomic_load_explicit(&control->mcast_bytes_taken, memory_order_acquire);
+	return atomic_load_explicit(&instance_control(instance)->mcast_bytes_taken, memory_order_acquire);
 }
 
 static bool too_many_on_their_way(const struct instance *instance, uint64_t taken)
@@ -150,24 +184,19 @@ static bool too_many_on_their_way(const struct instance *instance, uint64_t take
 	       (int64_t)(instance->mcast_ends[oldest % MCASTS_MAX] - taken) > 0;
 }
 
-/* A member of the group on this node has too much unread: sends are refused until it catches up or is gone. */
+/* A member of the group has too much unread: sends are refused until it catches up or is gone. */
 static bool receiver_behind(const struct instance *instance)
 {
-	const struct segment_control *control =
-		(const struct segment_control *)(instance->control.base + SEGMENT_START);
-
-	return atomic_load_explicit(&control->receiver_behind, memory_order_relaxed) != 0;
+	return atomic_load_explicit(&instance_control(instance)->receiver_behind, memory_order_relaxed) != 0;
 }
 
-/* Somebody must catch up first, enough is on its way, or libqb had no room and the engine has taken nothing since. */
+/* Enough is on its way, or libqb had no room and the engine has taken nothing since. */
 static bool window_closed(struct instance *instance)
 {
 	uint64_t taken;
 
 	if (!instance->control.ring)
 		return false;
-	if (receiver_behind(instance))
-		return true;
 	taken = mcast_bytes_taken(instance);
 	if (taken != instance->refused_taken)
 		instance->refused = false;
@@ -203,15 +232,31 @@ static void note_refusal(struct instance *instance)
 	instance->refused_taken = taken;
 }
 
-static cs_error_t ready_locked(struct instance *instance)
+static cs_error_t send_state(struct instance *instance)
 {
-	if (instance->ended)
+	/* With rings nothing else shows it until they are full. */
+	if (atomic_load(&instance->gone))
+		return CS_ERR_LIBRARY;
+	if (instance->control.ring && receiver_behind(instance))
+		return CS_ERR_TRY_AGAIN;
+	if (instance_has_rings(instance))
+		return submission_state(instance);
+	return window_closed(instance) ? CS_ERR_TRY_AGAIN : CS_OK;
+}
+
+/* Nothing more is accepted from a handle that is just being finalized: it may wait for what was. */
+cs_error_t channel_ready_locked(struct instance *instance)
+{
+	cs_error_t error;
+
+	if (atomic_load(&instance->finalized))
 		return CS_ERR_BAD_HANDLE;
 	if (!instance->joined)
 		return CS_ERR_NOT_EXIST;
-	if (!window_closed(instance))
-		return CS_OK;
-	return qb_ipcc_is_connected(instance->ipc) ? CS_ERR_TRY_AGAIN : CS_ERR_LIBRARY;
+	error = send_state(instance);
+	if (error == CS_ERR_TRY_AGAIN && !channel_connected(instance))
+		return CS_ERR_LIBRARY;
+	return error;
 }
 
 cs_error_t channel_ready(struct instance *instance)
@@ -219,19 +264,22 @@ cs_error_t channel_ready(struct instance *instance)
 	cs_error_t error;
 
 	pthread_mutex_lock(&instance->channel_lock);
-	error = ready_locked(instance);
-	pthread_mutex_unlock(&instance->channel_lock);
+	error = channel_ready_locked(instance);
+	channel_unlock(instance);
 	return error;
 }
 
 static cs_error_t mcast_locked(struct instance *instance, const struct iovec *iov, unsigned int iov_len,
 			       size_t size)
 {
-	cs_error_t error = ready_locked(instance);
+	cs_error_t error = channel_ready_locked(instance);
 	ssize_t result;
 
 	if (error != CS_OK)
 		return error;
+	/* The handle was in no group yet when the sender looked for rings. */
+	if (instance_has_rings(instance))
+		return CS_ERR_NOT_EXIST;
 	result = request_send(instance, CHANNEL_MCAST, iov, iov_len);
 	if (result < 0) {
 		if (result == -EAGAIN)
@@ -251,7 +299,7 @@ cs_error_t channel_mcast(struct instance *instance, const struct iovec *iov, uns
 
 	pthread_mutex_lock(&instance->channel_lock);
 	error = mcast_locked(instance, iov, iov_len, size);
-	pthread_mutex_unlock(&instance->channel_lock);
+	channel_unlock(instance);
 	return error;
 }
 
@@ -275,10 +323,10 @@ static bool still_refused(struct instance *instance)
 
 static bool congested_locked(struct instance *instance)
 {
-	if (mcast_switched_off(instance))
+	if (!instance_has_rings(instance) && mcast_switched_off(instance))
 		return true;
 	if (instance->control.ring)
-		return window_closed(instance);
+		return send_state(instance) == CS_ERR_TRY_AGAIN;
 	return instance->refused && still_refused(instance);
 }
 
@@ -287,9 +335,52 @@ bool channel_congested(struct instance *instance)
 	bool congested;
 
 	pthread_mutex_lock(&instance->channel_lock);
-	congested = congested_locked(instance) && qb_ipcc_is_connected(instance->ipc);
-	pthread_mutex_unlock(&instance->channel_lock);
+	congested = congested_locked(instance) && channel_connected(instance);
+	channel_unlock(instance);
 	return congested;
+}
+
+cs_error_t channel_doorbell_locked(struct instance *instance)
+{
+	struct ipc_request request = {.id = IPC_REQ_DOORBELL, .size = sizeof(request)};
+	struct iovec iov = {.iov_base = &request, .iov_len = sizeof(request)};
+	ssize_t result;
+
+	if (instance->ended)
+		return CS_ERR_BAD_HANDLE;
+	result = request_send(instance, CHANNEL_DOORBELL, &iov, 1);
+	if (result == -EAGAIN)
+		atomic_store(&instance->doorbell_due, true);
+	return result < 0 && result != -EAGAIN ? qb_to_cs_error((int)result) : CS_OK;
+}
+
+/*
+ * Who finds the channel taken leaves: the thread that has it looks here after it gave it back. So nobody waits behind an answer
+ * only to ring.
+ */
+void channel_doorbells_ring(struct instance *instance)
+{
+	bool again = true;
+
+	while (again && atomic_load(&instance->doorbell_due) &&
+	       pthread_mutex_trylock(&instance->channel_lock) == 0) {
+		atomic_store(&instance->doorbell_due, false);
+		channel_doorbell_locked(instance);
+		again = !atomic_load(&instance->doorbell_due);
+		pthread_mutex_unlock(&instance->channel_lock);
+	}
+}
+
+void channel_doorbell(struct instance *instance)
+{
+	atomic_store(&instance->doorbell_due, true);
+	channel_doorbells_ring(instance);
+}
+
+void channel_unlock(struct instance *instance)
+{
+	pthread_mutex_unlock(&instance->channel_lock);
+	channel_doorbells_ring(instance);
 }
 
 void channel_pause(unsigned int round)
@@ -300,10 +391,7 @@ void channel_pause(unsigned int round)
 	nanosleep(&pause, NULL);
 }
 
-/*
- * What was accepted may fill the channel, and would be lost with the connection: so this waits until there is room
- * behind it.
- */
+/* What was accepted may fill the channel, or the ring, and would be lost with the connection. */
 cs_error_t channel_end(struct instance *instance)
 {
 	struct ipc_request request = {.id = IPC_REQ_FINALIZE, .size = sizeof(request)};
@@ -314,10 +402,11 @@ cs_error_t channel_end(struct instance *instance)
 	cs_error_t error;
 
 	pthread_mutex_lock(&instance->channel_lock);
+	submission_drain(instance);
 	while ((error = channel_call_locked(instance, CHANNEL_PLAIN, &iov, 1, &response, sizeof(response),
 					    sizeof(response), &received)) == CS_ERR_TRY_AGAIN)
 		channel_pause(round++);
 	instance->ended = true;
-	pthread_mutex_unlock(&instance->channel_lock);
+	channel_unlock(instance);
 	return error;
 }

@@ -8,25 +8,15 @@ static bool ended(const struct instance *instance)
 	return atomic_load(&instance->finalized) || instance_forked(instance);
 }
 
-static cs_error_t dispatch_step(struct instance *instance, bool wait)
+static cs_error_t dispatch_step(struct instance *instance, bool wait, struct event *event)
 {
-	struct event event;
-	cs_error_t error;
+	cs_error_t error = event_next(instance, wait, event);
 
-	atomic_fetch_add(&instance->waiting, 1);
-	/* Looked at after we count as waiting: cpg_finalize() does the two in the other order. */
-	if (atomic_load(&instance->finalized)) {
-		atomic_fetch_sub(&instance->waiting, 1);
-		return CS_ERR_BAD_HANDLE;
-	}
-	error = event_receive(instance, wait, &event);
-	atomic_fetch_sub(&instance->waiting, 1);
 	if (error == CS_OK && !atomic_load(&instance->finalized)) {
-		error = event_deliver(instance, &event);
+		error = event_deliver(instance, event);
 		if (error != CS_OK)
 			event_lost(instance);
 	}
-	event_release(instance, &event);
 	return ended(instance) ? CS_ERR_BAD_HANDLE : error;
 }
 
@@ -34,11 +24,13 @@ static cs_error_t dispatch(struct instance *instance, cs_dispatch_flags_t types)
 {
 	bool wait = types == CS_DISPATCH_ONE || types == CS_DISPATCH_BLOCKING;
 	bool repeat = types == CS_DISPATCH_ALL || types == CS_DISPATCH_BLOCKING;
+	struct event event = {.kind = EVENT_NONE};
 	cs_error_t error;
 
 	do {
-		error = dispatch_step(instance, wait);
+		error = dispatch_step(instance, wait, &event);
 	} while (repeat && error == CS_OK);
+	event_release(instance, &event);
 	return types == CS_DISPATCH_ALL && error == CS_ERR_TRY_AGAIN ? CS_OK : error;
 }
 

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The event channel: one step takes exactly one event from libqb, so the descriptor stays readable while
- * anything is left. A step that only brought a piece of something larger has no callback.
+ * Events, from the delivery ring or from libqb: one step takes exactly one, so the descriptor stays readable while anything
+ * is left. A step that only brought a piece of something larger has no callback.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib_internal.h"
+
+/* libqb's sockets do not show that the engine is gone: how often somebody who waits asks, milliseconds. */
+#define LIVENESS_POLL_MS 500
+/* How often a doorbell is tried that could not be sent. */
+#define DOORBELL_POLL_MS 5
 
 void event_parts_free(struct event_parts *parts)
 {
@@ -94,11 +100,10 @@ static cs_error_t event_classify(struct instance *instance, struct event *event)
 	}
 }
 
-static cs_error_t event_take(struct instance *instance, struct event *event)
+cs_error_t event_take(struct instance *instance, struct event *event)
 {
-	const struct ipc_event_part *part = (const struct ipc_event_part *)event->buffer;
+	const struct ipc_event_part *part = (const struct ipc_event_part *)event->data;
 	bool sliced = event->size >= sizeof(part->header) && part->header.id == IPC_RES_EVENT_PART;
-	uint8_t *whole = NULL;
 	cs_error_t error;
 
 	if (!sliced) {
@@ -107,12 +112,12 @@ static cs_error_t event_take(struct instance *instance, struct event *event)
 			return CS_ERR_LIBRARY;
 		return event_classify(instance, event);
 	}
-	if (!(instance->features & IPC_FEATURE_LARGE_GROUPS))
+	if (!(instance->features & (IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_RINGS)))
 		return CS_ERR_LIBRARY;
-	error = slice_add(&instance->parts, part, event->size, &whole, &event->size);
-	if (error != CS_OK || !whole)
+	error = slice_add(&instance->parts, part, event->size, &event->whole, &event->size);
+	if (error != CS_OK || !event->whole)
 		return error;
-	event->data = whole;
+	event->data = event->whole;
 	return event_classify(instance, event);
 }
 
@@ -120,7 +125,7 @@ static cs_error_t event_take(struct instance *instance, struct event *event)
  * libqb trusts the size that an event states on its socket transport: the buffer must be as large as events
  * get.
  */
-static uint8_t *buffer_take(struct instance *instance)
+uint8_t *event_buffer_take(struct instance *instance)
 {
 	uint8_t *buffer = instance->spare;
 
@@ -128,48 +133,117 @@ static uint8_t *buffer_take(struct instance *instance)
 	return buffer ? buffer : malloc(instance->buffer_size);
 }
 
-static cs_error_t receive_locked(struct instance *instance, bool wait, struct event *event)
+static cs_error_t receive(struct instance *instance, struct event *event)
 {
 	ssize_t result;
 
-	if (atomic_load(&instance->broken))
-		return CS_ERR_LIBRARY;
-	event->buffer = buffer_take(instance);
+	event->buffer = event_buffer_take(instance);
 	if (!event->buffer)
 		return CS_ERR_NO_MEMORY;
 	do {
-		result = qb_ipcc_event_recv(instance->ipc, event->buffer, instance->buffer_size,
-					    wait ? -1 : 0);
-	} while (result == -EINTR || (wait && (result == -EAGAIN || result == -ETIMEDOUT)));
+		result = qb_ipcc_event_recv(instance->ipc, event->buffer, instance->buffer_size, 0);
+	} while (result == -EINTR);
+	if (result == -ETIMEDOUT)
+		return CS_ERR_TRY_AGAIN;
 	if (result < 0)
 		return qb_to_cs_error((int)result);
-	if (atomic_load(&instance->broken))
-		return CS_ERR_LIBRARY;
 	event->data = event->buffer;
 	event->size = (size_t)result;
 	return event_take(instance, event);
 }
 
-/* Someone else is at the channel: a caller that will not wait finds nothing. */
-static bool event_lock(struct instance *instance, bool wait)
-{
-	if (!wait)
-		return pthread_mutex_trylock(&instance->event_lock) == 0;
-	pthread_mutex_lock(&instance->event_lock);
-	return true;
-}
-
-cs_error_t event_receive(struct instance *instance, bool wait, struct event *event)
+static cs_error_t take_locked(struct instance *instance, struct event *event)
 {
 	cs_error_t error;
 
-	*event = (struct event){.kind = EVENT_NONE};
-	if (!event_lock(instance, wait))
-		return CS_ERR_TRY_AGAIN;
-	error = receive_locked(instance, wait, event);
+	if (atomic_load(&instance->broken))
+		return CS_ERR_LIBRARY;
+	if (instance_has_rings(instance))
+		error = delivery_take(instance, event);
+	else
+		error = receive(instance, event);
 	if (error != CS_OK && error != CS_ERR_TRY_AGAIN && event->data)
-		atomic_store(&instance->broken, true);
+		event_lost(instance);
+	return error;
+}
+
+/* What is only the thread's own. */
+static void event_free(struct event *event)
+{
+	assembly_free(event->assembly);
+	event->assembly = NULL;
+	free(event->whole);
+	event->whole = NULL;
+}
+
+static void release_locked(struct instance *instance, struct event *event)
+{
+	if (event->held)
+		delivery_release(instance, event);
+	if (instance->spare)
+		free(event->buffer);
+	else
+		instance->spare = event->buffer;
+	event->buffer = NULL;
+	event->data = NULL;
+	event->kind = EVENT_NONE;
+}
+
+/* Lets others at the events, and tells the engine what it waits for. */
+static void unlock(struct instance *instance)
+{
+	bool wanted = instance_has_rings(instance) && delivery_give_back(instance);
+
 	pthread_mutex_unlock(&instance->event_lock);
+	if (wanted)
+		channel_doorbell(instance);
+}
+
+static cs_error_t step(struct instance *instance, struct event *event)
+{
+	cs_error_t error;
+
+	pthread_mutex_lock(&instance->event_lock);
+	release_locked(instance, event);
+	error = take_locked(instance, event);
+	if (event->held)
+		delivery_settle(instance);
+	unlock(instance);
+	return error;
+}
+
+static int wait_limit(const struct instance *instance)
+{
+	if (atomic_load(&instance->doorbell_due))
+		return DOORBELL_POLL_MS;
+	return instance->datagrams ? LIVENESS_POLL_MS : -1;
+}
+
+/* False: the handle was finalized. */
+static bool wait_for_event(struct instance *instance)
+{
+	struct pollfd poller = {.events = POLLIN};
+	bool finalized;
+
+	channel_doorbells_ring(instance);
+	qb_ipcc_fd_get(instance->ipc, &poller.fd);
+	atomic_fetch_add(&instance->waiting, 1);
+	/* Looked at after we count as waiting: cpg_finalize() does the two in the other order. */
+	finalized = atomic_load(&instance->finalized);
+	if (!finalized)
+		poll(&poller, 1, wait_limit(instance));
+	atomic_fetch_sub(&instance->waiting, 1);
+	return !finalized;
+}
+
+cs_error_t event_next(struct instance *instance, bool wait, struct event *event)
+{
+	cs_error_t error;
+
+	event_free(event);
+	do {
+		error = step(instance, event);
+	} while (error == CS_ERR_TRY_AGAIN && wait && wait_for_event(instance));
 	return error;
 }
 
@@ -178,18 +252,15 @@ void event_lost(struct instance *instance)
 	atomic_store(&instance->broken, true);
 }
 
+/* A forked child has a copy of the lock that nobody may ever give back, and the ring is its parent's. */
 void event_release(struct instance *instance, struct event *event)
 {
-	assembly_free(event->assembly);
-	if (event->data != event->buffer)
-		free(event->data);
-	/* Who holds the lock may wait for the next event, however long that takes, and has a buffer. */
-	if (event->buffer && event_lock(instance, false)) {
-		if (!instance->spare) {
-			instance->spare = event->buffer;
-			event->buffer = NULL;
-		}
-		pthread_mutex_unlock(&instance->event_lock);
+	event_free(event);
+	if (instance_forked(instance)) {
+		free(event->buffer);
+		return;
 	}
-	free(event->buffer);
+	pthread_mutex_lock(&instance->event_lock);
+	release_locked(instance, event);
+	unlock(instance);
 }

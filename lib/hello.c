@@ -12,7 +12,8 @@ static struct ipc_hello hello_request(enum ipc_hello_step step, uint32_t segment
 	return (struct ipc_hello){.header = {.id = IPC_REQ_LOCAL_GET, .size = sizeof(struct ipc_hello)},
 				  .magic = IPC_HELLO_MAGIC,
 				  .version = IPC_HELLO_VERSION,
-				  .features = IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_SEGMENTS,
+				  .features =
+					  IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_SEGMENTS | IPC_FEATURE_RINGS,
 				  .step = step,
 				  .segment_id = segment_id};
 }
@@ -33,9 +34,10 @@ static cs_error_t hello_ask(struct instance *instance, const struct ipc_hello *r
 	return error;
 }
 
-bool hello_attach(struct instance *instance, struct segment *segment, const struct ipc_segment *offer)
+bool hello_attach(struct instance *instance, struct segment *segment, const struct ipc_segment *offer,
+		  bool (*usable)(const struct segment *segment))
 {
-	bool attached = segment_attach(segment, offer);
+	bool attached = segment_attach(segment, offer) && usable(segment);
 	struct ipc_hello report = hello_request(attached ? IPC_HELLO_ATTACHED : IPC_HELLO_REFUSED, offer->id);
 	struct ipc_hello_response response;
 	unsigned int round = 0;
@@ -47,28 +49,30 @@ bool hello_attach(struct instance *instance, struct segment *segment, const stru
 		if (error == CS_ERR_TRY_AGAIN)
 			channel_pause(round++);
 	} while (error == CS_ERR_TRY_AGAIN && !atomic_load(&instance->finalized));
-	if (error != CS_OK) {
-		segment_detach(segment);
-		return false;
-	}
-	return attached;
+	if (attached && error == CS_OK)
+		return true;
+	segment_detach(segment);
+	return false;
 }
 
-static bool control_valid(const struct segment *segment)
+static bool control_usable(const struct segment *segment)
 {
 	const struct segment_control *control =
 		(const struct segment_control *)(segment->base + SEGMENT_START);
 
-	return segment->size >= SEGMENT_START + sizeof(*control) && control->magic == SEGMENT_CONTROL_MAGIC &&
+	return segment->size >= SEGMENT_CONTROL_SIZE && control->magic == SEGMENT_CONTROL_MAGIC &&
 	       control->version >= SEGMENT_CONTROL_VERSION;
 }
 
+/* From its answer to our report on, the engine looks into the rings, and puts events there. */
 static void control_attach(struct instance *instance, const struct ipc_segment *offer)
 {
-	if (!offer->id || !hello_attach(instance, &instance->control, offer))
+	if (!offer->id || !hello_attach(instance, &instance->control, offer, control_usable) ||
+	    !(instance->features & IPC_FEATURE_RINGS))
 		return;
-	if (!control_valid(&instance->control))
-		segment_detach(&instance->control);
+	submission_init(instance);
+	delivery_init(instance);
+	atomic_store_explicit(&instance->rings, true, memory_order_release);
 }
 
 static cs_error_t hello_locked(struct instance *instance)
@@ -96,6 +100,6 @@ cs_error_t hello(struct instance *instance)
 
 	pthread_mutex_lock(&instance->channel_lock);
 	error = hello_locked(instance);
-	pthread_mutex_unlock(&instance->channel_lock);
+	channel_unlock(instance);
 	return error;
 }

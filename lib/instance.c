@@ -69,6 +69,7 @@ static void instance_free_memory(struct instance *instance)
 /* A forked child's copy. libqb's own memory and the mappings stay until exec or exit. */
 static void instance_abandon(struct instance *instance)
 {
+	zcb_blocks_free(&instance->submission);
 	zcb_pool_abandon(&instance->pool);
 	instance_free_memory(instance);
 }
@@ -81,6 +82,7 @@ static void instance_destroy(struct handle_object *object)
 		instance_abandon(instance);
 		return;
 	}
+	zcb_blocks_free(&instance->submission);
 	zcb_pool_destroy(&instance->pool);
 	segment_detach(&instance->control);
 	if (instance->ipc)

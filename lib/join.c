@@ -14,11 +14,13 @@ static cs_error_t tell(struct instance *instance, const void *request, size_t si
 	cs_error_t error;
 
 	pthread_mutex_lock(&instance->channel_lock);
+	/* Messages from before a leave are sent before it. */
+	submission_drain(instance);
 	error = channel_call_locked(instance, CHANNEL_PLAIN, &iov, 1, &response, sizeof(response),
 				    sizeof(response), &received);
 	if (error == CS_OK)
 		instance->joined = joins;
-	pthread_mutex_unlock(&instance->channel_lock);
+	channel_unlock(instance);
 	return error;
 }
 

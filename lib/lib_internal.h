@@ -23,6 +23,7 @@
 
 #include "corosync/cpg.h"
 #include "cpg_ipc.h"
+#include "cpg_ring.h"
 #include "cpg_segment.h"
 
 /* The only symbols that leave the library. */
@@ -98,6 +99,29 @@ struct zcb_pool {
  */
 #define MCASTS_MAX 240u
 
+/* submission.c: what goes into the submission ring. */
+struct submission {
+	struct ring_writer ring;
+	unsigned int draining;	 /* threads that wait until all was taken: nobody may put more behind it */
+	struct handover *oldest; /* messages in blocks that were not taken yet, as last seen ... */
+	struct handover **next;	 /* where the next one goes */
+	size_t waiting;		 /* ... and their bytes */
+	struct handover *taken;	 /* those that were, until somebody collects them */
+	bool broken;		 /* the engine says what can't be */
+};
+
+/* delivery.c: what comes out of the delivery ring. */
+struct delivery {
+	struct ring_reader ring;
+	struct ring_bells bells;
+	uint64_t run_end; /* the cursor is in a run as long as it is before this */
+	struct ring_run run;
+	struct cpg_name group; /* of runs */
+	bool grouped;	       /* there was one */
+	struct event *oldest;  /* events in use */
+	struct event *newest;
+};
+
 struct instance {
 	struct handle_object object;
 	cpg_handle_t handle;
@@ -120,33 +144,51 @@ struct instance {
 	size_t window;	   /* a multicast is refused while more bytes than this are on their way ... */
 	unsigned int window_mcasts; /* ... or as many of them */
 	struct segment control;
+	atomic_bool rings;	   /* everything goes through the rings of the control segment */
+	bool datagrams;		   /* libqb's transport is sockets */
+	atomic_bool gone;	   /* the engine */
+	atomic_bool doorbell_due;  /* the engine is to be rung as soon as the channel is free */
 	bool settling;		   /* a large request was answered just now */
 	uint64_t mcast_bytes_sent; /* header.size of every MCAST request, added up */
 	uint64_t mcasts_sent;
 	uint64_t mcast_ends[MCASTS_MAX]; /* mcast_bytes_sent behind the last ones, by number modulo this */
 	bool refused;			 /* libqb had no room for a MCAST ... */
 	uint64_t refused_taken;		 /* ... when the engine had taken this much */
+	struct submission submission;
 
 	pthread_mutex_t fragments_lock; /* one fragmented message at a time */
 
 	/* Event channel. */
 	pthread_mutex_t event_lock;
-	atomic_uint waiting; /* threads blocked in the event channel, or about to */
+	atomic_uint waiting; /* threads that sleep until there is an event, or are about to */
 	uint8_t *spare;	     /* a receive buffer that nobody uses now */
 	atomic_bool broken;  /* an event made no sense or was lost: nothing that follows can be trusted */
 	struct event_parts parts;
 	struct assembly *assemblies;
+	struct delivery delivery;
 
 	struct zcb_pool pool;
 };
 
-/* ---- instance.c ---- */
+/* With a control segment. */
+static inline struct segment_control *instance_control(const struct instance *instance)
+{
+	return (struct segment_control *)(instance->control.base + SEGMENT_START);
+}
+
+/* Acquire: what they need is set up. Once the handle is in a group the answer is final. */
+static inline bool instance_has_rings(const struct instance *instance)
+{
+	return atomic_load_explicit(&instance->rings, memory_order_acquire);
+}
 
 /* This is a child of the process that initialised it. */
 static inline bool instance_forked(const struct instance *instance)
 {
 	return instance->forks != handle_forks;
 }
+
+/* ---- instance.c ---- */
 
 /* A reference to the instance behind a handle of this process, or NULL. instance_put() ends it. */
 struct instance *instance_get(cpg_handle_t handle);
@@ -161,8 +203,11 @@ bool group_name_unpack(struct cpg_name *group, const struct ipc_name *packed);
 
 const char *server_name(void); /* server_name.c */
 
-/* Whether requests count as multicasts for libqb's flow control: those are refused earlier, others wait. */
-enum channel_kind { CHANNEL_PLAIN, CHANNEL_MCAST };
+/* What a request is for libqb's flow control: multicasts are refused earlier, doorbells never. */
+enum channel_kind { CHANNEL_PLAIN, CHANNEL_MCAST, CHANNEL_DOORBELL };
+
+/* Frees channel_lock, and rings the engine if that fell due meanwhile. */
+void channel_unlock(struct instance *instance);
 
 /*
  * One request and its answer, with the channel locked here. The result is the engine's, or why it could not
@@ -172,6 +217,11 @@ enum channel_kind { CHANNEL_PLAIN, CHANNEL_MCAST };
 cs_error_t channel_call(struct instance *instance, enum channel_kind kind, const struct iovec *iov,
 			unsigned int iov_len, void *response, size_t capacity, size_t least,
 			size_t *received);
+
+/* The same behind every message that was accepted: waits until the engine has taken those. */
+cs_error_t channel_call_behind(struct instance *instance, enum channel_kind kind, const struct iovec *iov,
+			       unsigned int iov_len, void *response, size_t capacity, size_t least,
+			       size_t *received);
 
 /* The same for a caller that holds channel_lock already. */
 cs_error_t channel_call_locked(struct instance *instance, enum channel_kind kind, const struct iovec *iov,
@@ -191,6 +241,9 @@ cs_error_t channel_tell(struct instance *instance, const void *request, size_t s
  */
 cs_error_t channel_ready(struct instance *instance);
 
+/* The same for a caller that holds channel_lock. */
+cs_error_t channel_ready_locked(struct instance *instance);
+
 /* Tells the engine that the connection ends, behind everything that was accepted. Nothing goes out after that. */
 cs_error_t channel_end(struct instance *instance);
 
@@ -204,6 +257,18 @@ void channel_window_set(struct instance *instance);
 /* Whether channel_mcast() would answer CS_ERR_TRY_AGAIN now. */
 bool channel_congested(struct instance *instance);
 
+/*
+ * Sends a doorbell, now or when the thread that has the channel gives it back. One that libqb has no room for is tried again
+ * whenever the channel is given back, and while somebody waits for events.
+ */
+void channel_doorbell(struct instance *instance);
+cs_error_t channel_doorbell_locked(struct instance *instance);
+/* Those that are due. */
+void channel_doorbells_ring(struct instance *instance);
+
+/* Asks libqb whether the engine is there. Once it was gone it stays so. */
+bool channel_connected(struct instance *instance);
+
 /* Waits a little before a request is repeated: longer with each round. */
 void channel_pause(unsigned int round);
 
@@ -212,28 +277,99 @@ void channel_pause(unsigned int round);
 /* Asks the engine, once, whether it is ours and what it grants. */
 cs_error_t hello(struct instance *instance);
 
-/* Maps a segment that the engine offered and tells it what became of that. The caller holds channel_lock. */
-bool hello_attach(struct instance *instance, struct segment *segment, const struct ipc_segment *offer);
+/*
+ * Maps a segment that the engine offered, if it is usable, and tells it what became of that. The caller holds channel_lock.
+ */
+bool hello_attach(struct instance *instance, struct segment *segment, const struct ipc_segment *offer,
+		  bool (*usable)(const struct segment *segment));
+
+/* ---- submission.c: the submission ring; channel_lock is held ---- */
+
+/* A message in a pool segment, which the engine reads there. */
+struct handover {
+	struct handover *next;
+	uint64_t end; /* it was taken when the engine is here */
+	size_t length;
+	struct zcb_buffer *buffer;
+};
+
+void submission_init(struct instance *instance);
+
+/* Whether a message may be put in now: CS_OK, CS_ERR_TRY_AGAIN, or CS_ERR_LIBRARY: the engine says what can't be. */
+cs_error_t submission_state(struct instance *instance);
+
+/* Puts in a message of at most SUBMISSION_MESSAGE_MAX bytes. The state is CS_OK. */
+cs_error_t submission_put(struct instance *instance, const struct iovec *iov, unsigned int iov_len,
+			  size_t size);
+
+/* Hands over a message in a pool segment. The state is CS_OK. `handover` comes back by submission_collect(). */
+cs_error_t submission_put_block(struct instance *instance, const struct ring_block *block,
+				struct handover *handover);
+
+/* The messages in blocks that the engine has taken since the last call: a list, now the caller's. */
+struct handover *submission_collect(struct instance *instance);
+
+/* Waits until the engine took all, gone or finalized meanwhile aside. Lets go of the channel while it waits. */
+void submission_drain(struct instance *instance);
 
 /* ---- event.c ---- */
 
-enum event_kind { EVENT_NONE, EVENT_DELIVER, EVENT_CONFCHG, EVENT_TOTEM_CONFCHG };
-
-/* One step of the event channel, ready for its callback. */
-struct event {
-	enum event_kind kind; /* EVENT_NONE: it was a piece of something that is not whole yet */
-	uint8_t *data;	      /* the event; the receiver's */
-	size_t size;
-	uint8_t *buffer;	   /* where it was received; data points into it, or elsewhere */
-	struct assembly *assembly; /* the message, when it came in fragments */
+enum event_kind {
+	EVENT_NONE,    /* a piece of something that is not whole yet */
+	EVENT_MESSAGE, /* a message out of a run */
+	EVENT_DELIVER,
+	EVENT_CONFCHG,
+	EVENT_TOTEM_CONFCHG
 };
 
-/* CS_ERR_TRY_AGAIN: nothing there and `wait` is false. What was received must be released. */
-cs_error_t event_receive(struct instance *instance, bool wait, struct event *event);
+/* What one step brought, ready for its callback. It is in the hands of one thread, but for the list. */
+struct event {
+	enum event_kind kind;
+	uint8_t *data; /* the event, or the message of EVENT_MESSAGE; the receiver's to change */
+	size_t size;
+	uint8_t *buffer;	   /* where libqb put it */
+	uint8_t *whole;		   /* it came in slices, and was put together here */
+	struct assembly *assembly; /* the message, when it came in fragments */
+
+	/* EVENT_MESSAGE */
+	uint32_t nodeid;
+	uint32_t pid;
+	struct cpg_name group;
+
+	/* In the delivery ring, where it stays until it is released. */
+	bool held;
+	uint64_t start;
+	struct event *older, *newer; /* under event_lock */
+};
+
+/*
+ * Releases what the event was and takes the next one. CS_ERR_TRY_AGAIN: nothing there, and `wait` is false. In the end the event
+ * must be released.
+ */
+cs_error_t event_next(struct instance *instance, bool wait, struct event *event);
 void event_release(struct instance *instance, struct event *event);
 /* An event could not be handed over: the caller's view has a hole, so nothing more is delivered. */
 void event_lost(struct instance *instance);
 void event_parts_free(struct event_parts *parts);
+
+/* Takes in the event at event->data; event_lock is held. */
+cs_error_t event_take(struct instance *instance, struct event *event);
+/* As large as events get; under event_lock. NULL: out of memory. */
+uint8_t *event_buffer_take(struct instance *instance);
+
+/* ---- delivery.c: the delivery ring; event_lock is held ---- */
+
+void delivery_init(struct instance *instance);
+
+/* The next event, which it holds until it is released. CS_ERR_TRY_AGAIN: there is none. */
+cs_error_t delivery_take(struct instance *instance, struct event *event);
+void delivery_release(struct instance *instance, struct event *event);
+
+/* Behind an event: takes the doorbells if nothing is left. */
+void delivery_settle(struct instance *instance);
+
+/* Gives the engine what nobody uses any more. True: it waits for that, and is to be rung. */
+bool delivery_give_back(struct instance *instance);
 
 /* ---- callback.c ---- */
 
@@ -288,6 +424,31 @@ void gather_copy(void *destination, const struct iovec *iov, unsigned int iov_le
 cs_error_t mcast_send(struct instance *instance, cpg_guarantee_t guarantee, const struct iovec *iov,
 		      unsigned int iov_len);
 
+/* ---- zcb_segments.c: segments for the pool; pool.lock is held ---- */
+
+struct zcb_buffer {
+	uint8_t *start;
+	size_t size;		     /* as asked for, at least 1: no two share an address */
+	struct zcb_segment *segment; /* NULL: in the heap */
+	size_t unread;		     /* messages in it that the engine was handed over and has not taken */
+	bool freed; /* nobody writes to it any more: its room is free when nothing is unread */
+};
+
+/* Places the buffer in a segment. False: there is none to be had. */
+bool zcb_place(struct instance *instance, struct zcb_buffer *buffer);
+/* Gives segments back of which nothing is used. */
+void zcb_shrink(struct instance *instance);
+
+/* ---- zcb_blocks.c: messages that the engine reads out of the pool ---- */
+
+/* Sends a copy. CS_ERR_NO_RESOURCES: there is no room for it to be had. */
+cs_error_t zcb_send_copy(struct instance *instance, const struct iovec *iov, unsigned int iov_len,
+			 size_t size);
+/* Frees what is not needed any more, now that the engine has taken it. pool.lock is held. */
+void zcb_collect(struct instance *instance);
+/* Frees the memory of messages that the engine has not taken; their segments go next. */
+void zcb_blocks_free(struct submission *submission);
+
 /* ---- zcb_pool.c: dividing a segment into buffers ---- */
 
 struct zcb_segment {
@@ -311,6 +472,8 @@ void zcb_segment_release(struct zcb_segment *segment, size_t offset);
 /* ---- zcb.c ---- */
 
 void zcb_pool_init(struct zcb_pool *pool);
+/* Its room is free again. pool.lock is held. */
+void zcb_buffer_release(struct zcb_buffer *buffer);
 void zcb_pool_destroy(struct zcb_pool *pool);
 /* In a forked child: memory that is not shared. */
 void zcb_pool_abandon(struct zcb_pool *pool);

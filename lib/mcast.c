@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* cpg_mcast_joined: one request, or fragments when the message is larger than what is multicast as one. */
+/*
+ * cpg_mcast_joined. Through the rings: in the submission ring, or in a block of the pool. Through libqb: one request. And
+ * fragments for a message that is larger than what is multicast as one.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,12 +57,16 @@ static enum ipc_fragment fragment_type(size_t offset, size_t length, size_t tota
 	return offset + length == total ? IPC_FRAGMENT_LAST : IPC_FRAGMENT_CONTINUED;
 }
 
+/* The first one goes behind what was accepted before; what comes between the others is from other threads. */
 static cs_error_t send_fragment(struct instance *instance, struct ipc_partial_mcast *request)
 {
 	struct iovec iov = {.iov_base = request, .iov_len = (size_t)request->header.size};
 	struct ipc_response response;
 	size_t received;
 
+	if (request->type == IPC_FRAGMENT_FIRST)
+		return channel_call_behind(instance, CHANNEL_MCAST, &iov, 1, &response, sizeof(response),
+					   sizeof(response), &received);
 	return channel_call(instance, CHANNEL_MCAST, &iov, 1, &response, sizeof(response), sizeof(response),
 			    &received);
 }
@@ -79,11 +86,12 @@ static cs_error_t send_fragment_patiently(struct instance *instance, struct ipc_
 static cs_error_t send_fragments(struct instance *instance, struct ipc_partial_mcast *request,
 				 const struct iovec *iov, unsigned int iov_len, size_t size)
 {
+	size_t most = size > ATOMIC_MESSAGE_MAX ? ATOMIC_MESSAGE_MAX : (size + 1) / 2;
 	cs_error_t error = CS_OK;
 	size_t offset, length;
 
 	for (offset = 0; offset < size && error == CS_OK; offset += length) {
-		length = size - offset < ATOMIC_MESSAGE_MAX ? size - offset : ATOMIC_MESSAGE_MAX;
+		length = size - offset < most ? size - offset : most;
 		gather_copy(request->message, iov, iov_len, offset, length);
 		request->header.size = (int32_t)(sizeof(*request) + length);
 		request->fraglen = (uint32_t)length;
@@ -122,6 +130,33 @@ static cs_error_t send_in_fragments(struct instance *instance, cpg_guarantee_t g
 	return error;
 }
 
+static cs_error_t send_small(struct instance *instance, const struct iovec *iov, unsigned int iov_len,
+			     size_t size)
+{
+	cs_error_t error;
+
+	pthread_mutex_lock(&instance->channel_lock);
+	error = channel_ready_locked(instance);
+	if (error == CS_OK)
+		error = submission_put(instance, iov, iov_len, size);
+	channel_unlock(instance);
+	return error;
+}
+
+/* Where there is no block to be had, two fragments have to do. */
+static cs_error_t send_by_rings(struct instance *instance, cpg_guarantee_t guarantee, const struct iovec *iov,
+				unsigned int iov_len, size_t size)
+{
+	cs_error_t error;
+
+	if (size <= SUBMISSION_MESSAGE_MAX)
+		return send_small(instance, iov, iov_len, size);
+	error = zcb_send_copy(instance, iov, iov_len, size);
+	if (error != CS_ERR_NO_RESOURCES)
+		return error;
+	return send_in_fragments(instance, guarantee, iov, iov_len, size);
+}
+
 cs_error_t mcast_send(struct instance *instance, cpg_guarantee_t guarantee, const struct iovec *iov,
 		      unsigned int iov_len)
 {
@@ -130,6 +165,8 @@ cs_error_t mcast_send(struct instance *instance, cpg_guarantee_t guarantee, cons
 
 	if (error != CS_OK)
 		return error;
+	if (size <= ATOMIC_MESSAGE_MAX && instance_has_rings(instance))
+		return send_by_rings(instance, guarantee, iov, iov_len, size);
 	if (size <= ATOMIC_MESSAGE_MAX)
 		return send_whole(instance, guarantee, iov, iov_len, size);
 	return send_in_fragments(instance, guarantee, iov, iov_len, size);

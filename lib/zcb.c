@@ -9,18 +9,6 @@
 
 #include "lib_internal.h"
 
-/* Segments are small until somebody needs many. */
-#define SMALL_SEGMENT_SIZE (1024u * 1024u)
-#define LARGE_SEGMENT_SIZE (8u * 1024u * 1024u)
-#define SMALL_SEGMENTS 8u
-static_assert(ATOMIC_MESSAGE_MAX + SEGMENT_START <= SMALL_SEGMENT_SIZE, "the largest buffer fits a segment");
-
-struct zcb_buffer {
-	uint8_t *start;
-	size_t size;		     /* as asked for, at least 1: no two share an address */
-	struct zcb_segment *segment; /* NULL: in the heap */
-};
-
 /* Overlapping ranges are equal: so a pointer into a buffer finds it. */
 static int buffer_compare(const void *a, const void *b)
 {
@@ -80,107 +68,14 @@ void zcb_pool_destroy(struct zcb_pool *pool)
 	pthread_mutex_destroy(&pool->lock);
 }
 
-static cs_error_t segment_give_back(struct instance *instance, const struct segment *segment)
-{
-	struct ipc_segment_destroy request = {
-		.header = {.id = IPC_REQ_SEGMENT_DESTROY, .size = sizeof(request)},
-		.segment_id = segment->id};
-
-	return channel_tell(instance, &request, sizeof(request));
-}
-
-static bool segment_make(struct instance *instance, size_t user_size, struct segment *segment)
-{
-	struct ipc_segment_create request = {
-		.header = {.id = IPC_REQ_SEGMENT_CREATE, .size = sizeof(request)}, .user_size = user_size};
-	struct ipc_segment_create_response response;
-	bool attached;
-
-	if (channel_ask(instance, &request, sizeof(request), &response, sizeof(response)) != CS_OK)
-		return false;
-	pthread_mutex_lock(&instance->channel_lock);
-	attached = hello_attach(instance, segment, &response.segment);
-	pthread_mutex_unlock(&instance->channel_lock);
-	/* Smaller than asked for is not what the largest message needs. */
-	if (attached && segment->size < SMALL_SEGMENT_SIZE) {
-		segment_give_back(instance, segment);
-		segment_detach(segment);
-		return false;
-	}
-	return attached;
-}
-
-static struct zcb_segment *pool_extend(struct instance *instance)
-{
-	struct zcb_pool *pool = &instance->pool;
-	size_t size = pool->segment_count < SMALL_SEGMENTS ? SMALL_SEGMENT_SIZE : LARGE_SEGMENT_SIZE;
-	struct segment segment;
-	struct zcb_segment *added;
-
-	if (pool->segment_count == SEGMENTS_PER_CLIENT_MAX || !segment_make(instance, size, &segment))
-		return NULL;
-	added = zcb_segment_new(&segment);
-	if (!added) {
-		segment_give_back(instance, &segment);
-		segment_detach(&segment);
-		return NULL;
-	}
-	pool->segments[pool->segment_count++] = added;
-	return added;
-}
-
-/* Places the buffer in a segment. False: there is none to be had, the heap has to do. */
-static bool place_in_segment(struct instance *instance, struct zcb_buffer *buffer)
-{
-	struct zcb_pool *pool = &instance->pool;
-	size_t offset = ZCB_NO_ROOM;
-	size_t i;
-
-	if (!(instance->features & IPC_FEATURE_SEGMENTS))
-		return false;
-	for (i = 0; i < pool->segment_count && offset == ZCB_NO_ROOM; i++) {
-		buffer->segment = pool->segments[i];
-		offset = zcb_segment_alloc(buffer->segment, buffer->size);
-	}
-	if (offset == ZCB_NO_ROOM) {
-		buffer->segment = pool_extend(instance);
-		if (!buffer->segment)
-			return false;
-		offset = zcb_segment_alloc(buffer->segment, buffer->size);
-	}
-	buffer->start = buffer->segment->segment.base + offset;
-	return true;
-}
-
-/* Not the last idle one: somebody who allocates and frees in turn needs it again at once. */
-static void segment_retire(struct instance *instance, struct zcb_segment *segment)
-{
-	struct zcb_pool *pool = &instance->pool;
-	size_t i, position = 0, idle = 0;
-
-	for (i = 0; i < pool->segment_count; i++) {
-		idle += !pool->segments[i]->live;
-		if (pool->segments[i] == segment)
-			position = i;
-	}
-	if (segment->live || idle < 2)
-		return;
-	if (segment_give_back(instance, &segment->segment) == CS_ERR_TRY_AGAIN)
-		return; /* it still counts there: the next buffer may as well use it */
-	zcb_segment_free(segment);
-	pool->segments[position] = pool->segments[--pool->segment_count];
-}
-
-static void buffer_release(struct instance *instance, struct zcb_buffer *buffer)
+void zcb_buffer_release(struct zcb_buffer *buffer)
 {
 	struct zcb_segment *segment = buffer->segment;
 
-	if (segment) {
+	if (segment)
 		zcb_segment_release(segment, (size_t)(buffer->start - segment->segment.base));
-		segment_retire(instance, segment);
-	} else {
+	else
 		free(buffer->start);
-	}
 	free(buffer);
 }
 
@@ -191,16 +86,11 @@ static struct zcb_buffer *buffer_new(struct instance *instance, size_t size)
 	if (!buffer)
 		return NULL;
 	buffer->size = size ? size : 1;
-	if (!place_in_segment(instance, buffer)) {
-		buffer->segment = NULL;
+	if (!zcb_place(instance, buffer))
 		buffer->start = malloc(buffer->size);
-	}
 	if (buffer->start && tsearch(buffer, &instance->pool.buffers, buffer_compare))
 		return buffer;
-	if (buffer->start)
-		buffer_release(instance, buffer);
-	else
-		free(buffer);
+	zcb_buffer_release(buffer);
 	return NULL;
 }
 
@@ -234,7 +124,11 @@ static cs_error_t zcb_free(struct instance *instance, void *start)
 		buffer = NULL;
 	if (buffer) {
 		tdelete(buffer, &instance->pool.buffers, buffer_compare);
-		buffer_release(instance, buffer);
+		zcb_collect(instance);
+		buffer->freed = true;
+		if (!buffer->unread)
+			zcb_buffer_release(buffer);
+		zcb_shrink(instance);
 	}
 	pthread_mutex_unlock(&instance->pool.lock);
 	return buffer ? CS_OK : CS_ERR_INVALID_PARAM;
@@ -275,7 +169,7 @@ static cs_error_t zcb_mcast(struct instance *instance, cpg_guarantee_t guarantee
 	pthread_mutex_unlock(&instance->pool.lock);
 	if (!buffer)
 		return CS_ERR_INVALID_PARAM;
-	if (segment.ring)
+	if (segment.ring && !instance_has_rings(instance))
 		return send_from_segment(instance, guarantee, &segment, message, length);
 	return mcast_send(instance, guarantee, &iov, 1);
 }

@@ -29,10 +29,11 @@
 #define RATE_CHECK_NS (2 * CS_TIME_NS_IN_MSEC)
 
 struct fake_shared *fake_shared;
+uint64_t fake_more_features;
 static char name[64];
 
 /* The rest is the engine's process alone. */
-static const struct fake_options *options;
+static struct fake_options options;
 static qb_loop_t *loop;
 static qb_ipcs_service_t *service;
 static uint32_t segment_ids;
@@ -348,7 +349,7 @@ static void on_attached(qb_ipcs_connection_t *conn, uint32_t segment_id)
 	unsigned int i = 0;
 
 	segment_unname(segment_find(segment_id));
-	if (!rings || segment_id != rings->segment_id || !(options->features & IPC_FEATURE_RINGS))
+	if (!rings || segment_id != rings->segment_id || !(options.features & IPC_FEATURE_RINGS))
 		return;
 	rings->used = true;
 	while (ringing[i])
@@ -381,15 +382,15 @@ static void on_local_get(qb_ipcs_connection_t *conn, const struct ipc_hello *req
 		.local = {.header = {.id = IPC_RES_LOCAL_GET, .size = sizeof(response.local), .error = CS_OK},
 			  .local_nodeid = FAKE_NODEID}};
 
-	if (request->header.size < (int32_t)sizeof(*request) || !options->features) {
+	if (request->header.size < (int32_t)sizeof(*request) || !options.features) {
 		fake_respond_raw(conn, &response.local, sizeof(response.local));
 		return;
 	}
 	response.local.header.size = sizeof(response);
 	response.magic = IPC_HELLO_MAGIC;
 	response.version = IPC_HELLO_VERSION;
-	response.features = options->features;
-	if (request->step == IPC_HELLO_START && options->features & IPC_FEATURE_SEGMENTS)
+	response.features = options.features;
+	if (request->step == IPC_HELLO_START && options.features & IPC_FEATURE_SEGMENTS)
 		control_make(conn, &response.control);
 	if (request->step == IPC_HELLO_ATTACHED)
 		on_attached(conn, request->segment_id);
@@ -454,7 +455,7 @@ static void on_segment_create(qb_ipcs_connection_t *conn, const struct ipc_segme
 	struct ipc_segment_create_response response = {
 		.header = {.id = IPC_RES_SEGMENT_CREATE, .size = sizeof(response), .error = CS_OK}};
 
-	if (options->refuse_segments) {
+	if (options.refuse_segments) {
 		fake_respond(conn, IPC_RES_SEGMENT_CREATE, CS_ERR_NO_RESOURCES);
 		return;
 	}
@@ -573,7 +574,7 @@ static void handle(qb_ipcs_connection_t *conn, const struct ipc_request *request
 	if (request->id < 0 || request->id >= IPC_REQ_COUNT)
 		return;
 	atomic_fetch_add(&fake_shared->requests[request->id], 1);
-	if (!options->hook || !options->hook(conn, request))
+	if (!options.hook || !options.hook(conn, request))
 		answer(conn, request);
 }
 
@@ -716,7 +717,7 @@ static void run(int ready)
 
 	loop = qb_loop_create();
 	qb_loop_signal_add(loop, QB_LOOP_HIGH, SIGTERM, NULL, on_term, NULL);
-	service = qb_ipcs_create(name, 0, options->sockets ? QB_IPC_SOCKET : QB_IPC_SHM, &handlers);
+	service = qb_ipcs_create(name, 0, options.sockets ? QB_IPC_SOCKET : QB_IPC_SHM, &handlers);
 	qb_ipcs_poll_handlers_set(service, &poll);
 	if (qb_ipcs_run(service) != 0)
 		abort();
@@ -748,7 +749,8 @@ void fake_engine_start(struct fake_engine *engine, const struct fake_options *ch
 	if (!engine->pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(ready[0]);
-		options = chosen;
+		options = *chosen;
+		options.features |= fake_more_features;
 		run(ready[1]);
 		_exit(0);
 	}

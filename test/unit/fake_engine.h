@@ -41,7 +41,8 @@ struct fake_shared {
 	atomic_uint ring_blocks;
 	atomic_bool awake;	/* look into the ring all the time, and never say that we sleep */
 	atomic_uint take_limit; /* so many messages at once; 0: all */
-	atomic_uint bell_delay; /* microseconds, around counting a doorbell */
+	atomic_uint put_delay;	/* microseconds between putting something in and deciding to ring */
+	atomic_uint bell_delay; /* ... and to the doorbell */
 };
 
 struct fake_options {
@@ -54,6 +55,10 @@ struct fake_options {
 	 */
 	bool (*hook)(qb_ipcs_connection_t *conn, const struct ipc_request *request);
 };
+
+/* Granted besides what the options say: for tests that have to hold over the rings too. */
+extern uint64_t fake_more_features;
+#define FAKE_RINGS (IPC_FEATURE_SEGMENTS | IPC_FEATURE_RINGS)
 
 struct fake_engine {
 	pid_t pid;

@@ -23,6 +23,8 @@ struct fake_rings *fake_rings_new(uint32_t segment_id, uint8_t *base)
 	rings->control = (struct segment_control *)(base + SEGMENT_START);
 	rings->control->magic = SEGMENT_CONTROL_MAGIC;
 	rings->control->version = SEGMENT_CONTROL_VERSION;
+	rings->control->submission_taken.asleep = 1;
+	rings->control->delivery_taken.asleep_at = RING_ASLEEP_INITIAL;
 	rings->submission =
 		(struct ring_reader){.data = base + SUBMISSION_RING_OFFSET, .size = SUBMISSION_RING_SIZE};
 	rings->delivery =
@@ -30,27 +32,23 @@ struct fake_rings *fake_rings_new(uint32_t segment_id, uint8_t *base)
 	return rings;
 }
 
-static void padding_must_be_zero(const struct ring_entry *entry)
+static void padding_must_be_zero(const uint8_t *body, size_t length)
 {
-	const uint8_t *at = (const uint8_t *)(entry + 1) + entry->length;
-
-	while ((uintptr_t)at % RING_ALIGN)
-		must(!*at++);
+	for (; length % RING_ALIGN; length++)
+		must(!body[length]);
 }
 
-static void entry_take(qb_ipcs_connection_t *conn, const struct ring_entry *entry, fake_block_fn find_block,
-		       fake_taken_fn taken)
+static void entry_take(qb_ipcs_connection_t *conn, const struct ring_entry *entry, const void *body,
+		       fake_block_fn find_block, fake_taken_fn taken)
 {
-	const struct ring_block *block = (const struct ring_block *)(entry + 1);
+	const struct ring_block *block = body;
 
 	must(!entry->detail && !entry->reserved);
-	if (entry->kind == RING_SKIP)
-		return;
-	padding_must_be_zero(entry);
+	padding_must_be_zero(body, entry->length);
 	if (entry->kind == RING_MESSAGE) {
 		must(entry->length <= SUBMISSION_MESSAGE_MAX);
 		atomic_fetch_add(&fake_shared->ring_messages, 1);
-		taken(conn, entry + 1, entry->length);
+		taken(conn, body, entry->length);
 	} else {
 		must(entry->kind == RING_BLOCK && entry->length == sizeof(*block) && !block->reserved);
 		atomic_fetch_add(&fake_shared->ring_blocks, 1);
@@ -62,16 +60,16 @@ void fake_rings_take(struct fake_rings *rings, qb_ipcs_connection_t *conn, unsig
 		     fake_block_fn find_block, fake_taken_fn taken)
 {
 	struct ring_reader *ring = &rings->submission;
-	const struct ring_entry *entry;
+	enum ring_found found = RING_FOUND_NOTHING;
+	struct ring_entry entry;
 
 	must(ring_reader_look(ring, &rings->control->submitted.end));
-	while (ring->at != ring->end && limit--) {
-		entry = (const struct ring_entry *)(ring->data + (ring->at & (ring->size - 1)));
-		must(ring_entry_size(entry->length) <= ring_rest(ring->size, ring->at));
-		entry_take(conn, entry, find_block, taken);
-		ring->at += ring_entry_size(entry->length);
-		atomic_store_explicit(&rings->control->submission_taken.end, ring->at, memory_order_release);
+	while (limit-- && (found = ring_peek(ring, &entry)) == RING_FOUND_ENTRY) {
+		entry_take(conn, &entry, ring_body(ring), find_block, taken);
+		ring_next(ring, &entry);
+		ring_take(ring, &rings->control->submission_taken.end);
 	}
+	must(found != RING_FOUND_NONSENSE);
 }
 
 bool fake_rings_asleep(const struct fake_rings *rings)
@@ -81,26 +79,19 @@ bool fake_rings_asleep(const struct fake_rings *rings)
 
 void fake_rings_sleep(struct fake_rings *rings)
 {
-	struct segment_control *control = rings->control;
-
-	atomic_store(&control->submission_taken.asleep, 1);
-	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load(&control->submitted.end) != rings->submission.at)
-		atomic_store(&control->submission_taken.asleep, 0);
+	ring_may_sleep(&rings->submission, &rings->control->submitted.end,
+		       &rings->control->submission_taken.asleep);
 }
 
-static void ring_if_answered(struct fake_rings *rings, qb_ipcs_connection_t *conn)
+static void ring_if_needed(struct fake_rings *rings, qb_ipcs_connection_t *conn)
 {
 	struct ipc_response bell = {.id = IPC_RES_DOORBELL, .size = sizeof(bell), .error = CS_OK};
 	struct segment_control *control = rings->control;
-	unsigned int delay = atomic_load(&fake_shared->bell_delay);
 
-	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load(&control->delivery_taken.answered) != rings->rung)
+	usleep(atomic_load(&fake_shared->put_delay));
+	if (!ring_must_ring(&rings->delivery, &control->delivered.end, &control->delivery_taken.asleep_at))
 		return;
-	usleep(delay);
-	atomic_store(&control->delivered.rung, ++rings->rung);
-	usleep(delay);
+	usleep(atomic_load(&fake_shared->bell_delay));
 	must(qb_ipcs_event_send(conn, &bell, sizeof(bell)) == (ssize_t)sizeof(bell));
 }
 
@@ -113,16 +104,14 @@ static struct ring_entry *reserve(struct fake_rings *rings, size_t size)
 bool fake_rings_put(struct fake_rings *rings, qb_ipcs_connection_t *conn, enum ring_entry_kind kind,
 		    const void *body, size_t length)
 {
+	struct segment_control *control = rings->control;
 	size_t size = ring_entry_size(length);
-	struct ring_entry *entry = reserve(rings, size);
+	struct ring_entry *entry;
 
-	if (!entry) {
-		atomic_store(&rings->control->delivered.more, 1);
-		atomic_thread_fence(memory_order_seq_cst);
-		entry = reserve(rings, size);
+	while (!(entry = reserve(rings, size))) {
+		if (ring_must_wait(&rings->delivery, &control->delivery_taken.end, &control->delivered.more))
+			return false;
 	}
-	if (!entry)
-		return false;
 	memset((uint8_t *)entry + size - RING_ALIGN, 0, RING_ALIGN);
 	*entry = (struct ring_entry){.kind = (uint8_t)kind, .length = (uint32_t)length};
 	memcpy(entry + 1, body, length);
@@ -131,7 +120,7 @@ bool fake_rings_put(struct fake_rings *rings, qb_ipcs_connection_t *conn, enum r
 		rings->delivery.end += size;
 		return true;
 	}
-	ring_put(&rings->delivery, size, &rings->control->delivered.end);
-	ring_if_answered(rings, conn);
+	ring_put(&rings->delivery, size, &control->delivered.end);
+	ring_if_needed(rings, conn);
 	return true;
 }

@@ -17,7 +17,6 @@ struct fake_rings {
 	struct segment_control *control;
 	struct ring_reader submission;
 	struct ring_writer delivery;
-	uint32_t rung;
 	bool used;    /* the library has said that it attached */
 	bool waiting; /* until it rings: there was no room */
 	bool grouped; /* the group was named */

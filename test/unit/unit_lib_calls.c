@@ -600,18 +600,20 @@ static void forget(void)
 	delivered_sum = 0;
 }
 
-int main(void)
+/* The same over the rings. */
+static void use_rings(void)
 {
-	TCase *tcase = tcase_create("calls");
+	fake_more_features = FAKE_RINGS;
+}
 
+static void add_tests(TCase *tcase)
+{
 	tcase_add_checked_fixture(tcase, forget, NULL);
-	fake_private_shm();
 	tcase_add_test(tcase, no_engine);
 	tcase_add_test(tcase, arguments);
 	tcase_add_test(tcase, small_things);
 	tcase_add_loop_test(tcase, mcast_only_between_join_and_leave, 0, 2);
 	tcase_add_loop_test(tcase, messages_arrive_as_they_were, 0, 2);
-	tcase_add_test(tcase, requests_look_as_they_must);
 	tcase_add_test(tcase, fragments_are_patient);
 	tcase_add_test(tcase, join_and_leave_wait_while_busy);
 	tcase_add_loop_test(tcase, membership_honours_the_array, 0, 2);
@@ -622,5 +624,19 @@ int main(void)
 	tcase_add_test(tcase, answer_comes_late);
 	tcase_add_loop_test(tcase, engine_dies_over_a_request, 0, 2);
 	tcase_set_timeout(tcase, 60);
-	return run_case("lib_calls", tcase);
+}
+
+int main(void)
+{
+	TCase *plain = tcase_create("calls"), *rings = tcase_create("calls_by_rings");
+	Suite *suite = suite_create("lib_calls");
+
+	fake_private_shm();
+	add_tests(plain);
+	tcase_add_test(plain, requests_look_as_they_must);
+	tcase_add_checked_fixture(rings, use_rings, NULL);
+	add_tests(rings);
+	suite_add_tcase(suite, plain);
+	suite_add_tcase(suite, rings);
+	return run_suite(suite);
 }

@@ -529,22 +529,38 @@ static void forget(void)
 	forked = -1;
 }
 
-int main(void)
+/* The same over the rings. */
+static void use_rings(void)
 {
-	TCase *tcase = tcase_create("sharing");
+	fake_more_features = FAKE_RINGS;
+}
 
+static void add_tests(TCase *tcase)
+{
 	tcase_add_checked_fixture(tcase, forget, NULL);
-	fake_private_shm();
 	tcase_add_test(tcase, senders_askers_and_a_dispatcher);
 	tcase_add_test(tcase, finalize_under_their_hands);
 	tcase_add_loop_test(tcase, one_large_message_at_a_time, 0, 2);
 	tcase_add_test(tcase, nothing_goes_out_behind_the_end);
 	tcase_add_test(tcase, finalize_ends_a_leave_that_waits);
-	tcase_add_test(tcase, finalize_waits_until_the_engine_has_all);
 	tcase_add_test(tcase, send_in_the_callback_of_the_join);
 	tcase_add_test(tcase, fork_leaves_the_parent_alone);
 	tcase_add_loop_test(tcase, fork_in_a_callback, 0, 3);
 	tcase_add_loop_test(tcase, finalized_child_does_not_keep_the_connection, 0, 2);
 	tcase_set_timeout(tcase, 60);
-	return run_case("lib_sharing", tcase);
+}
+
+int main(void)
+{
+	TCase *plain = tcase_create("sharing"), *rings = tcase_create("sharing_by_rings");
+	Suite *suite = suite_create("lib_sharing");
+
+	fake_private_shm();
+	add_tests(plain);
+	tcase_add_test(plain, finalize_waits_until_the_engine_has_all);
+	tcase_add_checked_fixture(rings, use_rings, NULL);
+	add_tests(rings);
+	suite_add_tcase(suite, plain);
+	suite_add_tcase(suite, rings);
+	return run_suite(suite);
 }
