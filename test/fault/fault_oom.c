@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "test/unit/peer_fixture.h"
+#include "test/unit/transport_fixture.h"
 
 void *oom_malloc(size_t size);
 void *oom_calloc(size_t count, size_t size);
@@ -280,6 +280,57 @@ static void scenario_own_format(struct fixture *fixture, struct peer *one, struc
 	settle(fixture);
 }
 
+/* ---- rings ---- */
+
+/* More than the ring holds, and then it reads. */
+static void read_late(struct ringed *client)
+{
+	char text[8000 + 1];
+	int i;
+
+	memset(text, 't', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	for (i = 0; i < 20 && !client->peer->evicted; i++) {
+		submit_text(client, text);
+		(void)submitted(client);
+		settle(client->fixture);
+	}
+	while (!client->peer->evicted && deliveries(client)) {
+	}
+	drop_all(&client->heard.events);
+}
+
+static void send_block(struct ringed *client)
+{
+	struct ipc_segment_create create = {.user_size = 8192};
+	struct ring_block block = {.segment_id = 2, .offset = SEGMENT_START, .length = 100};
+
+	if (request(client->fixture, client->peer, IPC_REQ_SEGMENT_CREATE, &create, sizeof(create)) ==
+	    CS_OK) {
+		submit(client, RING_BLOCK, &block, sizeof(block));
+		(void)submitted(client);
+	}
+}
+
+static void scenario_with_rings(struct fixture *fixture, struct peer *one, struct peer *two)
+{
+	struct ringed client;
+
+	(void)request_join(fixture, two, "group");
+	deliver_own(fixture);
+	if (!ringed_attach(&client, fixture, one) || request_join(fixture, one, "group") != CS_OK) {
+		return;
+	}
+	deliver_own(fixture);
+	read_late(&client);
+	if (!one->evicted) {
+		send_block(&client);
+		submit_text(&client, "the last");
+	}
+	peer_gone(fixture, one);
+	settle(fixture);
+}
+
 /* ---- each allocation ---- */
 
 /* A client that comes when memory is back. Whatever was not over then ends with the ring. */
@@ -309,7 +360,8 @@ struct story {
 	void (*run)(struct fixture *fixture, struct peer *one, struct peer *two);
 };
 static const struct story in_stocks_format = {NULL, scenario},
-			  in_our_own = {&own_format, scenario_own_format};
+			  in_our_own = {&own_format, scenario_own_format},
+			  with_rings = {&fixture_own_format, scenario_with_rings};
 
 static void run_all(const struct story *story, bool all)
 {
@@ -336,6 +388,7 @@ START_TEST(each_allocation_fails_once)
 {
 	run_all(&in_stocks_format, false);
 	run_all(&in_our_own, false);
+	run_all(&with_rings, false);
 }
 END_TEST
 
@@ -343,6 +396,7 @@ START_TEST(all_allocations_fail_from_one_on)
 {
 	run_all(&in_stocks_format, true);
 	run_all(&in_our_own, true);
+	run_all(&with_rings, true);
 }
 END_TEST
 

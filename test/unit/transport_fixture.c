@@ -4,33 +4,34 @@
 
 #include "test/unit/transport_fixture.h"
 
-static void attach(struct ringed *client)
-{
-	struct ipc_hello hello = {.magic = IPC_HELLO_MAGIC,
-				  .version = IPC_HELLO_VERSION,
-				  .step = IPC_HELLO_ATTACHED,
-				  .segment_id = 1};
+static const struct ipc_hello attached = {
+	.magic = IPC_HELLO_MAGIC, .version = IPC_HELLO_VERSION, .step = IPC_HELLO_ATTACHED, .segment_id = 1};
 
-	ck_assert_int_eq(request(client->fixture, client->peer, IPC_REQ_LOCAL_GET, &hello, sizeof(hello)),
-			 CS_OK);
+bool ringed_attach(struct ringed *client, struct fixture *fixture, struct peer *peer)
+{
+	const uint64_t features = IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_SEGMENTS | IPC_FEATURE_RINGS;
+	struct ipc_hello hello = attached;
+	uint8_t *base;
+
+	*client = (struct ringed){.fixture = fixture, .peer = peer, .bells = RING_BELLS_INITIAL};
+	(void)request_hello(fixture, peer, features);
+	if (request(fixture, peer, IPC_REQ_LOCAL_GET, &hello, sizeof(hello)) != CS_OK) {
+		return false;
+	}
+	base = fixture->last_segment;
+	client->control = (struct segment_control *)(base + SEGMENT_START);
+	client->submission =
+		(struct ring_writer){.data = base + SUBMISSION_RING_OFFSET, .size = SUBMISSION_RING_SIZE};
+	client->delivery =
+		(struct ring_reader){.data = base + DELIVERY_RING_OFFSET, .size = DELIVERY_RING_SIZE};
+	return true;
 }
 
 struct ringed ringed_new(struct fixture *fixture, uint32_t pid)
 {
-	struct ringed client = {
-		.fixture = fixture, .peer = peer_new(fixture, pid), .bells = RING_BELLS_INITIAL};
-	uint8_t *base;
+	struct ringed client;
 
-	ck_assert_int_eq(request_hello(fixture, client.peer,
-				       IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_SEGMENTS | IPC_FEATURE_RINGS),
-			 CS_OK);
-	base = fixture->last_segment;
-	client.control = (struct segment_control *)(base + SEGMENT_START);
-	client.submission =
-		(struct ring_writer){.data = base + SUBMISSION_RING_OFFSET, .size = SUBMISSION_RING_SIZE};
-	client.delivery =
-		(struct ring_reader){.data = base + DELIVERY_RING_OFFSET, .size = DELIVERY_RING_SIZE};
-	attach(&client);
+	ck_assert(ringed_attach(&client, fixture, peer_new(fixture, pid)));
 	return client;
 }
 

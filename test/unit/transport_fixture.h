@@ -17,6 +17,8 @@ struct ringed {
 	struct peer heard;     /* its events are what came out of the delivery ring */
 };
 
+/* Gives a client rings. False: the engine has none for it. */
+bool ringed_attach(struct ringed *client, struct fixture *fixture, struct peer *peer);
 /* In no group. ringed_free() frees what it heard; the rest is the fixture's. */
 struct ringed ringed_new(struct fixture *fixture, uint32_t pid);
 void ringed_free(struct ringed *client);
