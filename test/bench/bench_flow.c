@@ -1,207 +1,276 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How much one sender gets to one receiving process: that counts what arrives and checks its length and order. Prints
- * one line: messages a second, megabytes a second.
+ * How much one sender gets to each of its receivers, which are processes of their own, on any node.
+ *
+ * bench_flow receive GROUP SIZE SECONDS    checks all messages; prints how many came in a second
+ * bench_flow send GROUP SIZE WAY MEMBERS   sends as fast as it can, from when so many members are there (it counts itself) until
+ *                                          all others left
+ *	WAY  plain  cpg_mcast_joined
+ *	     zcb    cpg_zcb_mcast_joined from one buffer
+ *	     async  cpg_zcb_mcast_async, a buffer for each message
+ * bench_flow stall GROUP                   a member that stops itself (SIGSTOP) at the first message
  */
+#define _GNU_SOURCE /* RTLD_DEFAULT */
+#include "bench.h"
+
+#include <dlfcn.h>
 #include <errno.h>
-#include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-#include <corosync/cpg.h>
+/* What a sender takes of its own messages only now and then. */
+#define TAKE_EVERY 64u
+#define TAKE_BYTES (256u * 1024u)
+#define CLOCK_EVERY 16u
+#define PATIENCE (10 * NS_PER_S)
 
-#define NS_PER_S 1000000000ull
-#define WARM_UP (NS_PER_S / 2)
-#define SIZE_MIN sizeof(uint64_t)
+/* ---- receive ---- */
 
 static struct {
 	size_t size;
 	uint64_t duration; /* ns */
-	uint64_t expected; /* number of the next message, 0: any */
-	uint64_t begun, counted;
-	bool done;
-} flow;
+	uint64_t came;	   /* messages, since the first */
+	uint64_t begin;	   /* when the measured time begins; 0: nothing came yet */
+	uint64_t from;	   /* when it began; 0: it did not yet */
+	uint64_t came_before;
+} receiver;
 
-static uint64_t now(void)
+static _Noreturn void receive_end(uint64_t time)
 {
-	struct timespec time;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
+	if (receiver.from == 0 || time == receiver.from) {
+		bench_die("the sender left before anything could be measured; messages", (long)receiver.came);
+	}
+	printf("%.1f\n", (double)(receiver.came - receiver.came_before) * (double)NS_PER_S /
+				 (double)(time - receiver.from));
+	exit(0);
 }
 
-static void die(const char *what, int error)
+static void receive_look_at_clock(void)
 {
-	fprintf(stderr, "bench_flow: %s: error %d\n", what, error);
-	exit(1);
+	uint64_t time = bench_now();
+
+	if (receiver.begin == 0) {
+		receiver.begin = time + BENCH_WARM_UP;
+	} else if (receiver.from == 0 && time >= receiver.begin) {
+		receiver.from = time;
+		receiver.came_before = receiver.came;
+	} else if (receiver.from && time >= receiver.from + receiver.duration) {
+		receive_end(time);
+	}
 }
 
-static void count_message(cpg_handle_t handle, const struct cpg_name *group, uint32_t nodeid, uint32_t pid,
-			  void *message, size_t length)
+/* It ends in here: under load one cpg_dispatch() need not return. */
+static void receive_message(cpg_handle_t handle, const struct cpg_name *group, uint32_t nodeid, uint32_t pid,
+			    void *message, size_t length)
 {
-	uint64_t number;
-
 	(void)handle;
 	(void)group;
 	(void)nodeid;
 	(void)pid;
-	if (length != flow.size) {
-		die("a message of another length came", (int)length);
+	if (length != receiver.size) {
+		bench_die("a message of another length came", (long)length);
 	}
-	memcpy(&number, message, sizeof(number));
-	if (flow.expected && number != flow.expected) {
-		die("messages are missing or out of order", (int)(number - flow.expected));
+	message_check(message, length, receiver.came + 1);
+	if (receiver.came++ % CLOCK_EVERY == 0) {
+		receive_look_at_clock();
 	}
-	flow.expected = number + 1;
-	flow.counted++;
 }
 
-static void ignore_view(cpg_handle_t handle, const struct cpg_name *group, const struct cpg_address *members,
-			size_t member_count, const struct cpg_address *left, size_t left_count,
-			const struct cpg_address *joined, size_t joined_count)
+/* False: the sender left. */
+static bool receive_more(void)
+{
+	uint64_t came = receiver.came, limit = bench_now() + PATIENCE;
+
+	while (came == receiver.came && bench_self.members > 1) {
+		bench_self_take(PATIENCE);
+		if (bench_now() >= limit && came == receiver.came) {
+			bench_die("nothing comes any more; messages so far", (long)came);
+		}
+	}
+	return bench_self.members > 1;
+}
+
+static _Noreturn void receive(char **arguments)
+{
+	receiver.size = bench_number(arguments[1]);
+	receiver.duration = bench_number(arguments[2]) * NS_PER_S;
+	bench_self_join(arguments[0], receive_message);
+	bench_self_wait_members(2);
+	while (receive_more()) {
+	}
+	receive_end(bench_now());
+}
+
+/* ---- stall ---- */
+
+static void stall_message(cpg_handle_t handle, const struct cpg_name *group, uint32_t nodeid, uint32_t pid,
+			  void *message, size_t length)
 {
 	(void)handle;
 	(void)group;
-	(void)members;
-	(void)member_count;
-	(void)left;
-	(void)left_count;
-	(void)joined;
-	(void)joined_count;
+	(void)nodeid;
+	(void)pid;
+	(void)message;
+	(void)length;
+	(void)raise(SIGSTOP);
 }
 
-static cpg_handle_t join(void)
+static _Noreturn void stall(char **arguments)
 {
-	static cpg_callbacks_t callbacks = {.cpg_deliver_fn = count_message, .cpg_confchg_fn = ignore_view};
-	struct cpg_name group = {.length = 5, .value = "bench"};
-	cpg_handle_t handle;
-	cs_error_t error = cpg_initialize(&handle, &callbacks);
+	bench_self_join(arguments[0], stall_message);
+	for (;;) {
+		bench_self_take(PATIENCE);
+	}
+}
 
-	if (error == CS_OK) {
-		error = cpg_join(handle, &group);
+/* ---- send ---- */
+
+struct way {
+	const char *name;
+	void *(*buffer)(void);
+	cs_error_t (*send)(void *message);
+	bool hands_over; /* the buffer is corosync's after it */
+};
+
+static struct {
+	size_t size;
+	cs_error_t (*zcb_async)(cpg_handle_t handle, cpg_guarantee_t guarantee, void *message, size_t length);
+} sender;
+
+static _Noreturn void leave_out(const char *why)
+{
+	fprintf(stderr, "%s\n", why);
+	exit(BENCH_LEFT_OUT);
+}
+
+static void *heap_buffer(void)
+{
+	void *buffer = malloc(sender.size);
+
+	if (!buffer) {
+		bench_die("no memory", errno);
+	}
+	return buffer;
+}
+
+static void *zcb_buffer(void)
+{
+	void *buffer;
+	cs_error_t error;
+
+	while ((error = cpg_zcb_alloc(bench_self.handle, sender.size, &buffer)) == CS_ERR_TRY_AGAIN) {
+		bench_self_take(NS_PER_MS);
 	}
 	if (error != CS_OK) {
-		die("cannot join", (int)error);
+		bench_die("no zero-copy buffer", error);
 	}
-	return handle;
+	return buffer;
 }
 
-/* Looks at the clock once for what one call of dispatch brings. */
-static void measure(void)
+static cs_error_t send_plain(void *message)
 {
-	uint64_t time = now();
+	struct iovec iov = {.iov_base = message, .iov_len = sender.size};
 
-	if (flow.begun == 0 && flow.counted) {
-		flow.begun = time + WARM_UP;
-	}
-	if (flow.begun && time < flow.begun) {
-		flow.counted = 1;
-	} else if (flow.begun && time >= flow.begun + flow.duration) {
-		double seconds = (double)(time - flow.begun) / (double)NS_PER_S;
-
-		printf("%.0f %.2f\n", (double)flow.counted / seconds,
-		       (double)flow.counted * (double)flow.size / seconds / 1e6);
-		flow.done = true;
-	}
+	return cpg_mcast_joined(bench_self.handle, CPG_TYPE_AGREED, &iov, 1);
 }
 
-static void receive(int ready)
+static cs_error_t send_zcb(void *message)
 {
-	cpg_handle_t handle = join();
-	struct pollfd pollfd = {.events = POLLIN};
-	cs_error_t error = cpg_fd_get(handle, &pollfd.fd);
-
-	if (error != CS_OK || write(ready, "", 1) != 1) {
-		die("no descriptor", (int)error);
-	}
-	while (!flow.done) {
-		if (poll(&pollfd, 1, 10000) <= 0) {
-			die("nothing comes", errno);
-		}
-		error = cpg_dispatch(handle, CS_DISPATCH_ALL);
-		if (error != CS_OK) {
-			die("dispatch", (int)error);
-		}
-		measure();
-	}
-	(void)cpg_finalize(handle);
+	return cpg_zcb_mcast_joined(bench_self.handle, CPG_TYPE_AGREED, message, sender.size);
 }
 
-static void send_for_ever(void)
+/* Not every library has it. */
+static cs_error_t send_async(void *message)
 {
-	cpg_handle_t handle = join();
-	uint8_t *message = calloc(1, flow.size);
-	struct iovec iov = {.iov_base = message, .iov_len = flow.size};
-	uint64_t number = 1;
-	struct pollfd pollfd = {.events = POLLIN};
+	if (!sender.zcb_async) {
+		void *found = dlsym(RTLD_DEFAULT, "cpg_zcb_mcast_async");
 
-	if (message == NULL || cpg_fd_get(handle, &pollfd.fd) != CS_OK) {
-		die("no memory or no descriptor", errno);
-	}
-	for (;;) {
-		cs_error_t error;
-
-		memcpy(message, &number, sizeof(number));
-		error = cpg_mcast_joined(handle, CPG_TYPE_AGREED, &iov, 1);
-		if (error == CS_OK) {
-			number++;
-		} else if (error == CS_ERR_TRY_AGAIN) {
-			(void)sched_yield();
-		} else {
-			die("send", (int)error);
+		if (!found) {
+			leave_out("this library has no cpg_zcb_mcast_async");
 		}
-		/* it is a member too: what it gets it must take */
-		if (error == CS_ERR_TRY_AGAIN || number % 64 == 0) {
-			flow.expected = 0;
-			(void)cpg_dispatch(handle, CS_DISPATCH_ALL);
+		memcpy(&sender.zcb_async, &found, sizeof(found));
+	}
+	return sender.zcb_async(bench_self.handle, CPG_TYPE_AGREED, message, sender.size);
+}
+
+static const struct way ways[] = {
+	{.name = "plain", .buffer = heap_buffer, .send = send_plain},
+	{.name = "zcb", .buffer = zcb_buffer, .send = send_zcb},
+	{.name = "async", .buffer = zcb_buffer, .send = send_async, .hands_over = true},
+};
+
+static const struct way *way_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		if (strcmp(ways[i].name, name) == 0) {
+			return &ways[i];
 		}
 	}
+	bench_die("unknown way to send", 0);
 }
 
-static pid_t start(void (*body)(int), int ready)
+/* Until corosync takes it, or nobody is there any more. */
+static void send_one(const struct way *way, void *message)
 {
-	pid_t pid = fork();
+	cs_error_t error;
 
-	if (pid == 0) {
-		body(ready);
-		exit(0);
+	while ((error = way->send(message)) == CS_ERR_TRY_AGAIN && bench_self.members > 1) {
+		bench_self_take(NS_PER_MS);
 	}
-	return pid;
+	if (error == CS_ERR_NOT_SUPPORTED) {
+		leave_out("this engine does not support it for this library");
+	}
+	if (error != CS_OK && error != CS_ERR_TRY_AGAIN) {
+		bench_die("can't send", error);
+	}
 }
 
-static void send_when_told(int unused)
+static void send_until_alone(const struct way *way)
 {
-	(void)unused;
-	send_for_ever();
+	uint64_t every = sender.size < TAKE_BYTES / TAKE_EVERY ? TAKE_EVERY : TAKE_BYTES / sender.size + 1;
+	void *message = NULL;
+
+	for (uint64_t number = 1; bench_self.members > 1; number++) {
+		if (!message) {
+			message = way->buffer();
+		}
+		message_make(message, sender.size, number);
+		send_one(way, message);
+		if (way->hands_over) {
+			message = NULL;
+		}
+		if (number % every == 0) {
+			bench_self_take(0);
+		}
+	}
+}
+
+static void send_all(char **arguments)
+{
+	const struct way *way = way_find(arguments[2]);
+
+	sender.size = bench_number(arguments[1]);
+	bench_self_join(arguments[0], NULL);
+	bench_self_wait_members(bench_number(arguments[3]));
+	send_until_alone(way);
 }
 
 int main(int argc, char **argv)
 {
-	int ready[2], status = 1;
-	pid_t receiver, sender;
-	char byte;
-
-	flow.size = argc == 3 ? strtoul(argv[1], NULL, 10) : 0;
-	flow.duration = argc == 3 ? strtoul(argv[2], NULL, 10) * NS_PER_S : 0;
-	if (flow.size < SIZE_MIN || flow.duration == 0 || pipe(ready) != 0) {
-		fprintf(stderr, "usage: bench_flow SIZE SECONDS    (SIZE from %zu on)\n", SIZE_MIN);
+	if (argc == 5 && strcmp(argv[1], "receive") == 0) {
+		receive(argv + 2);
+	} else if (argc == 6 && strcmp(argv[1], "send") == 0) {
+		send_all(argv + 2);
+	} else if (argc == 3 && strcmp(argv[1], "stall") == 0) {
+		stall(argv + 2);
+	} else {
+		fprintf(stderr, "usage: bench_flow receive GROUP SIZE SECONDS\n"
+				"       bench_flow send GROUP SIZE plain|zcb|async MEMBERS\n"
+				"       bench_flow stall GROUP\n");
 		return 2;
 	}
-	receiver = start(receive, ready[1]);
-	(void)close(ready[1]);
-	if (read(ready[0], &byte, 1) == 1) {
-		sender = start(send_when_told, -1);
-		(void)waitpid(receiver, &status, 0);
-		(void)kill(sender, SIGKILL);
-		(void)waitpid(sender, NULL, 0);
-	}
-	return status == 0 ? 0 : 1;
+	return 0;
 }
