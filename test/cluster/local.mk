@@ -11,6 +11,7 @@ cpgwrongpid_LDADD = $(LIBQB_LIBS)
 
 cluster_tests = test/cluster/test_admin_tools.sh \
 	test/cluster/test_bad_options.sh \
+	test/cluster/test_bench.sh \
 	test/cluster/test_debug_switch.sh \
 	test/cluster/test_engines_and_libraries.sh \
 	test/cluster/test_ghost.sh \
