@@ -112,6 +112,7 @@ void departing_tell(struct engine *engine)
 
 void engine_client_gone(struct engine *engine, struct engine_client *client)
 {
+	client->evicted = true; /* it can't be any more */
 	rings_arm(engine);
 	if (client->rings) {
 		submission_take_all(client);

@@ -89,7 +89,7 @@ static void size_claims(void)
 			struct wire wire;
 
 			wire_open(&wire);
-			if (id == IPC_REQ_MCAST || id == IPC_REQ_DOORBELL)
+			if (id == IPC_REQ_MCAST)
 				(void)wire_tell(&wire, request, sizeof(request));
 			else
 				CHECK(wire_ask(&wire, request, sizeof(request)) != CS_OK);

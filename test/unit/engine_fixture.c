@@ -107,6 +107,7 @@ static int op_event(void *context, void *conn, const struct iovec *iov, unsigned
 	struct peer *peer = conn;
 
 	(void)context;
+	ck_assert(!peer->gone);
 	if (peer->error) {
 		return peer->error;
 	}
@@ -122,8 +123,11 @@ static int op_event(void *context, void *conn, const struct iovec *iov, unsigned
 
 static void op_evict(void *context, void *conn)
 {
+	struct peer *peer = conn;
+
 	(void)context;
-	((struct peer *)conn)->evicted = true;
+	ck_assert(!peer->gone);
+	peer->evicted = true;
 }
 
 static uint64_t op_now(void *context)
@@ -288,6 +292,7 @@ void peer_gone(struct fixture *fixture, struct peer *peer)
 {
 	struct peer **link = &fixture->peers;
 
+	peer->gone = true;
 	engine_client_gone(fixture->engine, peer->client);
 	while (*link != peer) {
 		link = &(*link)->next;

@@ -43,6 +43,7 @@ struct peer {
 	size_t room; /* events that its buffer still takes */
 	int error;   /* what sending an event gives, 0: it works */
 	bool evicted;
+	bool gone; /* its connection is closed: nothing may be done to it any more */
 };
 
 struct fixture {

@@ -353,6 +353,59 @@ START_TEST(positions_that_lie)
 }
 END_TEST
 
+/* splitmix64 */
+static uint64_t dice(uint64_t *state)
+{
+	uint64_t z = (*state += 0x9e3779b97f4a7c15ull);
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+	return z ^ (z >> 31);
+}
+
+/* Entries of all kinds, with lengths that fit, nearly fit or do not. */
+static void put_garbage(struct ringed *client, uint64_t *state)
+{
+	static const uint8_t kinds[] = {RING_MESSAGE, RING_MESSAGE, RING_MESSAGE, RING_BLOCK, RING_SKIP, 0};
+	struct ring_writer *ring = &client->submission;
+	uint64_t at = ring->end, i;
+
+	for (i = dice(state) % 20; i > 0; i--) {
+		struct ring_entry *entry = (struct ring_entry *)(ring->data + (at & (ring->size - 1)));
+		uint32_t length = (uint32_t)(dice(state) % 3000);
+
+		*entry = (struct ring_entry){.kind = kinds[dice(state) % sizeof(kinds)], .length = length};
+		if (dice(state) % 64 == 0) {
+			entry->length = (uint32_t)dice(state);
+		}
+		at += dice(state) % 16 ? ring_entry_size(length) : dice(state) % 600 * RING_ALIGN;
+	}
+	ring->end = at;
+	atomic_store(&client->control->submitted.end, at);
+}
+
+START_TEST(random_garbage)
+{
+	uint64_t state = 1;
+	int i;
+
+	for (i = 0; i < 3000; i++) {
+		struct fixture *fixture = ours();
+		struct ringed client = ringed_joined(fixture, 10, "group");
+		struct peer *other = peer_new(fixture, 20);
+
+		put_garbage(&client, &state);
+		(void)submitted(&client);
+		put_garbage(&client, &state);
+		peer_gone(fixture, client.peer);
+		settle(fixture);
+		joined(fixture, other, "group");
+		ck_assert_str_eq(next_event(other), "1:20 +1:20j");
+		fixture_free(fixture);
+	}
+}
+END_TEST
+
 START_TEST(a_reader_that_lies)
 {
 	struct fixture *fixture = ours();
@@ -645,6 +698,7 @@ int main(void)
 		wrong_blocks_end_their_client,
 		entries_that_lie,
 		positions_that_lie,
+		random_garbage,
 		a_reader_that_lies,
 		a_segment_cut_short,
 		records_are_cleaned,
