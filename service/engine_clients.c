@@ -159,6 +159,9 @@ void client_connection_failed(struct engine_client *client, int error)
 	case -ESHUTDOWN:
 		disconnect(client, LOG_DEBUG, "its end of the connection is closed");
 		break;
+	case -EBADMSG:
+		client_evict(client, "what its delivery ring says can't be");
+		break;
 	default:
 		client_evict(client, "its connection is broken");
 		break;

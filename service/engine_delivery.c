@@ -25,7 +25,8 @@ static void ring_later(struct engine_client *client)
 	client->engine->ops.wake(client->engine->context, BELL_DELAY);
 }
 
-static void ring_bell(struct engine_client *client)
+/* 0, or why the connection is of no use any more. */
+static int ring_bell(struct engine_client *client)
 {
 	const struct engine *engine = client->engine;
 	struct ipc_response bell = {.id = IPC_RES_DOORBELL, .size = sizeof(bell), .error = CS_OK};
@@ -34,25 +35,26 @@ static void ring_bell(struct engine_client *client)
 
 	if (result == -EAGAIN) {
 		ring_later(client);
-	} else if (result != 0) {
-		client_connection_failed(client, result);
+		return 0;
 	}
+	return result;
 }
 
 /* The client hears that something was put in. */
-static void announce(struct engine_client *client)
+static int announce(struct engine_client *client)
 {
 	struct rings *rings = client->rings;
 
-	if (ring_must_ring(&rings->delivery, &rings->control->delivered.end,
-			   &rings->control->delivery_taken.asleep_at)) {
-		ring_bell(client);
-	}
+	return ring_must_ring(&rings->delivery, &rings->control->delivered.end,
+			      &rings->control->delivery_taken.asleep_at)
+		       ? ring_bell(client)
+		       : 0;
 }
 
 void deliveries_ring_again(struct engine *engine)
 {
 	struct qb_list_head *at;
+	int result;
 
 	if (engine->bells_due == 0) {
 		return;
@@ -62,7 +64,10 @@ void deliveries_ring_again(struct engine *engine)
 
 		if (client->rings && client->rings->bell_due && !client->evicted) {
 			delivery_end(client);
-			ring_bell(client);
+			result = ring_bell(client);
+			if (result != 0) {
+				client_connection_failed(client, result);
+			}
 		}
 	}
 }
@@ -78,34 +83,35 @@ void delivery_end(struct engine_client *client)
 /* ---- entries ---- */
 
 /* False: what the client says about the ring can't be. */
-static bool look(struct engine_client *client)
+static bool look(const struct engine_client *client)
 {
 	const struct engine *engine = client->engine;
 	struct rings *rings = client->rings;
 
-	if (!ring_writer_look(&rings->delivery, &rings->control->delivery_taken.end) ||
-	    engine->ops.segment_broken(engine->context, &client->control->segment)) {
-		client_evict(client, "it broke its shared memory");
-		return false;
-	}
-	return true;
+	return ring_writer_look(&rings->delivery, &rings->control->delivery_taken.end) &&
+	       !engine->ops.segment_broken(engine->context, &client->control->segment);
 }
 
-/* NULL: there is no room, and the client will say when there is. */
-static struct ring_entry *reserve(struct engine_client *client, size_t size)
+/* 0; -EAGAIN: there is no room, and the client will say when there is; -EBADMSG: what it says can't be. */
+static int reserve(struct engine_client *client, size_t size, struct ring_entry **entry)
 {
 	struct segment_control *control = client->rings->control;
 	struct ring_writer *ring = &client->rings->delivery;
-	struct ring_entry *entry = ring_reserve(ring, size);
 
-	if (entry == NULL && look(client)) {
-		entry = ring_reserve(ring, size);
+	*entry = ring_reserve(ring, size);
+	if (*entry == NULL) {
+		if (!look(client)) {
+			return -EBADMSG;
+		}
+		*entry = ring_reserve(ring, size);
 	}
-	if (entry == NULL && !ring_must_wait(ring, &control->delivery_taken.end, &control->delivered.more) &&
-	    look(client)) {
-		entry = ring_reserve(ring, size);
+	if (*entry == NULL && !ring_must_wait(ring, &control->delivery_taken.end, &control->delivered.more)) {
+		if (!look(client)) {
+			return -EBADMSG;
+		}
+		*entry = ring_reserve(ring, size);
 	}
-	return entry;
+	return *entry ? 0 : -EAGAIN;
 }
 
 int delivery_put(struct engine_client *client, uint8_t kind, const struct iovec *iov, unsigned int iov_len)
@@ -115,14 +121,15 @@ int delivery_put(struct engine_client *client, uint8_t kind, const struct iovec 
 	size_t length = 0, size;
 	uint8_t *at;
 	unsigned int i;
+	int result;
 
 	for (i = 0; i < iov_len; i++) {
 		length += iov[i].iov_len;
 	}
 	size = ring_entry_size(length);
-	entry = reserve(client, size);
-	if (entry == NULL) {
-		return client->evicted ? -ENOTCONN : -EAGAIN;
+	result = reserve(client, size, &entry);
+	if (result != 0) {
+		return result;
 	}
 	*entry = (struct ring_entry){.kind = kind, .length = (uint32_t)length};
 	at = (uint8_t *)(entry + 1);
@@ -136,6 +143,5 @@ int delivery_put(struct engine_client *client, uint8_t kind, const struct iovec 
 		return 0;
 	}
 	ring_put(&rings->delivery, size, &rings->control->delivered.end);
-	announce(client);
-	return 0;
+	return announce(client);
 }

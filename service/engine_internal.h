@@ -365,7 +365,7 @@ void client_update_behind(struct engine_client *client);
 void client_set_behind(struct engine_client *client, bool behind);
 
 /* ---- engine_delivery.c: delivery rings ---- */
-/* 0; -EAGAIN: there is no room, the client will say when there is; another error: it is of no use any more. */
+/* 0; -EAGAIN: there is no room, the client will say when there is; another error: for client_connection_failed(). */
 int delivery_put(struct engine_client *client, uint8_t kind, const struct iovec *iov, unsigned int iov_len);
 /* Doorbells that could not be rung. */
 void deliveries_ring_again(struct engine *engine);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Clients with rings: what they send, what they hear, doorbells, and what comes of rings that lie. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,6 +232,35 @@ START_TEST(blocks_are_messages)
 	(void)submitted(&client);
 	memset(segment + block.offset, 'x', 5); /* it was taken */
 	ck_assert_str_eq(batch_returns(fixture), "batch 2: 10@group 'before' 'block' 'behind'");
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(large_blocks)
+{
+	enum { SIZE = 1000000 };
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	struct ring_block block = {.offset = SEGMENT_START, .length = SIZE};
+	uint8_t *segment = pool(&client, 1u << 20, &block.segment_id);
+	int i;
+
+	settle(fixture);
+	memset(segment + block.offset, 'x', SIZE);
+	for (i = 0; i < 20; i++) {
+		submit(&client, RING_BLOCK, &block, sizeof(block));
+		(void)submitted(&client);
+		submit_text(&client, "between");
+		engine_token(fixture->engine);
+		if (i % 4 == 3) {
+			settle(fixture);
+		}
+		deliveries(&client);
+	}
+	while (deliveries(&client)) {
+		settle(fixture);
+	}
+	ringed_free(&client);
 	fixture_free(fixture);
 }
 END_TEST
@@ -578,6 +608,38 @@ START_TEST(a_full_ring_loses_nothing)
 }
 END_TEST
 
+/* It ends while the engine gives it what had to wait. */
+START_TEST(an_end_behind_a_full_ring)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	static char text[8001];
+	struct engine_stats stats;
+	int i;
+
+	memset(text, 'x', sizeof(text) - 1);
+	for (i = 0; i < 40; i++) {
+		submit_text(&client, text);
+		(void)submitted(&client);
+		settle(fixture);
+	}
+	engine_stats(fixture->engine, &stats);
+	ck_assert_uint_ne(stats.queued_bytes, 0);
+	ck_assert(ring_look(&client.delivery, &client.control->delivered.end,
+			    &client.control->delivery_taken.asleep_at, &client.bells));
+	client.delivery.at = client.delivery.end;
+	ring_take(&client.delivery, &client.control->delivery_taken.end);
+	ck_assert_uint_eq(bells(&client), 1);
+	client.peer->error = -EPIPE;
+	tick(fixture);
+	ck_assert(client.peer->evicted);
+	engine_stats(fixture->engine, &stats);
+	ck_assert_uint_eq(stats.queued_bytes, 0);
+	peer_gone(fixture, client.peer);
+	fixture_free(fixture);
+}
+END_TEST
+
 /* One that no entry could hold comes in slices. */
 START_TEST(a_large_message)
 {
@@ -695,6 +757,7 @@ int main(void)
 		ring_after_ring,
 		messages_wait_in_the_ring,
 		blocks_are_messages,
+		large_blocks,
 		wrong_blocks_end_their_client,
 		entries_that_lie,
 		positions_that_lie,
@@ -706,6 +769,7 @@ int main(void)
 		one_doorbell_until_it_is_answered,
 		a_doorbell_that_found_no_room,
 		a_full_ring_loses_nothing,
+		an_end_behind_a_full_ring,
 		a_large_message,
 		in_a_ring_with_stock_nodes,
 		the_next_group,
