@@ -336,11 +336,34 @@ struct segment_control *fake_control(qb_ipcs_connection_t *conn)
 	return rings_of(conn) ? rings_of(conn)->control : NULL;
 }
 
+static void control_spoil(const struct fake_rings *rings, struct ipc_segment *offer)
+{
+	switch (options.control) {
+	case CONTROL_GOOD:
+		break;
+	case CONTROL_NOT_THERE:
+		segment_unname(segment_find(offer->id));
+		break;
+	case CONTROL_SMALL:
+		offer->user_size -= 8;
+		break;
+	case CONTROL_OF_SOMETHING_ELSE:
+		rings->control->magic++;
+		break;
+	case CONTROL_OLD:
+		rings->control->version = SEGMENT_CONTROL_VERSION - 1;
+		break;
+	}
+}
+
 static void control_make(qb_ipcs_connection_t *conn, struct ipc_segment *offer)
 {
+	struct fake_rings *rings;
+
 	segment_make(offer, SEGMENT_CONTROL_SIZE);
-	qb_ipcs_context_set(
-		conn, fake_rings_new(offer->id, qb_rb_shared_user_data_get(segment_find(offer->id)->ring)));
+	rings = fake_rings_new(offer->id, qb_rb_shared_user_data_get(segment_find(offer->id)->ring));
+	qb_ipcs_context_set(conn, rings);
+	control_spoil(rings, offer);
 }
 
 static void on_attached(qb_ipcs_connection_t *conn, uint32_t segment_id)

@@ -45,10 +45,14 @@ struct fake_shared {
 	atomic_uint bell_delay; /* ... and to the doorbell */
 };
 
+/* A control segment that the library must refuse. */
+enum fake_control { CONTROL_GOOD, CONTROL_NOT_THERE, CONTROL_SMALL, CONTROL_OF_SOMETHING_ELSE, CONTROL_OLD };
+
 struct fake_options {
 	uint64_t features;    /* 0: a stock engine */
 	bool refuse_segments; /* SEGMENT_CREATE fails */
-	bool sockets;	      /* as with qb_ipc_type: socket; otherwise rings in shared memory */
+	enum fake_control control;
+	bool sockets; /* as with qb_ipc_type: socket; otherwise rings in shared memory */
 	/*
 	 * In the engine's process. True: it was answered, or shall not be. What comes by the submission ring it sees as a
 	 * MCAST request.
