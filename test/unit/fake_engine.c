@@ -162,10 +162,8 @@ void fake_event(qb_ipcs_connection_t *conn, const void *data, size_t size)
 		event_queue(conn, RING_EVENT, data, size);
 }
 
-static struct ipc_name group_name(void)
-{
-	return (struct ipc_name){.length = 5, .value = "group"};
-}
+/* Static: its padding is zero, and goes to another process. */
+static const struct ipc_name the_group = {.length = 5, .value = "group"};
 
 void fake_ring_entry(qb_ipcs_connection_t *conn, enum ring_entry_kind kind, const void *body, size_t length)
 {
@@ -189,10 +187,8 @@ static uint8_t *run_new(uint32_t pid, unsigned int count, size_t length, size_t 
 
 static void run_queue(qb_ipcs_connection_t *conn, uint8_t *run, size_t size)
 {
-	struct ipc_name group = group_name();
-
 	if (!rings_of(conn)->grouped)
-		event_queue(conn, RING_GROUP, &group, sizeof(group));
+		event_queue(conn, RING_GROUP, &the_group, sizeof(the_group));
 	rings_of(conn)->grouped = true;
 	event_queue(conn, RING_RUN, run, size);
 	free(run);
@@ -226,7 +222,7 @@ static void deliver_event(qb_ipcs_connection_t *conn, const void *message, size_
 
 	event->header.id = IPC_RES_DELIVER;
 	event->header.size = (int32_t)(sizeof(*event) + length);
-	event->group = group_name();
+	event->group = the_group;
 	event->msglen = (uint32_t)length;
 	event->nodeid = FAKE_NODEID;
 	memcpy(event->message, message, length);
@@ -251,7 +247,7 @@ void fake_confchg(qb_ipcs_connection_t *conn, uint32_t members, uint32_t left, u
 
 	event->header.id = IPC_RES_CONFCHG;
 	event->header.size = (int32_t)size;
-	event->group = group_name();
+	event->group = the_group;
 	event->member_list_entries = members;
 	event->left_list_entries = left;
 	event->joined_list_entries = joined;
@@ -269,7 +265,7 @@ void fake_fragment(qb_ipcs_connection_t *conn, uint32_t pid, enum ipc_fragment t
 
 	event->header.id = IPC_RES_PARTIAL_DELIVER;
 	event->header.size = (int32_t)(sizeof(*event) + fraglen);
-	event->group = group_name();
+	event->group = the_group;
 	event->msglen = msglen;
 	event->fraglen = fraglen;
 	event->nodeid = FAKE_NODEID;
@@ -505,7 +501,7 @@ static void on_iteration_next(qb_ipcs_connection_t *conn)
 {
 	struct ipc_iteration_next_response response = {
 		.header = {.id = IPC_RES_ITERATION_NEXT, .size = sizeof(response), .error = CS_OK},
-		.description = {.group = group_name(), .nodeid = FAKE_NODEID, .pid = 99}};
+		.description = {.group = the_group, .nodeid = FAKE_NODEID, .pid = 99}};
 
 	fake_respond_raw(conn, &response, sizeof(response));
 }
