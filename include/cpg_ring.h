@@ -12,7 +12,9 @@
  *
  * Who waits, for something to read or for room, says so and looks once more before it does; who has changed something
  * looks whether somebody waits. Each stores one word and then loads the other's, all in sequentially consistent order: so at
- * least one of the two sees what the other one stored, and no fence is needed. docs/TRANSPORT.md has the whole argument.
+ * least one of the two sees what the other one stored, and no fence is needed. The stores are exchanges: where they differ from
+ * plain ones at all, emulators are among the machines that need them (qemu lets a load overtake such a store of
+ * aarch64). docs/TRANSPORT.md has the whole argument.
  */
 #ifndef CPG_RING_H
 #define CPG_RING_H
@@ -227,7 +229,7 @@ static inline void ring_take(const struct ring_reader *ring, _Atomic uint64_t *t
 static inline bool ring_must_wake(const struct ring_writer *ring, _Atomic uint64_t *end,
 				  _Atomic uint32_t *asleep)
 {
-	atomic_store(end, ring->end); /* once more, in the order that counts */
+	(void)atomic_exchange(end, ring->end); /* once more, in the order that counts */
 	return atomic_load(asleep) != 0 && atomic_exchange(asleep, 0) != 0;
 }
 
@@ -235,7 +237,7 @@ static inline bool ring_must_wake(const struct ring_writer *ring, _Atomic uint64
 static inline bool ring_may_sleep(const struct ring_reader *ring, const _Atomic uint64_t *end,
 				  _Atomic uint32_t *asleep)
 {
-	atomic_store(asleep, 1);
+	(void)atomic_exchange(asleep, 1);
 	if (atomic_load(end) == ring->at) {
 		return true;
 	}
@@ -258,7 +260,7 @@ static inline bool ring_must_ring(const struct ring_writer *ring, _Atomic uint64
 {
 	uint64_t at;
 
-	atomic_store(end, ring->end); /* once more, in the order that counts */
+	(void)atomic_exchange(end, ring->end); /* once more, in the order that counts */
 	at = atomic_load(asleep_at);
 	return at != 0 && at != ring->end + 1 && atomic_compare_exchange_strong(asleep_at, &at, 0);
 }
@@ -298,7 +300,7 @@ static inline uint32_t ring_answer(const struct ring_reader *ring, const _Atomic
 	if (bells->asleep) {
 		return bells->due; /* 0, if all that were due came */
 	}
-	atomic_store(asleep_at, at);
+	(void)atomic_exchange(asleep_at, at);
 	bells->asleep = atomic_load(end) == ring->at;
 	if (bells->asleep) {
 		return bells->due;
@@ -313,7 +315,7 @@ static inline uint32_t ring_answer(const struct ring_reader *ring, const _Atomic
 static inline bool ring_must_wait(const struct ring_writer *ring, const _Atomic uint64_t *taken,
 				  _Atomic uint32_t *more)
 {
-	atomic_store(more, 1);
+	(void)atomic_exchange(more, 1);
 	if (atomic_load(taken) == ring->taken) {
 		return true;
 	}
@@ -325,7 +327,7 @@ static inline bool ring_must_wait(const struct ring_writer *ring, const _Atomic 
 static inline bool ring_take_waking(const struct ring_reader *ring, _Atomic uint64_t *taken,
 				    _Atomic uint32_t *more)
 {
-	atomic_store(taken, ring->at);
+	(void)atomic_exchange(taken, ring->at);
 	return ring->end - ring->at <= ring->size / 2 && atomic_load(more) != 0 &&
 	       atomic_exchange(more, 0) != 0;
 }

@@ -30,12 +30,15 @@ unit_segment_LDADD = $(CHECK_LIBS) $(LIBQB_LIBS)
 
 # include/cpg_ring.h: alone, and between two threads, also built with other tools and for another machine
 ring_unit_scripts = test/unit/unit_ring_tsan.sh test/unit/unit_ring_arm64.sh
-check_PROGRAMS += unit_ring unit_ring_stress
-TESTS += unit_ring unit_ring_stress $(ring_unit_scripts)
+check_PROGRAMS += unit_ring unit_ring_litmus unit_ring_stress
+TESTS += unit_ring unit_ring_litmus unit_ring_stress $(ring_unit_scripts)
 EXTRA_DIST += $(ring_unit_scripts)
 unit_ring_SOURCES = test/unit/unit_ring.c
 unit_ring_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_ring_LDADD = $(CHECK_LIBS)
+unit_ring_litmus_SOURCES = test/unit/unit_ring_litmus.c
+unit_ring_litmus_CFLAGS = $(AM_CFLAGS) -pthread
+unit_ring_litmus_LDFLAGS = $(AM_LDFLAGS) -pthread
 unit_ring_stress_SOURCES = test/unit/unit_ring_stress.c
 unit_ring_stress_CFLAGS = $(AM_CFLAGS) -pthread
 unit_ring_stress_LDFLAGS = $(AM_LDFLAGS) -pthread

@@ -15,6 +15,8 @@ command -v aarch64-linux-gnu-gcc >/dev/null ||
 command -v qemu-aarch64 >/dev/null || skip "no qemu-aarch64 (apt-get install qemu-user)"
 work=$(mktemp -d "${TMPDIR:-/tmp}/cpg-ring.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
-aarch64-linux-gnu-gcc -std=gnu11 -O2 -static -I "$top/include" -o "$work/stress" "$top/test/unit/unit_ring_stress.c" -pthread ||
-	exit 1
-RING_ENTRIES=${RING_ENTRIES:-200000} qemu-aarch64 "$work/stress"
+export RING_ENTRIES="${RING_ENTRIES:-200000}"
+for program in unit_ring_litmus unit_ring_stress; do
+	aarch64-linux-gnu-gcc -std=gnu11 -O2 -static -I "$top/include" -o "$work/$program" "$top/test/unit/$program.c" -pthread &&
+		qemu-aarch64 "$work/$program" || exit 1
+done

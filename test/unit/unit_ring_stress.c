@@ -314,6 +314,7 @@ static void *deliver(void *context)
 			fill(&source, entry, length);
 			ring_put(&ring, size, &stress->control->delivered.end);
 		}
+		take_a_while(&dice); /* they may be seen before they are announced */
 		ring_when_needed(stress, &ring);
 		take_a_while(&dice);
 	}
@@ -359,6 +360,9 @@ static void answer(struct stress *stress, const struct ring_reader *ring, struct
 			fail(stress, "a doorbell was counted and not sent");
 		}
 	}
+	if (!bells->asleep && !is_readable(stress->bell[0], PATIENCE_MS)) {
+		fail(stress, "something is in the ring, and the descriptor is not readable");
+	}
 }
 
 /* Nothing is there; the doorbells are answered. */
@@ -387,7 +391,8 @@ static void *take_and_answer(void *context)
 		}
 		take_a_while(&dice);
 		answer(stress, &ring, &bells);
-		if (left > 0 && bells.asleep) {
+		/* who does not sleep only looks in now and then */
+		if (left > 0 && bells.asleep && below(&dice, 2)) {
 			sleep_for_deliveries(stress, &ring);
 		}
 	}

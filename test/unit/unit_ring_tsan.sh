@@ -20,6 +20,8 @@ else
 	echo "SKIP: no compiler here whose -fsanitize=thread works"
 	exit 77
 fi
-"$compiler" -std=gnu11 -O1 -g -fsanitize=thread -I "$top/include" -o "$work/stress" "$top/test/unit/unit_ring_stress.c" \
-	-pthread || exit 1
-RING_ENTRIES=${RING_ENTRIES:-200000} "$work/stress"
+export RING_ENTRIES="${RING_ENTRIES:-200000}"
+for program in unit_ring_litmus unit_ring_stress; do
+	"$compiler" -std=gnu11 -O1 -g -fsanitize=thread -I "$top/include" -o "$work/$program" "$top/test/unit/$program.c" -pthread &&
+		"$work/$program" || exit 1
+done
