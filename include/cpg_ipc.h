@@ -282,7 +282,8 @@ enum ipc_hello_step {
 #define IPC_FEATURE_SEGMENTS (1ull << 1)     /* control segment and zcb segments */
 /*
  * The rings of the control segment (cpg_ring.h), from the moment that the library says IPC_HELLO_ATTACHED of it: no MCAST and
- * no ZCB_MCAST from there on, and of events DOORBELL alone.
+ * no ZCB_MCAST from there on, and of events DOORBELL alone, behind those
+ * that were sent before (events_before).
  */
 #define IPC_FEATURE_RINGS (1ull << 2)
 

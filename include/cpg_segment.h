@@ -48,6 +48,8 @@ struct segment_control {
 	 * meanwhile. A hint: stored and read relaxed.
 	 */
 	_Atomic uint32_t receiver_behind;
+	/* Events that the engine sent over the connection before the rings were in use. They come first. */
+	uint32_t events_before;
 
 	/* How the words of the rings keep anybody from sleeping while there is something to do: cpg_ring.h. */
 
@@ -81,6 +83,7 @@ struct segment_control {
 };
 static_assert(offsetof(struct segment_control, mcast_bytes_taken) == 8, "segment_control");
 static_assert(offsetof(struct segment_control, receiver_behind) == 16, "segment_control");
+static_assert(offsetof(struct segment_control, events_before) == 20, "segment_control");
 static_assert(offsetof(struct segment_control, submitted) == 64, "segment_control");
 static_assert(offsetof(struct segment_control, submission_taken) == 128, "segment_control");
 static_assert(offsetof(struct segment_control, delivered) == 192, "segment_control");

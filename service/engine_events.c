@@ -165,9 +165,14 @@ static void queue_add(struct engine_client *client, struct event *event, uint8_t
 static int send_now(struct engine_client *client, uint8_t kind, const struct iovec *iov, unsigned int iov_len)
 {
 	struct engine *engine = client->engine;
+	int result;
 
-	return client->rings ? delivery_put(client, kind, iov, iov_len)
-			     : engine->ops.event(engine->context, client->conn, iov, iov_len);
+	if (client->rings) {
+		return delivery_put(client, kind, iov, iov_len);
+	}
+	result = engine->ops.event(engine->context, client->conn, iov, iov_len);
+	client->events_sent += result == 0;
+	return result;
 }
 
 /* Sends one piece that fits the connection's buffer or the ring, or queues it. */

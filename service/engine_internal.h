@@ -222,7 +222,8 @@ struct engine_client {
 	struct client_segment *segments; /* SEGMENTS_PER_CLIENT_MAX slots, or NULL */
 	struct client_segment *control;
 	uint32_t next_segment;
-	struct rings *rings; /* NULL: it has none */
+	uint32_t events_sent; /* over the connection */
+	struct rings *rings;  /* NULL: it has none */
 };
 
 /* Where this node is between two rings. Multicasts of clients go out in GATE_OPEN alone. */

@@ -167,6 +167,7 @@ static bool rings_begin(struct engine_client *client)
 		(struct ring_reader){.data = base + SUBMISSION_RING_OFFSET, .size = SUBMISSION_RING_SIZE};
 	rings->delivery =
 		(struct ring_writer){.data = base + DELIVERY_RING_OFFSET, .size = DELIVERY_RING_SIZE};
+	rings->control->events_before = client->events_sent;
 	client->rings = rings;
 	client->engine->rings_count++;
 	return true;

@@ -518,6 +518,29 @@ END_TEST
 
 /* ---- hearing ---- */
 
+/* What is in the connection already is told apart from doorbells by its number. */
+START_TEST(what_was_sent_before)
+{
+	struct fixture *fixture = ours();
+	struct peer *peer = peer_new(fixture, 10);
+	struct ringed client;
+
+	transitional(fixture, NOBODY);
+	sync_begin(fixture, NODES(1), NODES(1));
+	sync_own(fixture);
+	sync_end(fixture);
+	ck_assert_uint_eq(peer->events.count, 1); /* totem_confchg */
+	ck_assert(ringed_attach(&client, fixture, peer));
+	ck_assert_uint_eq(client.control->events_before, 1);
+	joined(fixture, peer, "group");
+	ck_assert_uint_eq(peer->events.count, 2);
+	ck_assert_str_eq(next_event(peer), "ring 1");
+	ck_assert_str_eq(heard(&client), "1:10 +1:10j");
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(one_doorbell_until_it_is_answered)
 {
 	struct fixture *fixture = ours();
@@ -766,6 +789,7 @@ int main(void)
 		a_segment_cut_short,
 		records_are_cleaned,
 		who_is_in_no_group_sends_to_nobody,
+		what_was_sent_before,
 		one_doorbell_until_it_is_answered,
 		a_doorbell_that_found_no_room,
 		a_full_ring_loses_nothing,
