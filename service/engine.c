@@ -29,6 +29,7 @@ struct engine *engine_create(const struct engine_ops *ops, void *context, const 
 	qb_list_init(&engine->slow);
 	qb_list_init(&engine->assemblies);
 	qb_list_init(&engine->awake);
+	qb_list_init(&engine->unannounced);
 	outgoing_init(engine);
 	return engine;
 }
@@ -57,6 +58,7 @@ void engine_destroy(struct engine *engine)
 void engine_token(struct engine *engine)
 {
 	rings_arm(engine);
+	deliveries_announce(engine);
 	outgoing_token(engine);
 }
 
@@ -64,6 +66,7 @@ void engine_tick(struct engine *engine)
 {
 	rings_arm(engine);
 	deliveries_ring_again(engine);
+	deliveries_announce(engine);
 	if (engine->untold) {
 		departing_tell(engine);
 	}

@@ -13,6 +13,8 @@
 
 #define BELL_DELAY (1000ull * 1000) /* ns, until one that could not be rung is tried again */
 
+#define UNANNOUNCED_MAX 64u /* messages */
+
 /* ---- doorbell ---- */
 
 /* The connection has no room for it now. */
@@ -23,6 +25,14 @@ static void ring_later(struct engine_client *client)
 		client->engine->bells_due++;
 	}
 	client->engine->ops.wake(client->engine->context, BELL_DELAY);
+}
+
+static void bell_done(struct engine_client *client)
+{
+	if (client->rings->bell_due) {
+		client->rings->bell_due = false;
+		client->engine->bells_due--;
+	}
 }
 
 /* 0, or why the connection is of no use any more. */
@@ -51,6 +61,53 @@ static int announce(struct engine_client *client)
 		       : 0;
 }
 
+/* The same for one that nobody is putting anything into now. */
+static void announce_or_end(struct engine_client *client)
+{
+	int result = client->evicted ? 0 : announce(client);
+
+	if (result != 0) {
+		client_connection_failed(client, result);
+	}
+}
+
+void deliveries_announce(struct engine *engine)
+{
+	while (!qb_list_empty(&engine->unannounced)) {
+		struct rings *rings = qb_list_first_entry(&engine->unannounced, struct rings, of_unannounced);
+
+		qb_list_del(&rings->of_unannounced);
+		rings->unannounced = false;
+		announce_or_end(rings->client);
+	}
+	engine->unannounced_count = 0;
+}
+
+/* More of them are about to come: one doorbell is enough for many. */
+static void announce_later(struct rings *rings)
+{
+	struct engine *engine = rings->client->engine;
+
+	engine->unannounced_count++;
+	if (!rings->unannounced) {
+		rings->unannounced = true;
+		qb_list_add_tail(&rings->of_unannounced, &engine->unannounced);
+	}
+}
+
+void deliveries_begin_many(struct engine *engine, bool many)
+{
+	engine->many_deliveries = many;
+}
+
+void deliveries_end_many(struct engine *engine)
+{
+	if (!engine->many_deliveries || engine->unannounced_count >= UNANNOUNCED_MAX) {
+		deliveries_announce(engine);
+	}
+	engine->many_deliveries = false;
+}
+
 void deliveries_ring_again(struct engine *engine)
 {
 	struct qb_list_head *at;
@@ -63,7 +120,7 @@ void deliveries_ring_again(struct engine *engine)
 		struct engine_client *client = qb_list_entry(at, struct engine_client, of_engine);
 
 		if (client->rings && client->rings->bell_due && !client->evicted) {
-			delivery_end(client);
+			bell_done(client);
 			result = ring_bell(client);
 			if (result != 0) {
 				client_connection_failed(client, result);
@@ -74,9 +131,9 @@ void deliveries_ring_again(struct engine *engine)
 
 void delivery_end(struct engine_client *client)
 {
-	if (client->rings->bell_due) {
-		client->rings->bell_due = false;
-		client->engine->bells_due--;
+	bell_done(client);
+	if (client->rings->unannounced) {
+		qb_list_del(&client->rings->of_unannounced);
 	}
 }
 
@@ -143,5 +200,9 @@ int delivery_put(struct engine_client *client, uint8_t kind, const struct iovec 
 		return 0;
 	}
 	ring_put(&rings->delivery, size, &rings->control->delivered.end);
+	if (client->engine->many_deliveries) {
+		announce_later(rings);
+		return 0;
+	}
 	return announce(client);
 }

@@ -192,6 +192,8 @@ struct rings {
 	bool distrusted;
 
 	struct ring_writer delivery;
+	struct qb_list_head of_unannounced; /* when unannounced */
+	bool unannounced;		    /* something was put in, and it was not told */
 	bool bell_due;
 	bool group_told; /* runs are of the client's group */
 };
@@ -252,6 +254,10 @@ struct engine {
 	uint64_t slow_tried;	   /* when that was done last */
 	struct qb_list_head awake; /* clients whose submission rings we look into */
 	size_t rings_count, bells_due;
+	struct qb_list_head
+		unannounced;	  /* clients that have something in their delivery rings and were not told */
+	size_t unannounced_count; /* what that is */
+	bool many_deliveries;	  /* more is about to be put in */
 
 	/* hand-over to totem, see engine_outgoing.c */
 	struct qb_list_head again, waiting, handed, control, repeat, partials;
@@ -368,6 +374,13 @@ void client_set_behind(struct engine_client *client, bool behind);
 /* ---- engine_delivery.c: delivery rings ---- */
 /* 0; -EAGAIN: there is no room, the client will say when there is; another error: for client_connection_failed(). */
 int delivery_put(struct engine_client *client, uint8_t kind, const struct iovec *iov, unsigned int iov_len);
+/*
+ * Between the two, when there are to be many, clients are told only now and then: at the latest by deliveries_announce(),
+ * which the next visit of the token calls, or the next tick.
+ */
+void deliveries_begin_many(struct engine *engine, bool many);
+void deliveries_end_many(struct engine *engine);
+void deliveries_announce(struct engine *engine);
 /* Doorbells that could not be rung. */
 void deliveries_ring_again(struct engine *engine);
 void delivery_end(struct engine_client *client);

@@ -168,7 +168,12 @@ void engine_message(struct engine *engine, unsigned int function, const void *me
 	}
 	if (engine->ours && !is_of_sync(function) && engine_rule_holds(engine, RULE_DROP_STOCK)) {
 		engine->stats.stale++; /* of an older ring: its sender sends it again */
-	} else if (!receive(engine, function, message, size, nodeid)) {
-		message_complain(engine, nodeid, "message");
+	} else {
+		/* what is still on its way comes soon, or brings the token or a tick */
+		deliveries_begin_many(engine, engine->inflight && engine->gate == GATE_OPEN);
+		if (!receive(engine, function, message, size, nodeid)) {
+			message_complain(engine, nodeid, "message");
+		}
+		deliveries_end_many(engine);
 	}
 }

@@ -717,6 +717,43 @@ START_TEST(in_a_ring_with_stock_nodes)
 }
 END_TEST
 
+/* There, one doorbell is enough for messages that come together. */
+START_TEST(one_doorbell_for_many_messages)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	struct packet *message;
+	int i;
+
+	settle(fixture);
+	for (i = 0; i < 4; i++) {
+		submit_text(&client, "hello");
+	}
+	(void)submitted(&client);
+	ck_assert_uint_eq(fixture->multicasts.count, 4);
+	for (i = 0; i < 4; i++) {
+		ck_assert_uint_eq(client.peer->events.count, i > 2);
+		message = take(&fixture->multicasts);
+		deliver(fixture, message->data, SELF);
+		free(message);
+		if (i == 2) {
+			engine_token(fixture->engine); /* whatever became of the others */
+		}
+	}
+	ck_assert_uint_eq(client.peer->events.count, 1);
+	ck_assert_uint_eq(deliveries(&client), 1 + 4); /* the group's name */
+	ck_assert_uint_eq(bells(&client), 1);
+	submit_text(&client, "alone");
+	engine_token(fixture->engine);
+	message = take(&fixture->multicasts);
+	deliver(fixture, message->data, SELF);
+	free(message);
+	ck_assert_uint_eq(client.peer->events.count, 1);
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(the_next_group)
 {
 	struct fixture *fixture = ours();
@@ -796,6 +833,7 @@ int main(void)
 		an_end_behind_a_full_ring,
 		a_large_message,
 		in_a_ring_with_stock_nodes,
+		one_doorbell_for_many_messages,
 		the_next_group,
 		a_client_that_stops_reading,
 	};
