@@ -22,6 +22,7 @@ void delivery_init(struct instance *instance)
 	delivery->ring = (struct ring_reader){.data = instance->control.base + DELIVERY_RING_OFFSET,
 					      .size = DELIVERY_RING_SIZE};
 	delivery->bells = RING_BELLS_INITIAL;
+	delivery->events_before = instance_control(instance)->events_before;
 }
 
 /* ---- the cursor ---- */

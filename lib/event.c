@@ -147,9 +147,16 @@ static cs_error_t receive(struct instance *instance, struct event *event)
 		return CS_ERR_TRY_AGAIN;
 	if (result < 0)
 		return qb_to_cs_error((int)result);
+	instance->received++;
 	event->data = event->buffer;
 	event->size = (size_t)result;
 	return event_take(instance, event);
+}
+
+/* What came over the connection before the rings comes first. */
+static bool by_ring(const struct instance *instance)
+{
+	return instance_has_rings(instance) && instance->received == instance->delivery.events_before;
 }
 
 static cs_error_t take_locked(struct instance *instance, struct event *event)
@@ -158,7 +165,7 @@ static cs_error_t take_locked(struct instance *instance, struct event *event)
 
 	if (atomic_load(&instance->broken))
 		return CS_ERR_LIBRARY;
-	if (instance_has_rings(instance))
+	if (by_ring(instance))
 		error = delivery_take(instance, event);
 	else
 		error = receive(instance, event);

@@ -34,18 +34,49 @@ static cs_error_t hello_ask(struct instance *instance, const struct ipc_hello *r
 	return error;
 }
 
+static void rings_begin(struct instance *instance)
+{
+	submission_init(instance);
+	delivery_init(instance);
+	atomic_store_explicit(&instance->rings, true, memory_order_release);
+}
+
+/*
+ * With its answer to this the engine turns to the rings. What it had sent before lies in the connection, then come
+ * doorbells: so nobody may be taking an event in the meantime who does not know of them.
+ */
+static cs_error_t tell_attached(struct instance *instance, const struct ipc_hello *report)
+{
+	struct ipc_hello_response response;
+	cs_error_t error;
+
+	pthread_mutex_lock(&instance->event_lock);
+	error = hello_ask(instance, report, &response);
+	if (error == CS_OK)
+		rings_begin(instance);
+	pthread_mutex_unlock(&instance->event_lock);
+	return error;
+}
+
+static cs_error_t tell(struct instance *instance, const struct ipc_hello *report, bool rings)
+{
+	struct ipc_hello_response response;
+
+	return rings ? tell_attached(instance, report) : hello_ask(instance, report, &response);
+}
+
 bool hello_attach(struct instance *instance, struct segment *segment, const struct ipc_segment *offer,
 		  bool (*usable)(const struct segment *segment))
 {
 	bool attached = segment_attach(segment, offer) && usable(segment);
+	bool rings = attached && segment == &instance->control && instance->features & IPC_FEATURE_RINGS;
 	struct ipc_hello report = hello_request(attached ? IPC_HELLO_ATTACHED : IPC_HELLO_REFUSED, offer->id);
-	struct ipc_hello_response response;
 	unsigned int round = 0;
 	cs_error_t error;
 
 	/* The engine keeps the segment and its name until it hears this: no reason to give up before the handle ends. */
 	do {
-		error = hello_ask(instance, &report, &response);
+		error = tell(instance, &report, rings);
 		if (error == CS_ERR_TRY_AGAIN)
 			channel_pause(round++);
 	} while (error == CS_ERR_TRY_AGAIN && !atomic_load(&instance->finalized));
@@ -64,17 +95,6 @@ static bool control_usable(const struct segment *segment)
 	       control->version >= SEGMENT_CONTROL_VERSION;
 }
 
-/* From its answer to our report on, the engine looks into the rings, and puts events there. */
-static void control_attach(struct instance *instance, const struct ipc_segment *offer)
-{
-	if (!offer->id || !hello_attach(instance, &instance->control, offer, control_usable) ||
-	    !(instance->features & IPC_FEATURE_RINGS))
-		return;
-	submission_init(instance);
-	delivery_init(instance);
-	atomic_store_explicit(&instance->rings, true, memory_order_release);
-}
-
 static cs_error_t hello_locked(struct instance *instance)
 {
 	struct ipc_hello request = hello_request(IPC_HELLO_START, 0);
@@ -89,8 +109,8 @@ static cs_error_t hello_locked(struct instance *instance)
 	instance->greeted = true;
 	atomic_store(&instance->nodeid, response.local.local_nodeid);
 	instance->features = response.features & request.features;
-	if (instance->features & IPC_FEATURE_SEGMENTS)
-		control_attach(instance, &response.control);
+	if (instance->features & IPC_FEATURE_SEGMENTS && response.control.id)
+		hello_attach(instance, &instance->control, &response.control, control_usable);
 	return CS_OK;
 }
 

@@ -3,8 +3,8 @@
  * What the files of libcpg share.
  *
  * Locks, in the order in which they may be taken: instance.pool.lock, instance.fragments_lock,
- * instance.channel_lock. instance.event_lock stands apart: nothing else is taken while it is held, and it is
- * never held during a callback.
+ * instance.channel_lock, instance.event_lock. The last one is never held during a callback, nor while a thread sleeps until
+ * there is an event.
  */
 #ifndef LIB_INTERNAL_H
 #define LIB_INTERNAL_H
@@ -114,7 +114,8 @@ struct submission {
 struct delivery {
 	struct ring_reader ring;
 	struct ring_bells bells;
-	uint64_t run_end; /* the cursor is in a run as long as it is before this */
+	uint32_t events_before; /* that came over the connection */
+	uint64_t run_end;	/* the cursor is in a run as long as it is before this */
 	struct ring_run run;
 	struct cpg_name group; /* of runs */
 	bool grouped;	       /* there was one */
@@ -162,6 +163,7 @@ struct instance {
 	pthread_mutex_t event_lock;
 	atomic_uint waiting; /* threads that sleep until there is an event, or are about to */
 	uint8_t *spare;	     /* a receive buffer that nobody uses now */
+	uint32_t received;   /* events over the connection, doorbells aside; wrapping */
 	atomic_bool broken;  /* an event made no sense or was lost: nothing that follows can be trusted */
 	struct event_parts parts;
 	struct assembly *assemblies;

@@ -365,11 +365,14 @@ static void control_make(qb_ipcs_connection_t *conn, struct ipc_segment *offer)
 static void on_attached(qb_ipcs_connection_t *conn, uint32_t segment_id)
 {
 	struct fake_rings *rings = rings_of(conn);
+	struct qb_ipcs_connection_stats stats;
 	unsigned int i = 0;
 
 	segment_unname(segment_find(segment_id));
 	if (!rings || segment_id != rings->segment_id || !(options.features & IPC_FEATURE_RINGS))
 		return;
+	qb_ipcs_connection_stats_get(conn, &stats, 0);
+	rings->control->events_before = (uint32_t)stats.events;
 	rings->used = true;
 	while (ringing[i])
 		i++;

@@ -645,6 +645,88 @@ START_TEST(dispatcher_that_was_first)
 }
 END_TEST
 
+static unsigned int totem_confchgs;
+
+static void on_totem_confchg(cpg_handle_t handle, struct cpg_ring_id ring_id, uint32_t count,
+			     const uint32_t *members)
+{
+	(void)handle;
+	(void)members;
+	ck_assert_uint_eq(count, 0);
+	ck_assert_uint_eq(ring_id.seq, totem_confchgs);
+	ck_assert_uint_eq(confchgs, 0);
+	totem_confchgs++;
+}
+
+static void send_totem_confchg(qb_ipcs_connection_t *conn)
+{
+	static struct ipc_totem_confchg event = {.header = {.id = IPC_RES_TOTEM_CONFCHG, .size = 44}};
+
+	fake_event(conn, &event, 44);
+	event.ring_id.seq++;
+}
+
+/* Every client hears of the ring, whatever it has asked for yet: two before its rings, and two in them. */
+static bool change_rings(qb_ipcs_connection_t *conn, const struct ipc_request *request)
+{
+	const struct ipc_hello *hello = (const struct ipc_hello *)request;
+	bool begins = request->id == IPC_REQ_LOCAL_GET && request->size == sizeof(*hello) &&
+		      hello->step == IPC_HELLO_START;
+
+	if (begins || request->id == IPC_REQ_MEMBERSHIP_PAGE) {
+		send_totem_confchg(conn);
+		send_totem_confchg(conn);
+	}
+	return false;
+}
+
+static void *dispatch_four(void *data)
+{
+	unsigned int i;
+
+	for (i = 0; i < 4; i++)
+		dispatch_one(data);
+	return NULL;
+}
+
+/* What came over the connection before the rings is neither lost nor a doorbell. */
+START_TEST(events_from_before_the_rings)
+{
+	cpg_model_v1_data_t model = {CPG_MODEL_V1, on_deliver, on_confchg, on_totem_confchg, 0};
+	struct fake_options options = {.features = RINGS, .hook = change_rings, .sockets = _i & 1};
+	struct cpg_name group = fake_name("group");
+	struct cpg_address members[1];
+	cpg_handle_t handle;
+	pthread_t thread;
+	int count = 1;
+
+	fake_engine_start(&engine, &options);
+	ck_assert_int_eq(cpg_model_initialize(&handle, CPG_MODEL_V1, (cpg_model_data_t *)&model, NULL),
+			 CS_OK);
+	if (_i & 2)
+		ck_assert_int_eq(pthread_create(&thread, NULL, dispatch_four, &handle), 0);
+	ck_assert_int_eq(cpg_membership_get(handle, &group, members, &count), CS_OK);
+	if (_i & 2) {
+		pthread_join(thread, NULL);
+	} else {
+		for (count = 0; count < 4; count++) {
+			ck_assert(readable(handle, 10000));
+			ck_assert_int_eq(cpg_dispatch(handle, modes[_i >> 2]), CS_OK);
+			ck_assert_uint_eq(totem_confchgs, count + 1u);
+		}
+	}
+	ck_assert_uint_eq(totem_confchgs, 4);
+	ck_assert(!readable(handle, 0));
+	join(handle);
+	ck_assert_int_eq(cpg_dispatch(handle, CS_DISPATCH_ONE), CS_OK);
+	ck_assert_uint_eq(confchgs, 1);
+	ck_assert_int_eq(send_bytes(handle, 1, 1), CS_OK);
+	deliver(handle, 1);
+	ck_assert(!readable(handle, 0));
+	stop(handle);
+}
+END_TEST
+
 /* Of the first byte of a message: what can't be in a ring. */
 static bool send_nonsense(qb_ipcs_connection_t *conn, const struct ipc_request *request)
 {
@@ -993,7 +1075,7 @@ END_TEST
 /* Each test begins with nothing seen, whether it has a process of its own or not. */
 static void forget(void)
 {
-	delivered = confchgs = 0;
+	delivered = confchgs = totem_confchgs = 0;
 	in_callback = NULL;
 }
 
@@ -1020,6 +1102,7 @@ int main(void)
 	tcase_add_loop_test(tcase, nested_dispatch, 0, 3);
 	tcase_add_test(tcase, two_threads);
 	tcase_add_loop_test(tcase, dispatcher_that_was_first, 0, 2);
+	tcase_add_loop_test(tcase, events_from_before_the_rings, 0, 8);
 	tcase_add_loop_test(tcase, nonsense_in_the_ring, 'a', 'o' + 1);
 	tcase_add_test(tcase, nonsense_about_what_was_taken);
 	tcase_add_loop_test(tcase, others_follow_what_was_accepted, 0, 3);
