@@ -15,6 +15,9 @@
 /* A doorbell that must be just on its way is waited for this long, milliseconds. */
 #define DOORBELL_WAIT_MS 100
 
+/* Room is given back in steps, and when nothing is left: the engine's and our core pass a cache line each time. */
+#define GIVE_BACK_MIN (DELIVERY_RING_SIZE / 16)
+
 void delivery_init(struct instance *instance)
 {
 	struct delivery *delivery = &instance->delivery;
@@ -243,5 +246,8 @@ bool delivery_give_back(struct instance *instance)
 
 	if (delivery->oldest)
 		given.at = delivery->oldest->start;
+	if (given.at - delivery->given < GIVE_BACK_MIN && given.at != given.end)
+		return false;
+	delivery->given = given.at;
 	return ring_take_waking(&given, &control->delivery_taken.end, &control->delivered.more);
 }

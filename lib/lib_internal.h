@@ -113,6 +113,7 @@ struct submission {
 /* delivery.c: what comes out of the delivery ring. */
 struct delivery {
 	struct ring_reader ring;
+	uint64_t given; /* back to the engine: all before it */
 	struct ring_bells bells;
 	uint32_t events_before; /* that came over the connection */
 	uint64_t run_end;	/* the cursor is in a run as long as it is before this */

@@ -744,6 +744,7 @@ START_TEST(one_doorbell_for_many_messages)
 	ck_assert_uint_eq(deliveries(&client), 1 + 4); /* the group's name */
 	ck_assert_uint_eq(bells(&client), 1);
 	submit_text(&client, "alone");
+	(void)submitted(&client);
 	engine_token(fixture->engine);
 	message = take(&fixture->multicasts);
 	deliver(fixture, message->data, SELF);
