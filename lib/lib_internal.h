@@ -107,7 +107,6 @@ struct submission {
 	struct handover **next;	 /* where the next one goes */
 	size_t waiting;		 /* ... and their bytes */
 	struct handover *taken;	 /* those that were, until somebody collects them */
-	bool broken;		 /* the engine says what can't be */
 };
 
 /* delivery.c: what comes out of the delivery ring. */
@@ -444,6 +443,12 @@ void zcb_shrink(struct instance *instance);
 
 /* ---- zcb_blocks.c: messages that the engine reads out of the pool ---- */
 
+/*
+ * Hands over a message in a buffer of the pool that counts it as unread already. False: it was not accepted, `*error` says why, and
+ * it does not count. True: it does until it was taken, whatever `*error` says.
+ */
+bool zcb_hand_over(struct instance *instance, struct zcb_buffer *buffer, const void *message, size_t length,
+		   cs_error_t *error);
 /* Sends a copy. CS_ERR_NO_RESOURCES: there is no room for it to be had. */
 cs_error_t zcb_send_copy(struct instance *instance, const struct iovec *iov, unsigned int iov_len,
 			 size_t size);
@@ -477,6 +482,10 @@ void zcb_segment_release(struct zcb_segment *segment, size_t offset);
 void zcb_pool_init(struct zcb_pool *pool);
 /* Its room is free again. pool.lock is held. */
 void zcb_buffer_release(struct zcb_buffer *buffer);
+/* The buffer that these bytes are inside of, or NULL. pool.lock is held. */
+struct zcb_buffer *zcb_buffer_find(struct zcb_pool *pool, void *address, size_t size);
+/* Sends bytes of a buffer, which is the caller's again on return. */
+cs_error_t zcb_mcast(struct instance *instance, cpg_guarantee_t guarantee, void *message, size_t length);
 void zcb_pool_destroy(struct zcb_pool *pool);
 /* In a forked child: memory that is not shared. */
 void zcb_pool_abandon(struct zcb_pool *pool);

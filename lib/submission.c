@@ -31,13 +31,13 @@ static void handovers_pass(struct submission *submission)
 		submission->next = &submission->oldest;
 }
 
-/* How far the engine is. False: it says what can't be, and nothing can be trusted any more. */
+/* How far the engine is. False: it says what can't be, and is as good as gone. */
 static bool look(struct instance *instance)
 {
 	struct submission *submission = &instance->submission;
 
 	if (!ring_writer_look(&submission->ring, &instance_control(instance)->submission_taken.end)) {
-		submission->broken = true;
+		atomic_store(&instance->gone, true);
 		event_lost(instance);
 		return false;
 	}
@@ -55,8 +55,6 @@ cs_error_t submission_state(struct instance *instance)
 {
 	struct submission *submission = &instance->submission;
 
-	if (submission->broken)
-		return CS_ERR_LIBRARY;
 	if (submission->draining)
 		return CS_ERR_TRY_AGAIN;
 	if (!full(submission))

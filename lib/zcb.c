@@ -20,7 +20,7 @@ static int buffer_compare(const void *a, const void *b)
 	return left_start - right_start < right->size ? 0 : 1;
 }
 
-static struct zcb_buffer *buffer_find(struct zcb_pool *pool, void *address, size_t size)
+struct zcb_buffer *zcb_buffer_find(struct zcb_pool *pool, void *address, size_t size)
 {
 	struct zcb_buffer key = {.start = address, .size = size ? size : 1};
 	struct zcb_buffer **found = tfind(&key, &pool->buffers, buffer_compare);
@@ -119,7 +119,7 @@ static cs_error_t zcb_free(struct instance *instance, void *start)
 	struct zcb_buffer *buffer;
 
 	pthread_mutex_lock(&instance->pool.lock);
-	buffer = buffer_find(&instance->pool, start, 0);
+	buffer = zcb_buffer_find(&instance->pool, start, 0);
 	if (buffer && buffer->start != start)
 		buffer = NULL;
 	if (buffer) {
@@ -153,8 +153,7 @@ static cs_error_t send_from_segment(struct instance *instance, cpg_guarantee_t g
 			    &received);
 }
 
-static cs_error_t zcb_mcast(struct instance *instance, cpg_guarantee_t guarantee, void *message,
-			    size_t length)
+cs_error_t zcb_mcast(struct instance *instance, cpg_guarantee_t guarantee, void *message, size_t length)
 {
 	struct iovec iov = {.iov_base = message, .iov_len = length};
 	struct segment segment = {0};
@@ -163,7 +162,7 @@ static cs_error_t zcb_mcast(struct instance *instance, cpg_guarantee_t guarantee
 	if (length > ATOMIC_MESSAGE_MAX)
 		return CS_ERR_TOO_BIG;
 	pthread_mutex_lock(&instance->pool.lock);
-	buffer = buffer_find(&instance->pool, message, length);
+	buffer = zcb_buffer_find(&instance->pool, message, length);
 	if (buffer && buffer->segment)
 		segment = buffer->segment->segment;
 	pthread_mutex_unlock(&instance->pool.lock);

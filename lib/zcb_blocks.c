@@ -51,12 +51,12 @@ static void block_drop(struct instance *instance, struct zcb_buffer *buffer)
 	pthread_mutex_unlock(&instance->pool.lock);
 }
 
-/* False: the message was not accepted, and the buffer is the caller's again. `*error` says why, or what happened later. */
-static bool hand_over(struct instance *instance, struct zcb_buffer *buffer, const uint8_t *message,
-		      size_t length, cs_error_t *error)
+bool zcb_hand_over(struct instance *instance, struct zcb_buffer *buffer, const void *message, size_t length,
+		   cs_error_t *error)
 {
-	struct ring_block block = {.segment_id = buffer->segment->segment.id,
-				   .offset = (uint64_t)(message - buffer->segment->segment.base),
+	const struct segment *segment = &buffer->segment->segment;
+	struct ring_block block = {.segment_id = segment->id,
+				   .offset = (uint64_t)((const uint8_t *)message - segment->base),
 				   .length = length};
 	struct handover *handover = malloc(sizeof(*handover));
 	bool accepted;
@@ -89,7 +89,7 @@ cs_error_t zcb_send_copy(struct instance *instance, const struct iovec *iov, uns
 	if (!buffer)
 		return CS_ERR_NO_RESOURCES;
 	gather_copy(buffer->start, iov, iov_len, 0, size);
-	if (!hand_over(instance, buffer, buffer->start, size, &error))
+	if (!zcb_hand_over(instance, buffer, buffer->start, size, &error))
 		block_drop(instance, buffer);
 	return error;
 }

@@ -28,6 +28,8 @@
  *   - When two threads dispatch one handle, each event goes to one of them and the order between their
  *     callbacks is lost.
  *   - Inside a callback every call is allowed, cpg_finalize() and cpg_dispatch() included.
+ *   - While a callback runs, corosync keeps what comes more than 128 KiB behind its event: other threads, and a
+ *     cpg_dispatch() inside of it, get that only afterwards.
  *   - cpg_finalize() may be called while other threads use the handle: a call that corosync is answering is
  *     finished first; those that wait for their turn, or to try again, get CS_ERR_BAD_HANDLE; a thread that
  *     sleeps in cpg_dispatch() is woken.
@@ -287,7 +289,8 @@ cs_error_t cpg_join(cpg_handle_t handle, const struct cpg_name *group);
 
 /*
  * Leaves the group. CS_OK: on its way; messages are delivered until its configuration change is. Waits while
- * the join is still on its way, and while corosync forms a membership.
+ * the join is still on its way, while corosync forms a membership, and until it has taken what was sent before; sends of other
+ * threads are refused meanwhile.
  *   group  the one that the handle is in
  *
  * CS_ERR_INVALID_PARAM  group is NULL
@@ -299,13 +302,14 @@ cs_error_t cpg_leave(cpg_handle_t handle, const struct cpg_name *group);
 
 /*
  * Multicasts the concatenation of `iov_len` pieces to the group. The memory is the caller's again on return.
- * Does not wait, except behind a call of another thread on this handle.
+ * Does not wait, except behind a call of another thread on this handle, and for memory that the first messages of more than
+ * 8 KiB may need of our engine.
  *   guarantee  see cpg_guarantee_t
  *   iovec      may be NULL if iov_len is 0
  *   iov_len    any number of pieces, empty ones too
  *
- * A message larger than the atomic size goes in fragments. Each of them is answered by corosync, so this
- * waits; and all are delivered as one message or none is. While one such message is under way on a handle
+ * A message larger than the atomic size goes in fragments, behind everything that was accepted before. Each of them is answered
+ * by corosync, so this waits; and all are delivered as one message or none is. While one such message is under way on a handle
  * another one is refused.
  *
  * With our engine a message is refused also while a member of the group has more than client_queue
@@ -367,8 +371,8 @@ cs_error_t cpg_local_get(cpg_handle_t handle, unsigned int *local_nodeid);
 cs_error_t cpg_flow_control_state_get(cpg_handle_t handle, cpg_flow_control_state_t *flow_control_enabled);
 
 /*
- * A buffer for cpg_zcb_mcast_joined(). With our engine it lies in memory that is shared with corosync, on
- * cache lines of its own, so what is written to it need not be copied to get there; elsewhere, or when there
+ * A buffer for cpg_zcb_mcast_joined() and cpg_zcb_mcast_async(). With our engine it lies in memory that is shared
+ * with corosync, on cache lines of its own, so the latter can send from it without a copy; elsewhere, or when there
  * is no more of that, in the heap. Its content is undefined. It lives until cpg_zcb_free() or cpg_finalize().
  *   size    bytes, 0 to the atomic size
  *   buffer  out
@@ -380,7 +384,8 @@ cs_error_t cpg_flow_control_state_get(cpg_handle_t handle, cpg_flow_control_stat
 cs_error_t cpg_zcb_alloc(cpg_handle_t handle, size_t size, void **buffer);
 
 /*
- * Gives a buffer back, in any order.
+ * Gives a buffer back, in any order; also one that corosync still reads from: its memory is used for something else
+ * only afterwards.
  *   buffer  what cpg_zcb_alloc() gave
  *
  * CS_ERR_INVALID_PARAM  not the start of a buffer of this handle, or freed already
@@ -389,7 +394,7 @@ cs_error_t cpg_zcb_free(cpg_handle_t handle, void *buffer);
 
 /*
  * Multicasts `msg_len` bytes at `msg`, as cpg_mcast_joined() does. On return the buffer is the caller's
- * again, to fill and send as often as wanted. From shared memory, this waits until corosync took them.
+ * again, to fill and send as often as wanted.
  *   guarantee  see cpg_guarantee_t
  *   msg        a buffer from cpg_zcb_alloc(), or bytes inside one
  *   msg_len    bytes, 0 to the atomic size
@@ -401,6 +406,36 @@ cs_error_t cpg_zcb_free(cpg_handle_t handle, void *buffer);
  * CS_ERR_NO_MEMORY      in corosync
  */
 cs_error_t cpg_zcb_mcast_joined(cpg_handle_t handle, cpg_guarantee_t guarantee, void *msg, size_t msg_len);
+
+/*
+ * The same without a copy where the buffer is shared with corosync: CS_OK hands these bytes over. They must not be written to
+ * until cpg_zcb_wait() says that they were taken, or what is multicast is anything. Other bytes of the buffer may be; and the same
+ * ones may be sent again. Up to 4 MiB of such messages, and one more, may wait for corosync. In the heap: a copy, taken at once.
+ *
+ * Not in stock's library.
+ *   guarantee  see cpg_guarantee_t
+ *   msg        a buffer from cpg_zcb_alloc(), or bytes inside one
+ *   msg_len    bytes, 0 to the atomic size
+ *
+ * Errors as cpg_zcb_mcast_joined(), and
+ * CS_ERR_NO_MEMORY  also: here
+ */
+cs_error_t cpg_zcb_mcast_async(cpg_handle_t handle, cpg_guarantee_t guarantee, void *msg, size_t msg_len);
+
+/*
+ * Waits until corosync has taken all that was sent from a buffer with cpg_zcb_mcast_async(). CS_OK: all of the buffer is the
+ * caller's again. Messages are taken in the order in which they were sent, none while corosync forms a membership, and to dispatch meanwhile is not needed for it.
+ *
+ * Not in stock's library.
+ *   buffer   what cpg_zcb_alloc() gave, or an address inside
+ *   timeout  milliseconds; 0: only looks; less: waits as long as it takes
+ *
+ * CS_ERR_INVALID_PARAM  no buffer of this handle
+ * CS_ERR_TRY_AGAIN      the time is over
+ * CS_ERR_BAD_HANDLE     also: it was finalized meanwhile
+ * CS_ERR_LIBRARY        also: so nobody reads the buffer any more, and what was not taken is lost
+ */
+cs_error_t cpg_zcb_wait(cpg_handle_t handle, void *buffer, int timeout);
 
 /*
  * Starts going through groups or members, as this node knows them at this moment.

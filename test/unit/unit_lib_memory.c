@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Shared memory with the engine: flow control that tells the truth, and zcb buffers. */
 #include <check.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -466,6 +467,207 @@ START_TEST(zcb_segments_come_and_go)
 }
 END_TEST
 
+#define RINGS (BOTH | IPC_FEATURE_RINGS)
+
+/* Whether the engine takes messages; in force when this returns. */
+static void take(cpg_handle_t handle, bool takes)
+{
+	unsigned int nodeid;
+
+	atomic_store(&engine.shared->keep_taken, !takes);
+	ck_assert_int_eq(cpg_local_get(handle, &nodeid), CS_OK);
+}
+
+/* Nothing was copied: what is written to the buffer too early is what is sent. */
+START_TEST(async_sends_without_a_copy)
+{
+	static const size_t sizes[] = {1, 64, 5000, ATOMIC_MESSAGE_MAX};
+	cpg_handle_t handle = start(RINGS);
+	uint8_t *buffer;
+
+	ck_assert_int_eq(cpg_zcb_alloc(handle, ATOMIC_MESSAGE_MAX, (void **)&buffer), CS_OK);
+	ck_assert_int_eq(cpg_zcb_wait(handle, buffer, 0), CS_OK);
+	take(handle, false);
+	memset(buffer, 1, sizes[_i]);
+	ck_assert_int_eq(cpg_zcb_mcast_async(handle, CPG_TYPE_AGREED, buffer, sizes[_i]), CS_OK);
+	ck_assert_int_eq(cpg_zcb_wait(handle, buffer, 0), CS_ERR_TRY_AGAIN);
+	ck_assert_int_eq(cpg_zcb_wait(handle, buffer + sizes[_i] - 1, 20), CS_ERR_TRY_AGAIN);
+	memset(buffer, 2, sizes[_i]);
+	take(handle, true);
+	ck_assert_int_eq(cpg_zcb_wait(handle, buffer, -1), CS_OK);
+	deliver(handle, 1);
+	ck_assert_uint_eq(delivered_length, sizes[_i]);
+	ck_assert_uint_eq(delivered_byte, 2);
+	ck_assert_uint_eq(atomic_load(&engine.shared->ring_blocks), 1);
+	stop(handle);
+}
+END_TEST
+
+/* Several from one buffer, from parts of it, and plain ones in between: in order, and taken when the last one was. */
+START_TEST(async_keeps_the_order)
+{
+	cpg_handle_t handle = start(RINGS);
+	uint8_t *buffer, i;
+
+	ck_assert_int_eq(cpg_zcb_alloc(handle, 100, (void **)&buffer), CS_OK);
+	for (i = 0; i < 100; i++)
+		buffer[i] = i;
+	take(handle, false);
+	for (i = 0; i < 50; i++) {
+		ck_assert_int_eq(cpg_zcb_mcast_async(handle, CPG_TYPE_AGREED, buffer + i, i), CS_OK);
+		ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, buffer, 100), CS_OK);
+	}
+	ck_assert_int_eq(cpg_zcb_wait(handle, buffer, 0), CS_ERR_TRY_AGAIN);
+	take(handle, true);
+	ck_assert_int_eq(cpg_zcb_wait(handle, buffer, 10000), CS_OK);
+	for (i = 0; i < 50; i++) {
+		deliver(handle, 2 * i + 1u);
+		ck_assert_uint_eq(delivered_length, i);
+		ck_assert_uint_eq(delivered_byte, i ? 2 * i - 1 : 0);
+		deliver(handle, 2 * i + 2u);
+		ck_assert_uint_eq(delivered_length, 100);
+	}
+	stop(handle);
+}
+END_TEST
+
+/* A buffer that was freed too early is not given to anybody else before the engine is through with it. */
+START_TEST(async_outlives_free)
+{
+	cpg_handle_t handle = start(RINGS);
+	uint8_t *buffer, *other, *again;
+
+	ck_assert_int_eq(cpg_zcb_alloc(handle, ATOMIC_MESSAGE_MAX, (void **)&buffer), CS_OK);
+	memset(buffer, 5, 1000);
+	take(handle, false);
+	ck_assert_int_eq(cpg_zcb_mcast_async(handle, CPG_TYPE_AGREED, buffer, 1000), CS_OK);
+	ck_assert_int_eq(cpg_zcb_free(handle, buffer), CS_OK);
+	ck_assert_int_eq(cpg_zcb_free(handle, buffer), CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(cpg_zcb_wait(handle, buffer, -1), CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(cpg_zcb_alloc(handle, ATOMIC_MESSAGE_MAX, (void **)&other), CS_OK);
+	ck_assert(other != buffer);
+	memset(other, 6, 1000);
+	take(handle, true);
+	deliver(handle, 1);
+	ck_assert_uint_eq(delivered_byte, 5);
+	take(handle, true); /* it is behind that message */
+	ck_assert_int_eq(cpg_zcb_free(handle, other), CS_OK);
+	ck_assert_uint_eq(atomic_load(&engine.shared->segments), 1);
+	/* Both are free again: what is left of the two segments is one. */
+	ck_assert_int_eq(cpg_zcb_alloc(handle, ATOMIC_MESSAGE_MAX, (void **)&again), CS_OK);
+	ck_assert(again == buffer || again == other);
+	ck_assert_uint_eq(atomic_load(&engine.shared->segments), 1);
+	stop(handle);
+}
+END_TEST
+
+/* Where the engine can't read it, it is copied, and taken when the call returns. 3: segments, but no rings */
+START_TEST(async_without_shared_memory)
+{
+	struct fake_options options = {.features = _i == 1   ? 0
+						   : _i == 3 ? BOTH
+							     : RINGS,
+				       .refuse_segments = _i == 2};
+	cpg_handle_t handle = start_with(&options);
+	uint8_t *buffer;
+
+	ck_assert_int_eq(cpg_zcb_alloc(handle, 20000, (void **)&buffer), CS_OK);
+	if (_i != 3)
+		take(handle, false);
+	memset(buffer, 1, 20000);
+	ck_assert_int_eq(cpg_zcb_mcast_async(handle, CPG_TYPE_AGREED, buffer, 5000), CS_OK);
+	ck_assert_int_eq(cpg_zcb_wait(handle, buffer, 0), CS_OK);
+	memset(buffer, 2, 20000);
+	take(handle, true);
+	deliver(handle, 1);
+	ck_assert_uint_eq(delivered_byte, 1);
+	ck_assert_uint_eq(seen(IPC_REQ_ZCB_MCAST), _i == 3);
+	ck_assert_int_eq(cpg_zcb_free(handle, buffer), CS_OK);
+	stop(handle);
+}
+END_TEST
+
+START_TEST(async_refuses_what_it_must)
+{
+	cpg_handle_t handle = start(RINGS);
+	struct cpg_name group = fake_name("group");
+	unsigned int sent = 0;
+	uint8_t *buffer, mine[10];
+	cs_error_t error;
+
+	ck_assert_int_eq(cpg_zcb_alloc(handle, ATOMIC_MESSAGE_MAX, (void **)&buffer), CS_OK);
+	memset(buffer, 0, ATOMIC_MESSAGE_MAX);
+	ck_assert_int_eq(cpg_zcb_mcast_async(handle, CPG_TYPE_AGREED, mine, 10), CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(cpg_zcb_mcast_async(handle, CPG_TYPE_AGREED, buffer + 1, ATOMIC_MESSAGE_MAX),
+			 CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(cpg_zcb_mcast_async(handle, CPG_TYPE_AGREED, buffer, ATOMIC_MESSAGE_MAX + 1),
+			 CS_ERR_TOO_BIG);
+	ck_assert_int_eq(cpg_zcb_mcast_async(handle + 1, CPG_TYPE_AGREED, buffer, 1), CS_ERR_BAD_HANDLE);
+	ck_assert_int_eq(cpg_zcb_wait(handle, mine, 0), CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(cpg_zcb_wait(handle, NULL, 0), CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(cpg_zcb_wait(handle + 1, buffer, 0), CS_ERR_BAD_HANDLE);
+	take(handle, false);
+	while ((error = cpg_zcb_mcast_async(handle, CPG_TYPE_AGREED, buffer, 500000)) == CS_OK)
+		sent++;
+	ck_assert_int_eq(error, CS_ERR_TRY_AGAIN);
+	ck_assert_uint_eq(sent, SUBMISSION_BLOCKS_MAX / 500000 + 1);
+	ck_assert(congested(handle));
+	take(handle, true);
+	ck_assert_int_eq(cpg_zcb_wait(handle, buffer, -1), CS_OK);
+	ck_assert_int_eq(cpg_leave(handle, &group), CS_OK);
+	ck_assert_int_eq(cpg_zcb_mcast_async(handle, CPG_TYPE_AGREED, buffer, 1), CS_ERR_NOT_EXIST);
+	ck_assert_int_eq(cpg_zcb_wait(handle, buffer, 0), CS_OK);
+	stop(handle);
+}
+END_TEST
+
+struct waiter {
+	cpg_handle_t handle;
+	void *buffer;
+	cs_error_t result;
+};
+
+static void *wait_for_buffer(void *data)
+{
+	struct waiter *waiter = data;
+
+	waiter->result = cpg_zcb_wait(waiter->handle, waiter->buffer, -1);
+	return NULL;
+}
+
+static void *finalize(void *data)
+{
+	cpg_finalize(*(cpg_handle_t *)data);
+	return NULL;
+}
+
+/* Who waits hears of the end, whoever's that is. */
+START_TEST(async_wait_ends)
+{
+	struct waiter waiter = {.handle = start(RINGS)};
+	pthread_t threads[2];
+
+	ck_assert_int_eq(cpg_zcb_alloc(waiter.handle, 100, &waiter.buffer), CS_OK);
+	memset(waiter.buffer, 0, 100);
+	take(waiter.handle, false);
+	ck_assert_int_eq(cpg_zcb_mcast_async(waiter.handle, CPG_TYPE_AGREED, waiter.buffer, 100), CS_OK);
+	ck_assert_int_eq(pthread_create(&threads[0], NULL, wait_for_buffer, &waiter), 0);
+	if (_i) {
+		ck_assert_int_eq(pthread_create(&threads[1], NULL, finalize, &waiter.handle), 0);
+		pthread_join(threads[0], NULL);
+		ck_assert_int_eq(waiter.result, CS_ERR_BAD_HANDLE);
+		fake_engine_kill(&engine); /* cpg_finalize() would wait, too */
+		pthread_join(threads[1], NULL);
+	} else {
+		usleep(10000);
+		fake_engine_kill(&engine);
+		pthread_join(threads[0], NULL);
+		ck_assert_int_eq(waiter.result, CS_ERR_LIBRARY);
+		ck_assert_int_eq(cpg_finalize(waiter.handle), CS_ERR_LIBRARY);
+	}
+}
+END_TEST
+
 /* Mappings of segments that the engine made. */
 static unsigned int mapped_segments(void)
 {
@@ -509,15 +711,25 @@ START_TEST(zcb_segments_stay_until_taken_back)
 }
 END_TEST
 
+/* 1: with messages that the engine never took */
 START_TEST(nothing_stays_mapped)
 {
-	cpg_handle_t handle = start(BOTH);
+	cpg_handle_t handle = start(_i ? RINGS : BOTH);
 	void *buffers[2];
 
 	ck_assert_int_eq(cpg_zcb_alloc(handle, ATOMIC_MESSAGE_MAX, &buffers[0]), CS_OK);
 	ck_assert_uint_gt(mapped_segments(), 0);
 	ck_assert_int_eq(cpg_zcb_alloc(handle, ATOMIC_MESSAGE_MAX, &buffers[1]), CS_OK);
-	stop(handle);
+	if (_i) {
+		take(handle, false);
+		ck_assert_int_eq(cpg_zcb_mcast_async(handle, CPG_TYPE_AGREED, buffers[0], 10), CS_OK);
+		ck_assert_int_eq(cpg_zcb_mcast_async(handle, CPG_TYPE_AGREED, buffers[1], 10), CS_OK);
+		ck_assert_int_eq(send_bytes(handle, 100000), CS_OK);
+		ck_assert_int_eq(cpg_zcb_free(handle, buffers[1]), CS_OK);
+		fake_engine_kill(&engine);
+	}
+	ck_assert_int_eq(cpg_finalize(handle), _i ? CS_ERR_LIBRARY : CS_OK);
+	fake_engine_stop(&engine);
 	ck_assert_uint_eq(mapped_segments(), 0);
 }
 END_TEST
@@ -549,7 +761,13 @@ int main(void)
 	tcase_add_loop_test(tcase, zcb_refuses_what_is_not_a_buffer, 0, 3);
 	tcase_add_test(tcase, zcb_segments_come_and_go);
 	tcase_add_test(tcase, zcb_segments_stay_until_taken_back);
-	tcase_add_test(tcase, nothing_stays_mapped);
+	tcase_add_loop_test(tcase, async_sends_without_a_copy, 0, 4);
+	tcase_add_test(tcase, async_keeps_the_order);
+	tcase_add_test(tcase, async_outlives_free);
+	tcase_add_loop_test(tcase, async_without_shared_memory, 1, 4);
+	tcase_add_test(tcase, async_refuses_what_it_must);
+	tcase_add_loop_test(tcase, async_wait_ends, 0, 2);
+	tcase_add_loop_test(tcase, nothing_stays_mapped, 0, 2);
 	tcase_set_timeout(tcase, 20);
 	return run_case("lib_memory", tcase);
 }
