@@ -15,7 +15,10 @@ libsim_la_SOURCES = $(sim_oracle) \
 	test/sim/sim_payload.c test/sim/sim_payload.h \
 	test/sim/sim_queue.c \
 	test/sim/sim_ring.c \
+	test/sim/sim_rings.c \
+	test/sim/sim_rogue.c \
 	test/sim/sim_schedule.c test/sim/sim_schedule.h \
+	test/sim/sim_segments.c \
 	test/sim/sim_stock.c \
 	test/sim/sim_totem.c test/sim/sim_totem.h \
 	test/sim/sim_world.h \

@@ -334,6 +334,11 @@ void oracle_dead(struct oracle *oracle, uint32_t at)
 	deeds_of(oracle, address_of(session->nodeid, session->pid), session->group)->deaths++;
 }
 
+void oracle_all_taken(struct oracle *oracle, uint32_t session)
+{
+	oracle->sessions[session].all_taken = true;
+}
+
 uint64_t oracle_next(const struct oracle *oracle, uint32_t session)
 {
 	return oracle->sessions[session].accepted + 1;

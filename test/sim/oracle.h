@@ -103,6 +103,8 @@ uint32_t oracle_join(struct oracle *oracle, uint32_t node, uint32_t pid, unsigne
 void oracle_wants_totem_confchg(struct oracle *oracle, uint32_t session);
 void oracle_leave(struct oracle *oracle, uint32_t session);
 void oracle_dead(struct oracle *oracle, uint32_t session);
+/* The engine has, or can still find, all that was accepted from it: everybody hears that before its PROCDOWN. */
+void oracle_all_taken(struct oracle *oracle, uint32_t session);
 /* The number that the next message of the session must carry. */
 uint64_t oracle_next(const struct oracle *oracle, uint32_t session);
 void oracle_accept(struct oracle *oracle, uint32_t session);

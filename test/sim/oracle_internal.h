@@ -60,6 +60,7 @@ struct session {
 	uint32_t node, pid, nodeid;
 	unsigned int group;
 	bool old, wants_totem, leaving, dead, started, over;
+	bool all_taken;	       /* all that was accepted is delivered before its end */
 	bool offered;	       /* message accepted + 1, in fragments, may be heard */
 	bool again;	       /* not the first session of its process in its group: views may repeat */
 	bool incomplete;       /* an old library in a group too large for it: it was never told all members */
@@ -148,6 +149,10 @@ size_t latest_activation(const struct oracle *oracle, const struct session *sess
 void session_end(struct oracle *oracle, struct session *session);
 /* All that was accepted up to number `accepted` has come back to its sender. */
 void check_self_delivery(struct oracle *oracle, uint32_t session, uint64_t accepted);
+
+/* ---- oracle_messages.c ---- */
+/* PROCDOWN of this member: all that it left behind came before. */
+void check_last_words(struct oracle *oracle, uint32_t session, uint64_t address);
 
 /* ---- oracle_views.c ---- */
 struct seen_member *view_find(const struct session *session, uint64_t address);

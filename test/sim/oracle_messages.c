@@ -42,6 +42,38 @@ static void check_loss(struct oracle *oracle, uint32_t at, struct seen_member *m
 	member->since = earliest_activation(session);
 }
 
+/* 0: it is not known which of its sessions it is. */
+static uint32_t session_of(struct oracle *oracle, const struct session *session,
+			   const struct seen_member *member)
+{
+	const struct deeds *deeds = deeds_of(oracle, member->address, session->group);
+
+	if (member->sender) {
+		return member->sender;
+	}
+	return member->reason == REASON_JOIN && deeds->joins == 1 ? deeds->newest : 0;
+}
+
+void check_last_words(struct oracle *oracle, uint32_t at, uint64_t address)
+{
+	const struct session *session = &oracle->sessions[at];
+	const struct seen_member *member = view_find(session, address);
+	uint32_t sender = member ? session_of(oracle, session, member) : 0;
+	const struct session *from = &oracle->sessions[sender];
+	uint64_t last = member && member->sender ? member->last : 0;
+
+	if (sender && from->all_taken && last < from->accepted) {
+		oracle_judge(oracle,
+			     met_mixed(&oracle->nodes[session->node], member->since,
+				       latest_activation(oracle, session)),
+			     ORACLE_LOSS,
+			     "session %u of node %u hears of the death of session %u of node %u after its "
+			     "message %llu of %llu",
+			     at, session->nodeid, sender, from->nodeid, (unsigned long long)last,
+			     (unsigned long long)from->accepted);
+	}
+}
+
 void oracle_hears_message(struct oracle *oracle, uint32_t at, uint32_t sender, uint32_t nodeid, uint32_t pid,
 			  uint64_t number)
 {

@@ -136,6 +136,9 @@ static void check_entries(struct oracle *oracle, uint32_t at, const struct oracl
 				     session->nodeid, entry->pid, entry->nodeid, joined ? "joined" : "left",
 				     entry->reason);
 		}
+		if (entry->reason == REASON_PROCDOWN) {
+			check_last_words(oracle, at, address);
+		}
 		if (!(joined ? view_add(session, address, entry->reason) : view_remove(session, address)) &&
 		    !session->incomplete) {
 			oracle_fail(oracle, ORACLE_DELTA, "session %u of node %u: process %u of node %u %s",

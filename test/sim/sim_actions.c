@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What clients choose to do, when nobody tells them. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "sim_world.h"
 
 #define SIZE_SMALL 300
@@ -67,12 +64,15 @@ static void iterate(struct sim_client *client)
 
 void client_greet(struct sim_client *client)
 {
+	uint64_t rings = client->wants_rings ? IPC_FEATURE_SEGMENTS | IPC_FEATURE_RINGS : 0;
+	/* rings are agreed on once, before the first join */
+	bool hello = client->ours && !(client->wants_rings && client->greeted);
 	struct ipc_hello request = {
 		.header = {.id = IPC_REQ_LOCAL_GET,
-			   .size = client->ours ? (int32_t)sizeof(request) : (int32_t)sizeof(request.header)},
+			   .size = hello ? (int32_t)sizeof(request) : (int32_t)sizeof(request.header)},
 		.magic = IPC_HELLO_MAGIC,
 		.version = IPC_HELLO_VERSION,
-		.features = IPC_FEATURE_LARGE_GROUPS,
+		.features = IPC_FEATURE_LARGE_GROUPS | rings,
 		.step = IPC_HELLO_START};
 
 	client_ask(client, &request, (size_t)request.header.size, true);
@@ -103,6 +103,8 @@ static void act_joined(struct sim_client *client, uint64_t dice)
 		join_any(client);
 	} else if (dice < 78) {
 		node_kill_client(client);
+	} else if (dice < 79 && !client->node->kind->is_stock) {
+		client_finalize(client);
 	}
 }
 
@@ -112,7 +114,7 @@ static void act(struct sim_client *client)
 	uint64_t dice = sim_below(clock, 100);
 
 	if (client->rogue) {
-		client_send_garbage(client);
+		client_act_rogue(client);
 	} else if (client->ours && !client->greeted) {
 		client_greet(client);
 	} else if (dice >= 95) {
@@ -158,38 +160,9 @@ void client_live(struct sim_client *client)
 
 	/* stock believes what it is told */
 	client->rogue = !client->node->kind->is_stock && sim_percent(&world->clock, world->config.rogues);
+	client->wants_rings =
+		(client->ours || client->rogue) && sim_percent(&world->clock, world->config.rings);
 	client->read_pace = slow ? sim_between(&world->clock, 1 * SIM_MS, 80 * SIM_MS) : 100 * SIM_US;
 	client->act_pace = sim_between(&world->clock, 1 * SIM_MS, 30 * SIM_MS);
 	sim_after(&world->clock, sim_between(&world->clock, 1, client->act_pace), act_due, client, 0);
-}
-
-/* ---- garbage ---- */
-
-/* A request that could be a good one, of a group of its own, with something wrong in it, or nothing. */
-void client_send_garbage(struct sim_client *client)
-{
-	struct sim_clock *clock = &client->node->world->clock;
-	uint64_t size = sim_between(clock, sizeof(struct ipc_request), 400), i;
-	uint8_t *request = sim_alloc(size);
-	struct ipc_request header = {.id = (int32_t)sim_below(clock, IPC_REQ_COUNT + 2),
-				     .size = (int32_t)size};
-	struct ipc_name name = {.length = sim_percent(clock, 50) ? 5 : (uint32_t)sim_random(clock),
-				.value = "rogue"};
-
-	for (i = 0; i < size; i++) {
-		request[i] = sim_percent(clock, 70) ? 0 : (uint8_t)sim_random(clock);
-	}
-	if (sim_percent(clock, 20)) {
-		header.size = (int32_t)sim_random(clock);
-	}
-	memcpy(request, &header, sizeof(header));
-	if (size > sizeof(header) + sizeof(name) && sim_percent(clock, 80)) {
-		memcpy(request + sizeof(header), &name, sizeof(name));
-	}
-	if (size >= 160 && sim_percent(clock, 80)) {
-		memcpy(request + 152, &client->pid, sizeof(client->pid));
-	}
-	client->node->world->stats.rogue_requests++;
-	client_ask(client, request, size, false);
-	free(request);
 }

@@ -87,6 +87,7 @@ void client_free(struct sim_client *client)
 	free(client->reading);
 	free(client->sending);
 	free(client->slices);
+	rings_free(client);
 	free(client);
 }
 
@@ -102,26 +103,34 @@ void client_dies(struct sim_client *client)
 	client->node->world->stats.deaths++;
 	for (i = 0; i < client->reading_count; i++) {
 		oracle_dead(oracle, client->reading[i].id);
+		if (client->finalized || client->rings) {
+			oracle_all_taken(oracle, client->reading[i].id);
+		}
 	}
 	fifo_clear(&client->requests);
 	fifo_clear(&client->inbox);
 	free(client->sending);
 	client->sending = NULL;
+	segments_unmap(client);
 }
 
 /* ---- asking ---- */
 
-void client_ask(struct sim_client *client, const void *request, size_t size, bool answered)
+void client_tell(struct sim_client *client, const void *request, size_t size)
 {
 	struct iovec iov = {.iov_base = (void *)(uintptr_t)request, .iov_len = size};
 
-	if (client->dead) {
-		return;
+	if (!client->dead) {
+		fifo_push(&client->requests, &iov, 1);
+		node_request(client);
 	}
-	client->waiting = answered;
+}
+
+void client_ask(struct sim_client *client, const void *request, size_t size, bool answered)
+{
+	client->waiting = answered && !client->dead;
 	client->asked = *(const int32_t *)request;
-	fifo_push(&client->requests, &iov, 1);
-	node_request(client);
+	client_tell(client, request, size);
 }
 
 void client_join(struct sim_client *client, unsigned int group, bool wants_totem)
@@ -146,8 +155,14 @@ void client_leave(struct sim_client *client, unsigned int group)
 	client_ask(client, &request, sizeof(request), true);
 }
 
-/* Fills a payload that the client is going to send now. */
-static void fill(struct sim_client *client, uint8_t *at, size_t size)
+void client_finalize(struct sim_client *client)
+{
+	struct ipc_request request = {.id = IPC_REQ_FINALIZE, .size = sizeof(request)};
+
+	client_ask(client, &request, sizeof(request), true);
+}
+
+void client_fill(struct sim_client *client, void *at, size_t size)
 {
 	struct sim_world *world = client->node->world;
 
@@ -155,18 +170,27 @@ static void fill(struct sim_client *client, uint8_t *at, size_t size)
 		     sim_random(&world->clock));
 }
 
+void client_accepted(struct sim_client *client)
+{
+	oracle_accept(client->node->world->oracle, client->session.id);
+	client->node->world->stats.accepted++;
+}
+
 void client_send(struct sim_client *client, size_t size)
 {
 	struct ipc_mcast *request;
 
+	if (client->rings) {
+		rings_send(client, size);
+		return;
+	}
 	size = size < PAYLOAD_MIN ? PAYLOAD_MIN : size;
 	request = sim_alloc(sizeof(*request) + size);
 	request->header.id = IPC_REQ_MCAST;
 	request->header.size = (int32_t)(sizeof(*request) + size);
 	request->msglen = (uint32_t)size;
-	fill(client, request->message, size);
-	oracle_accept(client->node->world->oracle, client->session.id);
-	client->node->world->stats.accepted++;
+	client_fill(client, request->message, size);
+	client_accepted(client);
 	client_ask(client, request, sizeof(*request) + size, false);
 	free(request);
 }
@@ -178,7 +202,7 @@ void client_send_fragmented(struct sim_client *client, size_t size)
 	client->sending_size = size;
 	client->sending_done = 0;
 	client->sending_first = true;
-	fill(client, client->sending, size);
+	client_fill(client, client->sending, size);
 	client_send_fragment(client);
 }
 
@@ -215,7 +239,7 @@ void client_send_fragment(struct sim_client *client)
 
 /* ---- answers ---- */
 
-static void wrong_answer(struct sim_client *client, const char *to, int32_t error)
+void client_wrong_answer(struct sim_client *client, const char *to, int32_t error)
 {
 	oracle_fail(client->node->world->oracle, ORACLE_ANSWER, "client %u of node %u: %s answered with %d",
 		    client->number, client->node->totem->nodeid, to, error);
@@ -284,7 +308,7 @@ static void join_answered(struct sim_client *client, int32_t error)
 	if (error == CS_OK && may_join) {
 		session_begin(client);
 	} else if (error == CS_OK || !join_refusal_holds(client, error)) {
-		wrong_answer(client, "join", error);
+		client_wrong_answer(client, "join", error);
 	} else {
 		client->node->world->stats.again++;
 	}
@@ -302,7 +326,7 @@ static void leave_answered(struct sim_client *client, int32_t error)
 			  client->node->totem->nodeid, client->session.id);
 	} else if (!(error == CS_ERR_BUSY && client->joined && !client->leaving) &&
 		   !(error == CS_ERR_NOT_EXIST && !may_leave) && !is_refusal_of_stock(client, error)) {
-		wrong_answer(client, "leave", error);
+		client_wrong_answer(client, "leave", error);
 	}
 }
 
@@ -316,21 +340,28 @@ static bool fragment_refusal_holds(const struct sim_client *client, int32_t erro
 
 static void fragment_answered(struct sim_client *client, int32_t error)
 {
-	struct sim_world *world = client->node->world;
-
 	if (error == CS_OK && client->sending_done < client->sending_size) {
 		client->sending_first = false;
 		client_send_fragment(client);
 		return;
 	}
 	if (error == CS_OK) {
-		oracle_accept(world->oracle, client->session.id);
-		world->stats.accepted++;
+		client_accepted(client);
 	} else if (!fragment_refusal_holds(client, error) && !is_refusal_of_stock(client, error)) {
-		wrong_answer(client, "fragment", error);
+		client_wrong_answer(client, "fragment", error);
 	}
 	free(client->sending);
 	client->sending = NULL;
+}
+
+/* It closes the connection. */
+static void finalize_answered(struct sim_client *client, int32_t error)
+{
+	if (error != CS_OK) {
+		client_wrong_answer(client, "finalize", error);
+	}
+	client->finalized = true;
+	node_kill_client(client);
 }
 
 static void iteration_answered(struct sim_client *client, const uint8_t *answer, size_t size, int32_t error)
@@ -345,7 +376,7 @@ static void iteration_answered(struct sim_client *client, const uint8_t *answer,
 	} else if (client->asked == IPC_REQ_ITERATION_FINALIZE ? error != CS_OK
 							       : error != CS_ERR_NO_SECTIONS) {
 		if (client->asked != IPC_REQ_ITERATION_INITIALIZE) {
-			wrong_answer(client, "iteration", error);
+			client_wrong_answer(client, "iteration", error);
 		}
 	}
 	if (client->asked == IPC_REQ_ITERATION_FINALIZE) {
@@ -359,18 +390,20 @@ static void hello_answered(struct sim_client *client, const uint8_t *answer, siz
 
 	if (size < sizeof(struct ipc_local_get_response) ||
 	    hello->local.local_nodeid != client->node->totem->nodeid) {
-		wrong_answer(client, "local_get", (int32_t)size);
+		client_wrong_answer(client, "local_get", (int32_t)size);
 	}
 	client->greeted = client->greeted ||
 			  (client->ours && size >= sizeof(*hello) && hello->magic == IPC_HELLO_MAGIC &&
 			   (hello->features & IPC_FEATURE_LARGE_GROUPS));
 	if (client->node->kind->is_stock && size != sizeof(struct ipc_local_get_response)) {
-		wrong_answer(client, "hello to stock", (int32_t)size);
+		client_wrong_answer(client, "hello to stock", (int32_t)size);
 	}
 	if (client->node->kind->is_stock) {
 		client->ours = false; /* on a stock engine our library is as stock's */
 	} else if (client->ours && !client->greeted) {
-		wrong_answer(client, "hello", (int32_t)size);
+		client_wrong_answer(client, "hello", (int32_t)size);
+	} else if (client->wants_rings && size >= sizeof(*hello)) {
+		rings_hello_answered(client, hello);
 	}
 }
 
@@ -383,7 +416,7 @@ void client_answered(struct sim_client *client, const void *answer, size_t size)
 		return;
 	}
 	if (size < sizeof(*header) || header->size != (int32_t)size || !client->waiting) {
-		wrong_answer(client, "a request with a strange header", (int32_t)size);
+		client_wrong_answer(client, "a request with a strange header", (int32_t)size);
 		return;
 	}
 	client->waiting = false;
@@ -402,12 +435,18 @@ void client_answered(struct sim_client *client, const void *answer, size_t size)
 	case IPC_REQ_ITERATION_FINALIZE:
 		iteration_answered(client, answer, size, header->error);
 		break;
+	case IPC_REQ_FINALIZE:
+		finalize_answered(client, header->error);
+		break;
+	case IPC_REQ_SEGMENT_CREATE:
+		rings_segment_answered(client, answer);
+		break;
 	case IPC_REQ_LOCAL_GET:
 		hello_answered(client, answer, size);
 		break;
 	default:
 		if (header->error != CS_OK) {
-			wrong_answer(client, "a query", header->error);
+			client_wrong_answer(client, "a query", header->error);
 		}
 	}
 }

@@ -16,7 +16,7 @@ static bool is_group(const struct ipc_name *name, unsigned int group)
 	return name->length == expected.length && memcmp(name->value, expected.value, expected.length) == 0;
 }
 
-static void bad_event(struct sim_client *client, const char *what)
+void client_bad_event(struct sim_client *client, const char *what)
 {
 	oracle_fail(client->node->world->oracle, ORACLE_PAYLOAD, "client %u of node %u: %s", client->number,
 		    client->node->totem->nodeid, what);
@@ -29,7 +29,7 @@ static void hear_payload(struct sim_client *client, const uint8_t *data, size_t 
 	uint64_t number;
 
 	if (!payload_check(data, size, &sender, &number)) {
-		bad_event(client, "message is damaged");
+		client_bad_event(client, "message is damaged");
 		return;
 	}
 	sim_trace(&client->node->world->clock, "node %u: session %u hears message %llu of session %u",
@@ -37,14 +37,23 @@ static void hear_payload(struct sim_client *client, const uint8_t *data, size_t 
 	oracle_hears_message(client->node->world->oracle, session, sender, nodeid, pid, number);
 }
 
+void client_hear_message(struct sim_client *client, const struct ipc_name *group, uint32_t nodeid,
+			 uint32_t pid, const uint8_t *data, size_t size)
+{
+	if (client->reading_count == 0 || !is_group(group, client->reading[0].group)) {
+		client_bad_event(client, "message of another group");
+	} else {
+		hear_payload(client, data, size, nodeid, pid);
+	}
+}
+
 static void hear_deliver(struct sim_client *client, const struct ipc_deliver *event, size_t size)
 {
 	if (size < sizeof(*event) || size - sizeof(*event) != event->msglen) {
-		bad_event(client, "DELIVER with a wrong length");
-	} else if (client->reading_count == 0 || !is_group(&event->group, client->reading[0].group)) {
-		bad_event(client, "DELIVER of another group");
+		client_bad_event(client, "DELIVER with a wrong length");
 	} else {
-		hear_payload(client, event->message, event->msglen, event->nodeid, event->pid);
+		client_hear_message(client, &event->group, event->nodeid, event->pid, event->message,
+				    event->msglen);
 	}
 }
 
@@ -69,11 +78,11 @@ static void hear_partial(struct sim_client *client, const struct ipc_partial_del
 
 	if (size < sizeof(*event) || size - sizeof(*event) != event->fraglen ||
 	    event->fraglen > event->msglen) {
-		bad_event(client, "PARTIAL_DELIVER with a wrong length");
+		client_bad_event(client, "PARTIAL_DELIVER with a wrong length");
 		return;
 	}
 	if (client->reading_count == 0 || !is_group(&event->group, client->reading[0].group)) {
-		bad_event(client, "PARTIAL_DELIVER of another group");
+		client_bad_event(client, "PARTIAL_DELIVER of another group");
 		return;
 	}
 	assembly = assembly_of(client, event->nodeid, event->pid);
@@ -87,7 +96,7 @@ static void hear_partial(struct sim_client *client, const struct ipc_partial_del
 		return; /* it came in the middle of this one */
 	}
 	if (event->msglen != assembly->size || event->fraglen > assembly->size - assembly->got) {
-		bad_event(client, "fragments that do not fit each other");
+		client_bad_event(client, "fragments that do not fit each other");
 		return;
 	}
 	memcpy(assembly->data + assembly->got, event->message, event->fraglen);
@@ -99,7 +108,7 @@ static void hear_partial(struct sim_client *client, const struct ipc_partial_del
 		if (assembly->got == assembly->size) {
 			hear_payload(client, data, assembly->size, event->nodeid, event->pid);
 		} else {
-			bad_event(client, "last fragment of a message with a hole");
+			client_bad_event(client, "last fragment of a message with a hole");
 		}
 		free(data);
 	}
@@ -171,11 +180,11 @@ static void hear_confchg(struct sim_client *client, const struct ipc_confchg *ev
 	struct oracle_view view;
 
 	if (size != sizeof(*event) + total * sizeof(struct ipc_address)) {
-		bad_event(client, "CONFCHG with a wrong length");
+		client_bad_event(client, "CONFCHG with a wrong length");
 		return;
 	}
 	if (client->reading_count == 0 || !is_group(&event->group, client->reading[0].group)) {
-		bad_event(client, "CONFCHG of another group");
+		client_bad_event(client, "CONFCHG of another group");
 		return;
 	}
 	lists = sim_alloc(total * sizeof(*lists));
@@ -200,7 +209,7 @@ static void hear_totem(struct sim_client *client, const struct ipc_totem_confchg
 	size_t head = offsetof(struct ipc_totem_confchg, member_list);
 
 	if (size != head + event->member_list_entries * sizeof(uint32_t)) {
-		bad_event(client, "TOTEM_CONFCHG with a wrong length");
+		client_bad_event(client, "TOTEM_CONFCHG with a wrong length");
 	} else if (client->reading_count) {
 		sim_trace(&client->node->world->clock, "node %u: session %u hears of ring %llu",
 			  client->node->totem->nodeid, client->reading[0].id,
@@ -210,13 +219,11 @@ static void hear_totem(struct sim_client *client, const struct ipc_totem_confchg
 	}
 }
 
-static void hear(struct sim_client *client, const uint8_t *event, size_t size, size_t told);
-
 static void hear_slice(struct sim_client *client, const struct ipc_event_part *part, size_t size, size_t told)
 {
 	if (!client->greeted || size < sizeof(*part) || size - sizeof(*part) != part->length ||
 	    part->offset != client->slices_got || part->length > part->total - part->offset) {
-		bad_event(client, "EVENT_PART out of place");
+		client_bad_event(client, "EVENT_PART out of place");
 		return;
 	}
 	if (part->offset == 0) {
@@ -231,20 +238,20 @@ static void hear_slice(struct sim_client *client, const struct ipc_event_part *p
 		client->slices = NULL;
 		client->slices_got = 0;
 		if (((const struct ipc_response *)whole)->id == IPC_RES_EVENT_PART) {
-			bad_event(client, "a slice of slices");
+			client_bad_event(client, "a slice of slices");
 		} else {
-			hear(client, whole, client->slices_size, told);
+			client_hear(client, whole, client->slices_size, told);
 		}
 		free(whole);
 	}
 }
 
-static void hear(struct sim_client *client, const uint8_t *event, size_t size, size_t told)
+void client_hear(struct sim_client *client, const uint8_t *event, size_t size, size_t told)
 {
 	const struct ipc_response *header = (const struct ipc_response *)event;
 
 	if (size < sizeof(*header) || header->size != (int32_t)size) {
-		bad_event(client, "event with a wrong header");
+		client_bad_event(client, "event with a wrong header");
 		return;
 	}
 	switch (header->id) {
@@ -264,29 +271,38 @@ static void hear(struct sim_client *client, const uint8_t *event, size_t size, s
 		hear_slice(client, (const void *)event, size, told);
 		break;
 	default:
-		bad_event(client, "event of an unknown kind");
+		client_bad_event(client, "event of an unknown kind");
 	}
+}
+
+/* Up to `most` events from the connection. True: there is more. */
+static bool read_connection(struct sim_client *client, unsigned int most)
+{
+	struct sim_message *event;
+
+	for (; most > 0 && !client->dead && (event = fifo_pop(&client->inbox)) != NULL; most--) {
+		if (!client->rogue) {
+			client_hear(client, event->data, event->size, event->told);
+		}
+		free(event);
+	}
+	return client->inbox.first != NULL;
 }
 
 static void read_due(void *context, uint64_t unused)
 {
 	struct sim_client *client = context;
-	struct sim_message *event;
-	int i;
+	bool more = true;
 
 	(void)unused;
 	client->read_due = false;
-	if (client->stuck && !client->node->world->healing) {
-		client_read_later(client);
+	if (client->dead) {
 		return;
 	}
-	for (i = 0; i < READ_BATCH && !client->dead && (event = fifo_pop(&client->inbox)) != NULL; i++) {
-		if (!client->rogue) {
-			hear(client, event->data, event->size, event->told);
-		}
-		free(event);
+	if (!client->stuck || client->node->world->healing) {
+		more = client->rings ? rings_read(client, READ_BATCH) : read_connection(client, READ_BATCH);
 	}
-	if (client->inbox.first) {
+	if (more) {
 		client_read_later(client);
 	}
 }

@@ -596,6 +596,9 @@ static bool is_quiet(const struct sim_node *node)
 				     client->sending || client->evicted)) {
 			return false;
 		}
+		if (client->rings && !client->dead && !rings_are_quiet(client)) {
+			return false;
+		}
 	}
 	return node->kind->is_idle(node->engine);
 }
@@ -627,6 +630,9 @@ void world_dump(const struct sim_world *world)
 					  client->number, client->requests.bytes, client->inbox.bytes,
 					  client->waiting ? ", waits for an answer" : "",
 					  client->evicted ? ", evicted" : "");
+			}
+			if (client->rings && !client->dead) {
+				rings_dump(client);
 			}
 		}
 	}

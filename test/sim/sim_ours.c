@@ -7,6 +7,9 @@
 
 #include "sim_world.h"
 
+#define NO_MEMORY 10	 /* percent of segments that can't be had */
+#define DOORBELL_FAILS 3 /* percent of doorbells that find no room; in reality a rogue's alone */
+
 /* ---- what the engine wants done ---- */
 
 /* Facts 3 and 7 of totem: from TRANSITIONAL to the end of sync only sync_process may multicast. */
@@ -74,6 +77,9 @@ static int op_event(void *context, void *conn, const struct iovec *iov, unsigned
 	    client->inbox.bytes + iov_size(iov, iov_len) > node->world->config.event_room) {
 		return -EAGAIN;
 	}
+	if (client->rings && sim_percent(&node->world->clock, DOORBELL_FAILS)) {
+		return -EAGAIN;
+	}
 	if (client == node->watcher) {
 		inject_watcher_hears(node, iov, iov_len);
 		return 0;
@@ -120,6 +126,53 @@ static void op_log(void *context, int priority, const char *text)
 	}
 }
 
+/* ---- shared memory ---- */
+
+static int op_segment_create(void *context, void *conn, size_t user_size, struct engine_segment *segment,
+			     struct engine_segment_name *name)
+{
+	struct sim_node *node = context;
+	struct sim_segment *made;
+
+	if (sim_percent(&node->world->clock, NO_MEMORY)) {
+		return -ENOSPC;
+	}
+	made = segment_new(conn, user_size);
+	*segment = (struct engine_segment){.base = made->base, .size = user_size, .handle = made};
+	snprintf(name->name, name->capacity, "%s", made->name);
+	return 0;
+}
+
+static void op_segment_unlink(void *context, struct engine_segment *segment)
+{
+	struct sim_node *node = context;
+	struct sim_segment *made = segment->handle;
+
+	if (!made->named) {
+		oracle_fail(node->world->oracle, ORACLE_CONTEXT, "node %u: %s is unlinked twice",
+			    node->totem->nodeid, made->name);
+	}
+	made->named = false;
+}
+
+static void op_segment_destroy(void *context, struct engine_segment *segment)
+{
+	(void)context;
+	segment_destroyed(segment->handle);
+}
+
+/* A client's cut is no signal here. */
+static void op_segment_arm(void *context)
+{
+	(void)context;
+}
+
+static bool op_segment_broken(void *context, const struct engine_segment *segment)
+{
+	(void)context;
+	return ((const struct sim_segment *)segment->handle)->cut;
+}
+
 static const struct engine_ops ours_ops = {
 	.mcast = op_mcast,
 	.peer_mcast = op_peer_mcast,
@@ -130,6 +183,11 @@ static const struct engine_ops ours_ops = {
 	.wake = op_wake,
 	.hold_requests = op_hold_requests,
 	.log = op_log,
+	.segment_create = op_segment_create,
+	.segment_unlink = op_segment_unlink,
+	.segment_destroy = op_segment_destroy,
+	.segment_arm = op_segment_arm,
+	.segment_broken = op_segment_broken,
 };
 
 /* ---- how it is called ---- */

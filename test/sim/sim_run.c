@@ -19,6 +19,7 @@ struct totals {
 	struct oracle_totals oracle;
 	struct sim_counts counts;
 	uint64_t seeds, failed, rings, behind_gap, late, aborted, evictions, accepted, chain_drops, injected;
+	uint64_t ring_messages, ring_blocks, ring_refusals, ring_heard, scribbles;
 	uint64_t stock_seeds, weak[ORACLE_KINDS];
 };
 
@@ -41,6 +42,11 @@ static void totals_add(struct totals *totals, const struct sim_world *world)
 	totals->evictions += world->stats.evictions;
 	totals->accepted += world->stats.accepted;
 	totals->injected += world->stats.injected;
+	totals->ring_messages += world->stats.ring_messages;
+	totals->ring_blocks += world->stats.ring_blocks;
+	totals->ring_refusals += world->stats.ring_refusals;
+	totals->ring_heard += world->stats.ring_heard;
+	totals->scribbles += world->stats.scribbles;
 	totals->counts.gaps += counts.gaps;
 	totals->counts.lost += counts.lost;
 	totals->stock_seeds += world->any_stock;
@@ -62,6 +68,14 @@ static void run_seed(uint64_t seed, const struct options *options, struct totals
 	}
 	totals_add(totals, &world);
 	world_free(&world);
+}
+
+static void tell_rings(const struct totals *totals)
+{
+	printf("; through rings %llu sent, %llu in blocks, %llu refused, %llu heard, %llu scribbles",
+	       (unsigned long long)(totals->ring_messages + totals->ring_blocks),
+	       (unsigned long long)totals->ring_blocks, (unsigned long long)totals->ring_refusals,
+	       (unsigned long long)totals->ring_heard, (unsigned long long)totals->scribbles);
 }
 
 /* What is not promised where stock has its hands in. */
@@ -92,6 +106,7 @@ static void tell(const struct totals *totals)
 	       (unsigned long long)totals->oracle.compared, (unsigned long long)totals->evictions,
 	       (unsigned long long)totals->chain_drops, (unsigned long long)totals->injected,
 	       (unsigned long long)totals->counts.gaps);
+	tell_rings(totals);
 	tell_weak(totals);
 }
 

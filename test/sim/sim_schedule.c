@@ -113,7 +113,7 @@ static void config_choose(struct sim_clock *dice, const struct schedule_options 
 	config->groups = (unsigned int)sim_between(dice, 1, 8);
 	config->event_room = sim_percent(dice, 50) ? IPC_BUFFER_SIZE : sim_between(dice, 2000, 30000);
 	config->slip = sim_percent(dice, 50) ? 10 : 0;
-	config->rogues = sim_percent(dice, 40) ? 5 : 0;
+	config->rogues = sim_percent(dice, 40) ? (unsigned int)sim_between(dice, 5, 20) : 0;
 	config->slow = (unsigned int)sim_below(dice, 30);
 	config->large = sim_percent(dice, 30) ? 3 : 0;
 	config->burst = 6;
@@ -126,8 +126,10 @@ static void config_choose(struct sim_clock *dice, const struct schedule_options 
 		config->totem.queue_packets = 200000 / config->totem.packet_size;
 	}
 	choose_stock(dice, options, config);
-	if (options->inject) { /* a full buffer would hide when a client was told something */
+	config->rings = sim_percent(dice, 70) ? 70 : 0;
+	if (options->inject) { /* a full buffer, or a ring, would hide when a client was told something */
 		config->event_room = SIZE_MAX;
+		config->rings = 0;
 	}
 }
 
@@ -241,6 +243,20 @@ static void step(void *context, uint64_t left)
 	sim_after(clock, sim_between(clock, 1 * SIM_US, run->pace), step, run, left - 1);
 }
 
+/* An engine may keep for ever what these do not read. */
+static void end_rogues(const struct sim_node *node)
+{
+	size_t i;
+
+	for (i = 0; i < node->client_count; i++) {
+		struct sim_client *client = node->clients[i];
+
+		if (client->peer && !client->dead && client->rogue && client->segments) {
+			node_kill_client(client);
+		}
+	}
+}
+
 static void heal(struct run *run)
 {
 	struct sim_world *world = run->world;
@@ -256,6 +272,7 @@ static void heal(struct run *run)
 		} else if (node->totem->paused) {
 			node_resume(node);
 		}
+		end_rogues(node);
 	}
 	world->healing = true;
 }

@@ -7,7 +7,9 @@
  *   sim_stock.c   the model of stock's engine in it
  *   sim_inject.c  batches that nodes lose, when that is asked for
  *   sim_client.c  a client: what it asks, what it makes of answers and events
+ *   sim_rings.c   one that sends and reads through shared memory (sim_segments.c)
  *   sim_actions.c what clients choose to do
+ *   sim_rogue.c   and those that send garbage
  */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
@@ -95,6 +97,7 @@ struct sim_world_config {
 	size_t event_room; /* bytes of events that a connection's buffer holds */
 	unsigned int slip; /* percent of looks at a switched-off request channel that still take a request */
 	unsigned int rogues;	    /* percent of clients that send garbage */
+	unsigned int rings;	    /* percent of our library's clients that ask for rings */
 	unsigned int slow;	    /* percent of clients that read slowly */
 	unsigned int burst;	    /* messages that a client sends at once, at most */
 	unsigned int large;	    /* percent of messages of up to 60 kB */
@@ -128,6 +131,7 @@ struct sim_world {
 	uint64_t events; /* that happened so far */
 	struct {
 		uint64_t accepted, joins, leaves, deaths, evictions, rogue_requests, crashes, again, injected;
+		uint64_t ring_messages, ring_blocks, ring_refusals, ring_heard, scribbles;
 	} stats;
 	struct sim_counts ended; /* of engines that are no more */
 };
@@ -157,19 +161,37 @@ struct sim_assembly {
 	size_t size, got;
 };
 
+/* Shared memory that the engine made for a client. */
+struct sim_segment {
+	struct sim_client *client;
+	struct sim_segment *next; /* of its client */
+	char name[32];
+	void *block;
+	uint8_t *base; /* user data */
+	size_t size;
+	uint32_t id;	/* as the client knows it; 0: not yet */
+	bool named;	/* in the file system */
+	bool of_engine; /* it did not destroy it yet */
+	bool cut;	/* the client cut it short */
+};
+
 struct sim_client {
 	struct sim_node *node;
 	void *peer; /* the engine's, NULL: gone */
 	unsigned int number;
 	uint32_t pid;
-	bool ours, rogue, greeted, evicted, dead;
+	bool ours, wants_rings, rogue, greeted, evicted, dead, finalized;
 	bool waiting; /* for an answer; nothing else is asked meanwhile */
 	int32_t asked;
 	unsigned int asked_group;
 	bool wants_totem;
 	uint64_t read_pace, act_pace; /* ns */
 	bool read_due, stuck;
-	struct sim_fifo requests, inbox;
+	struct sim_fifo requests, inbox; /* with rings: of events doorbells alone */
+	struct sim_segment *segments;
+	struct sim_segment *attaching; /* that it says it has mapped */
+	unsigned int segments_made;
+	struct sim_rings *rings;	/* NULL: none */
 	struct sim_client *next_asking; /* of those whose requests wait */
 	bool asking;
 
@@ -247,6 +269,12 @@ struct sim_message *fifo_push(struct sim_fifo *fifo, const struct iovec *iov, un
 struct sim_message *fifo_pop(struct sim_fifo *fifo);
 void fifo_clear(struct sim_fifo *fifo);
 void client_ask(struct sim_client *client, const void *request, size_t size, bool answered);
+/* A request that is no question: it may be sent while the client waits for an answer. */
+void client_tell(struct sim_client *client, const void *request, size_t size);
+/* Fills a payload that the client is going to send now. */
+void client_fill(struct sim_client *client, void *at, size_t size);
+void client_accepted(struct sim_client *client);
+void client_wrong_answer(struct sim_client *client, const char *to, int32_t error);
 void client_answered(struct sim_client *client, const void *answer, size_t size);
 void client_read_later(struct sim_client *client);
 void client_free(struct sim_client *client);
@@ -257,14 +285,44 @@ void client_send_fragmented(struct sim_client *client, size_t size);
 void client_send_fragment(struct sim_client *client);
 void client_join(struct sim_client *client, unsigned int group, bool wants_totem);
 void client_leave(struct sim_client *client, unsigned int group);
+void client_finalize(struct sim_client *client);
 void group_name(struct ipc_name *name, unsigned int group);
+
+/* ---- sim_events.c ---- */
+void client_hear(struct sim_client *client, const uint8_t *event, size_t size, size_t told);
+void client_hear_message(struct sim_client *client, const struct ipc_name *group, uint32_t nodeid,
+			 uint32_t pid, const uint8_t *data, size_t size);
+void client_bad_event(struct sim_client *client, const char *what);
+
+/* ---- sim_segments.c ---- */
+struct sim_segment *segment_new(struct sim_client *client, size_t size);
+/* The engine is done with it. */
+void segment_destroyed(struct sim_segment *segment);
+/* Its client is no more: what engines still have stays. */
+void segments_unmap(struct sim_client *client);
+
+/* ---- sim_rings.c ---- */
+/* The answer to a HELLO of a client that wants rings. */
+void rings_hello_answered(struct sim_client *client, const struct ipc_hello_response *hello);
+void rings_segment_answered(struct sim_client *client, const struct ipc_segment_create_response *answer);
+/* Sends a message, or not: then it is to try again. */
+void rings_send(struct sim_client *client, size_t size);
+/* Hears up to `most` messages and other events. True: there may be more. */
+bool rings_read(struct sim_client *client, unsigned int most);
+/* Nothing waits in them, and nobody is said to be behind. */
+bool rings_are_quiet(const struct sim_client *client);
+void rings_dump(const struct sim_client *client);
+void rings_free(struct sim_client *client);
 
 /* ---- sim_actions.c ---- */
 /* Lets the client live from now on. */
 void client_live(struct sim_client *client);
 /* Asks for the node id; one of ours agrees on features by it. */
 void client_greet(struct sim_client *client);
-/* Everything that sends garbage sends some. */
+
+/* ---- sim_rogue.c ---- */
+void client_act_rogue(struct sim_client *client);
+/* Once, as a request. */
 void client_send_garbage(struct sim_client *client);
 
 #endif
