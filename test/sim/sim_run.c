@@ -73,7 +73,7 @@ static void run_seed(uint64_t seed, const struct options *options, struct totals
 static void tell_rings(const struct totals *totals)
 {
 	printf("; through rings %llu sent, %llu in blocks, %llu refused, %llu heard, %llu scribbles",
-	       (unsigned long long)(totals->ring_messages + totals->ring_blocks),
+	       (unsigned long long)totals->ring_messages + (unsigned long long)totals->ring_blocks,
 	       (unsigned long long)totals->ring_blocks, (unsigned long long)totals->ring_refusals,
 	       (unsigned long long)totals->ring_heard, (unsigned long long)totals->scribbles);
 }
