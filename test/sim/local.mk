@@ -15,7 +15,7 @@ libsim_la_SOURCES = $(sim_oracle) \
 	test/sim/sim_payload.c test/sim/sim_payload.h \
 	test/sim/sim_queue.c \
 	test/sim/sim_ring.c \
-	test/sim/sim_rings.c \
+	test/sim/sim_rings.c test/sim/sim_rings.h test/sim/sim_rings_read.c test/sim/sim_rings_send.c \
 	test/sim/sim_rogue.c \
 	test/sim/sim_schedule.c test/sim/sim_schedule.h \
 	test/sim/sim_segments.c \

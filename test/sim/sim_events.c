@@ -284,6 +284,7 @@ static bool read_connection(struct sim_client *client, unsigned int most)
 		if (!client->rogue) {
 			client_hear(client, event->data, event->size, event->told);
 		}
+		client->events_read++;
 		free(event);
 	}
 	return client->inbox.first != NULL;

@@ -263,6 +263,42 @@ START_TEST(sees_leave_that_was_death)
 }
 END_TEST
 
+START_TEST(sees_death_before_the_last_words)
+{
+	both_join();
+	sends(b, 2);
+	hears(a, b, 1);
+	oracle_dead(oracle, b);
+	oracle_all_taken(oracle, b);
+	hears_change(a, MEMBERS(10), 20, REASON_PROCDOWN);
+	expect_only(ORACLE_LOSS);
+}
+END_TEST
+
+START_TEST(sees_death_before_the_only_words)
+{
+	both_join();
+	sends(b, 1);
+	oracle_dead(oracle, b);
+	oracle_all_taken(oracle, b);
+	hears_change(a, MEMBERS(10), 20, REASON_PROCDOWN);
+	expect_only(ORACLE_LOSS);
+}
+END_TEST
+
+START_TEST(good_last_words)
+{
+	both_join();
+	sends(b, 2);
+	hears(a, b, 1);
+	hears(a, b, 2);
+	oracle_dead(oracle, b);
+	oracle_all_taken(oracle, b);
+	hears_change(a, MEMBERS(10), 20, REASON_PROCDOWN);
+	expect_none();
+}
+END_TEST
+
 START_TEST(sees_death_of_the_living)
 {
 	both_join();
@@ -551,6 +587,9 @@ int main(void)
 		sees_first_view_without_join,
 		sees_own_leave_unasked,
 		sees_leave_that_was_death,
+		sees_death_before_the_last_words,
+		sees_death_before_the_only_words,
+		good_last_words,
 		sees_death_of_the_living,
 		sees_join_never_asked,
 		sees_own_node_down,

@@ -188,6 +188,7 @@ struct sim_client {
 	uint64_t read_pace, act_pace; /* ns */
 	bool read_due, stuck;
 	struct sim_fifo requests, inbox; /* with rings: of events doorbells alone */
+	uint32_t events_read;		 /* out of the connection */
 	struct sim_segment *segments;
 	struct sim_segment *attaching; /* that it says it has mapped */
 	unsigned int segments_made;
