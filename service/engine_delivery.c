@@ -13,6 +13,8 @@
 
 #define BELL_DELAY (1000ull * 1000) /* ns, until one that could not be rung is tried again */
 
+#define BELLS_MAX 2u /* on their way to a client at a time */
+
 #define UNANNOUNCED_MAX 64u /* messages */
 
 /* ---- doorbell ---- */
@@ -20,19 +22,11 @@
 /* The connection has no room for it now. */
 static void ring_later(struct engine_client *client)
 {
-	if (!client->rings->bell_due) {
-		client->rings->bell_due = true;
+	if (client->rings->bells_due < BELLS_MAX) {
+		client->rings->bells_due++;
 		client->engine->bells_due++;
 	}
 	client->engine->ops.wake(client->engine->context, BELL_DELAY);
-}
-
-static void bell_done(struct engine_client *client)
-{
-	if (client->rings->bell_due) {
-		client->rings->bell_due = false;
-		client->engine->bells_due--;
-	}
 }
 
 /* 0, or why the connection is of no use any more. */
@@ -108,10 +102,26 @@ void deliveries_end_many(struct engine *engine)
 	engine->many_deliveries = false;
 }
 
+/* Until there is no room again. */
+static void ring_again(struct engine_client *client)
+{
+	struct rings *rings = client->rings;
+	uint32_t before;
+	int result = 0;
+
+	do {
+		before = rings->bells_due--;
+		client->engine->bells_due--;
+		result = ring_bell(client);
+	} while (result == 0 && rings->bells_due && rings->bells_due != before);
+	if (result != 0) {
+		client_connection_failed(client, result);
+	}
+}
+
 void deliveries_ring_again(struct engine *engine)
 {
 	struct qb_list_head *at;
-	int result;
 
 	if (engine->bells_due == 0) {
 		return;
@@ -119,19 +129,15 @@ void deliveries_ring_again(struct engine *engine)
 	qb_list_for_each (at, &engine->clients) {
 		struct engine_client *client = qb_list_entry(at, struct engine_client, of_engine);
 
-		if (client->rings && client->rings->bell_due && !client->evicted) {
-			bell_done(client);
-			result = ring_bell(client);
-			if (result != 0) {
-				client_connection_failed(client, result);
-			}
+		if (client->rings && client->rings->bells_due && !client->evicted) {
+			ring_again(client);
 		}
 	}
 }
 
 void delivery_end(struct engine_client *client)
 {
-	bell_done(client);
+	client->engine->bells_due -= client->rings->bells_due;
 	if (client->rings->unannounced) {
 		qb_list_del(&client->rings->of_unannounced);
 	}

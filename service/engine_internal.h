@@ -194,8 +194,8 @@ struct rings {
 	struct ring_writer delivery;
 	struct qb_list_head of_unannounced; /* when unannounced */
 	bool unannounced;		    /* something was put in, and it was not told */
-	bool bell_due;
-	bool group_told; /* runs are of the client's group */
+	uint32_t bells_due;		    /* that found no room in the connection */
+	bool group_told;		    /* runs are of the client's group */
 };
 
 struct engine_client {

@@ -589,6 +589,35 @@ START_TEST(a_doorbell_that_found_no_room)
 }
 END_TEST
 
+/* It was read before it was announced, and slept again: two are due then. */
+START_TEST(two_doorbells_that_found_no_room)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	int i;
+
+	settle(fixture);
+	client.peer->room = 0;
+	for (i = 0; i < 2; i++) {
+		request_mcast(fixture, client.peer, "hello");
+		deliver_own(fixture);
+		ck_assert_str_eq(heard(&client), "1:10 'hello'");
+		client.bells.due = 0; /* it waited, and none came */
+		(void)bells(&client);
+	}
+	client.peer->room = 1;
+	tick(fixture);
+	ck_assert_uint_eq(client.peer->events.count, 1);
+	client.peer->room = ROOM_ENDLESS;
+	tick(fixture);
+	ck_assert_uint_eq(client.peer->events.count, 2);
+	tick(fixture);
+	ck_assert_uint_eq(client.peer->events.count, 2);
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
 /* Every one of `count` messages, and nothing else. */
 static void check_heard(struct ringed *client, int count)
 {
@@ -830,6 +859,7 @@ int main(void)
 		what_was_sent_before,
 		one_doorbell_until_it_is_answered,
 		a_doorbell_that_found_no_room,
+		two_doorbells_that_found_no_room,
 		a_full_ring_loses_nothing,
 		an_end_behind_a_full_ring,
 		a_large_message,
