@@ -6,7 +6,8 @@ api_tests = api_client_asterisk api_client_cmirrord api_client_dlm api_client_pa
 	api_fd_get api_finalize api_flow_control_state_get api_fork api_initialize api_iteration_finalize \
 	api_iteration_initialize api_iteration_next api_join api_large_senders api_leave api_local_get \
 	api_many_members api_max_atomic_msgsize_get api_mcast_joined api_membership_get api_memory \
-	api_model_initialize api_random_sizes api_threads api_zcb_alloc api_zcb_free api_zcb_mcast_joined
+	api_model_initialize api_random_sizes api_threads api_zcb_alloc api_zcb_free api_zcb_mcast_async \
+	api_zcb_mcast_joined api_zcb_wait
 check_PROGRAMS += $(api_tests)
 
 # Linked against our library. run-api chooses one at run time, so there must be no wrapper scripts.
@@ -115,6 +116,12 @@ api_zcb_free_LDFLAGS = $(api_ldflags)
 api_zcb_mcast_joined_SOURCES = test/api/api_zcb_mcast_joined.c $(api_shared)
 api_zcb_mcast_joined_LDADD = lib/libcpg.la
 api_zcb_mcast_joined_LDFLAGS = $(api_ldflags)
+api_zcb_mcast_async_SOURCES = test/api/api_zcb_mcast_async.c $(api_shared)
+api_zcb_mcast_async_LDADD = lib/libcpg.la
+api_zcb_mcast_async_LDFLAGS = $(api_ldflags)
+api_zcb_wait_SOURCES = test/api/api_zcb_wait.c $(api_shared)
+api_zcb_wait_LDADD = lib/libcpg.la
+api_zcb_wait_LDFLAGS = $(api_ldflags)
 
 check_PROGRAMS += fault_ipc
 fault_ipc_SOURCES = test/fault/fault_ipc.c test/fault/fault_ipc.h test/fault/fault_ipc_segments.c \

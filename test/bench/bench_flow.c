@@ -7,7 +7,7 @@
  *                                          all others left
  *	WAY  plain  cpg_mcast_joined
  *	     zcb    cpg_zcb_mcast_joined from one buffer
- *	     async  cpg_zcb_mcast_async, a buffer for each message
+ *	     async  cpg_zcb_mcast_async, from a few buffers in turn
  * bench_flow stall GROUP                   a member that stops itself (SIGSTOP) at the first message
  */
 #define _GNU_SOURCE /* RTLD_DEFAULT */
@@ -128,16 +128,20 @@ static _Noreturn void stall(char **arguments)
 
 /* ---- send ---- */
 
+#define BUFFERS 16u
+
 struct way {
 	const char *name;
 	void *(*buffer)(void);
 	cs_error_t (*send)(void *message);
-	bool hands_over; /* the buffer is corosync's after it */
+	bool hands_over; /* corosync reads the buffer after it, and the next message is in another one */
 };
 
 static struct {
 	size_t size;
+	/* Not every library has these. */
 	cs_error_t (*zcb_async)(cpg_handle_t handle, cpg_guarantee_t guarantee, void *message, size_t length);
+	cs_error_t (*zcb_wait)(cpg_handle_t handle, void *buffer, int timeout);
 } sender;
 
 static _Noreturn void leave_out(const char *why)
@@ -170,6 +174,36 @@ static void *zcb_buffer(void)
 	return buffer;
 }
 
+static void find_async(void)
+{
+	void *async = dlsym(RTLD_DEFAULT, "cpg_zcb_mcast_async"), *wait = dlsym(RTLD_DEFAULT, "cpg_zcb_wait");
+
+	if (!async || !wait) {
+		leave_out("this library has no cpg_zcb_mcast_async");
+	}
+	memcpy(&sender.zcb_async, &async, sizeof(async));
+	memcpy(&sender.zcb_wait, &wait, sizeof(wait));
+}
+
+/* The next one of those in turn, when corosync has read it. */
+static void *turning_buffer(void)
+{
+	static void *buffers[BUFFERS];
+	static unsigned int turn;
+	void **buffer = &buffers[turn++ % BUFFERS];
+
+	if (!sender.zcb_async) {
+		find_async();
+	}
+	if (!*buffer) {
+		*buffer = zcb_buffer();
+	}
+	while (sender.zcb_wait(bench_self.handle, *buffer, 0) == CS_ERR_TRY_AGAIN && bench_self.members > 1) {
+		bench_self_take(0);
+	}
+	return *buffer;
+}
+
 static cs_error_t send_plain(void *message)
 {
 	struct iovec iov = {.iov_base = message, .iov_len = sender.size};
@@ -182,24 +216,15 @@ static cs_error_t send_zcb(void *message)
 	return cpg_zcb_mcast_joined(bench_self.handle, CPG_TYPE_AGREED, message, sender.size);
 }
 
-/* Not every library has it. */
 static cs_error_t send_async(void *message)
 {
-	if (!sender.zcb_async) {
-		void *found = dlsym(RTLD_DEFAULT, "cpg_zcb_mcast_async");
-
-		if (!found) {
-			leave_out("this library has no cpg_zcb_mcast_async");
-		}
-		memcpy(&sender.zcb_async, &found, sizeof(found));
-	}
 	return sender.zcb_async(bench_self.handle, CPG_TYPE_AGREED, message, sender.size);
 }
 
 static const struct way ways[] = {
 	{.name = "plain", .buffer = heap_buffer, .send = send_plain},
 	{.name = "zcb", .buffer = zcb_buffer, .send = send_zcb},
-	{.name = "async", .buffer = zcb_buffer, .send = send_async, .hands_over = true},
+	{.name = "async", .buffer = turning_buffer, .send = send_async, .hands_over = true},
 };
 
 static const struct way *way_find(const char *name)
