@@ -8,10 +8,13 @@
 #define LOOK_FIRST_NS 20000
 #define LOOK_LAST_NS 1000000
 
-/* Whether the engine reads from the buffer itself. Otherwise a message is copied, and so is taken at once. */
-static bool can_hand_over(const struct instance *instance, const struct zcb_buffer *buffer)
+/*
+ * Whether the engine reads from the buffer itself. Otherwise a message is copied, and so is taken at once: to copy a small one
+ * costs less than to wait for its buffer.
+ */
+static bool can_hand_over(const struct instance *instance, const struct zcb_buffer *buffer, size_t length)
 {
-	return buffer->segment && instance_has_rings(instance);
+	return buffer->segment && instance_has_rings(instance) && length > SUBMISSION_MESSAGE_MAX;
 }
 
 static cs_error_t hand_over(struct instance *instance, struct zcb_buffer *buffer, void *message,
@@ -37,7 +40,7 @@ static cs_error_t zcb_mcast_async(struct instance *instance, cpg_guarantee_t gua
 		return CS_ERR_TOO_BIG;
 	pthread_mutex_lock(&instance->pool.lock);
 	buffer = zcb_buffer_find(&instance->pool, message, length);
-	handed_over = buffer && can_hand_over(instance, buffer);
+	handed_over = buffer && can_hand_over(instance, buffer, length);
 	if (handed_over)
 		error = hand_over(instance, buffer, message, length);
 	pthread_mutex_unlock(&instance->pool.lock);

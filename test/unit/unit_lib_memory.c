@@ -478,10 +478,12 @@ static void take(cpg_handle_t handle, bool takes)
 	ck_assert_int_eq(cpg_local_get(handle, &nodeid), CS_OK);
 }
 
+#define READ_IN_PLACE (SUBMISSION_MESSAGE_MAX + 1) /* bytes from which on messages are not copied */
+
 /* Nothing was copied: what is written to the buffer too early is what is sent. */
 START_TEST(async_sends_without_a_copy)
 {
-	static const size_t sizes[] = {1, 64, 5000, ATOMIC_MESSAGE_MAX};
+	static const size_t sizes[] = {READ_IN_PLACE, 10000, 500000, ATOMIC_MESSAGE_MAX};
 	cpg_handle_t handle = start(RINGS);
 	uint8_t *buffer;
 
@@ -503,18 +505,39 @@ START_TEST(async_sends_without_a_copy)
 }
 END_TEST
 
+/* A small one is the caller's again at once: to copy it costs less than to wait. */
+START_TEST(async_copies_what_is_small)
+{
+	cpg_handle_t handle = start(RINGS);
+	uint8_t *buffer;
+
+	ck_assert_int_eq(cpg_zcb_alloc(handle, READ_IN_PLACE - 1, (void **)&buffer), CS_OK);
+	memset(buffer, 1, READ_IN_PLACE - 1);
+	take(handle, false);
+	ck_assert_int_eq(cpg_zcb_mcast_async(handle, CPG_TYPE_AGREED, buffer, READ_IN_PLACE - 1), CS_OK);
+	ck_assert_int_eq(cpg_zcb_wait(handle, buffer, 0), CS_OK);
+	memset(buffer, 2, READ_IN_PLACE - 1);
+	take(handle, true);
+	deliver(handle, 1);
+	ck_assert_uint_eq(delivered_byte, 1);
+	stop(handle);
+}
+END_TEST
+
 /* Several from one buffer, from parts of it, and plain ones in between: in order, and taken when the last one was. */
 START_TEST(async_keeps_the_order)
 {
 	cpg_handle_t handle = start(RINGS);
 	uint8_t *buffer, i;
+	size_t at;
 
-	ck_assert_int_eq(cpg_zcb_alloc(handle, 100, (void **)&buffer), CS_OK);
-	for (i = 0; i < 100; i++)
-		buffer[i] = i;
+	ck_assert_int_eq(cpg_zcb_alloc(handle, READ_IN_PLACE + 100, (void **)&buffer), CS_OK);
+	for (at = 0; at < READ_IN_PLACE + 100; at++)
+		buffer[at] = (uint8_t)at;
 	take(handle, false);
 	for (i = 0; i < 50; i++) {
-		ck_assert_int_eq(cpg_zcb_mcast_async(handle, CPG_TYPE_AGREED, buffer + i, i), CS_OK);
+		ck_assert_int_eq(cpg_zcb_mcast_async(handle, CPG_TYPE_AGREED, buffer + i, READ_IN_PLACE + i),
+				 CS_OK);
 		ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, buffer, 100), CS_OK);
 	}
 	ck_assert_int_eq(cpg_zcb_wait(handle, buffer, 0), CS_ERR_TRY_AGAIN);
@@ -522,8 +545,8 @@ START_TEST(async_keeps_the_order)
 	ck_assert_int_eq(cpg_zcb_wait(handle, buffer, 10000), CS_OK);
 	for (i = 0; i < 50; i++) {
 		deliver(handle, 2 * i + 1u);
-		ck_assert_uint_eq(delivered_length, i);
-		ck_assert_uint_eq(delivered_byte, i ? 2 * i - 1 : 0);
+		ck_assert_uint_eq(delivered_length, READ_IN_PLACE + i);
+		ck_assert_uint_eq(delivered_byte, (uint8_t)(READ_IN_PLACE + 2 * i - 1));
 		deliver(handle, 2 * i + 2u);
 		ck_assert_uint_eq(delivered_length, 100);
 	}
@@ -538,15 +561,15 @@ START_TEST(async_outlives_free)
 	uint8_t *buffer, *other, *again;
 
 	ck_assert_int_eq(cpg_zcb_alloc(handle, ATOMIC_MESSAGE_MAX, (void **)&buffer), CS_OK);
-	memset(buffer, 5, 1000);
+	memset(buffer, 5, READ_IN_PLACE);
 	take(handle, false);
-	ck_assert_int_eq(cpg_zcb_mcast_async(handle, CPG_TYPE_AGREED, buffer, 1000), CS_OK);
+	ck_assert_int_eq(cpg_zcb_mcast_async(handle, CPG_TYPE_AGREED, buffer, READ_IN_PLACE), CS_OK);
 	ck_assert_int_eq(cpg_zcb_free(handle, buffer), CS_OK);
 	ck_assert_int_eq(cpg_zcb_free(handle, buffer), CS_ERR_INVALID_PARAM);
 	ck_assert_int_eq(cpg_zcb_wait(handle, buffer, -1), CS_ERR_INVALID_PARAM);
 	ck_assert_int_eq(cpg_zcb_alloc(handle, ATOMIC_MESSAGE_MAX, (void **)&other), CS_OK);
 	ck_assert(other != buffer);
-	memset(other, 6, 1000);
+	memset(other, 6, READ_IN_PLACE);
 	take(handle, true);
 	deliver(handle, 1);
 	ck_assert_uint_eq(delivered_byte, 5);
@@ -647,10 +670,11 @@ START_TEST(async_wait_ends)
 	struct waiter waiter = {.handle = start(RINGS)};
 	pthread_t threads[2];
 
-	ck_assert_int_eq(cpg_zcb_alloc(waiter.handle, 100, &waiter.buffer), CS_OK);
-	memset(waiter.buffer, 0, 100);
+	ck_assert_int_eq(cpg_zcb_alloc(waiter.handle, READ_IN_PLACE, &waiter.buffer), CS_OK);
+	memset(waiter.buffer, 0, READ_IN_PLACE);
 	take(waiter.handle, false);
-	ck_assert_int_eq(cpg_zcb_mcast_async(waiter.handle, CPG_TYPE_AGREED, waiter.buffer, 100), CS_OK);
+	ck_assert_int_eq(cpg_zcb_mcast_async(waiter.handle, CPG_TYPE_AGREED, waiter.buffer, READ_IN_PLACE),
+			 CS_OK);
 	ck_assert_int_eq(pthread_create(&threads[0], NULL, wait_for_buffer, &waiter), 0);
 	if (_i) {
 		ck_assert_int_eq(pthread_create(&threads[1], NULL, finalize, &waiter.handle), 0);
@@ -722,8 +746,10 @@ START_TEST(nothing_stays_mapped)
 	ck_assert_int_eq(cpg_zcb_alloc(handle, ATOMIC_MESSAGE_MAX, &buffers[1]), CS_OK);
 	if (_i) {
 		take(handle, false);
-		ck_assert_int_eq(cpg_zcb_mcast_async(handle, CPG_TYPE_AGREED, buffers[0], 10), CS_OK);
-		ck_assert_int_eq(cpg_zcb_mcast_async(handle, CPG_TYPE_AGREED, buffers[1], 10), CS_OK);
+		ck_assert_int_eq(cpg_zcb_mcast_async(handle, CPG_TYPE_AGREED, buffers[0], READ_IN_PLACE),
+				 CS_OK);
+		ck_assert_int_eq(cpg_zcb_mcast_async(handle, CPG_TYPE_AGREED, buffers[1], READ_IN_PLACE),
+				 CS_OK);
 		ck_assert_int_eq(send_bytes(handle, 100000), CS_OK);
 		ck_assert_int_eq(cpg_zcb_free(handle, buffers[1]), CS_OK);
 		fake_engine_kill(&engine);
@@ -762,6 +788,7 @@ int main(void)
 	tcase_add_test(tcase, zcb_segments_come_and_go);
 	tcase_add_test(tcase, zcb_segments_stay_until_taken_back);
 	tcase_add_loop_test(tcase, async_sends_without_a_copy, 0, 4);
+	tcase_add_test(tcase, async_copies_what_is_small);
 	tcase_add_test(tcase, async_keeps_the_order);
 	tcase_add_test(tcase, async_outlives_free);
 	tcase_add_loop_test(tcase, async_without_shared_memory, 1, 4);
