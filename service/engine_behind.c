@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Slow receivers slow their senders on all nodes of a ring of ours: engines tell each other which groups have a
- * receiver that is behind. A ring change forgets it all, and those for whom it is still so say it again.
+ * receiver that is behind. After a ring change those for whom it was so say it again, or that it is no more. Until then what
+ * they said counts on the nodes that came with them, or their senders would all have a go at each ring change. Of nodes
+ * that went, and in a ring that is not ours, it is forgotten.
  */
 #include <stdlib.h>
 
@@ -76,6 +78,15 @@ static void add(struct group *group, uint32_t nodeid)
 	}
 }
 
+static void forget(struct group *group, struct remote_behind *remote)
+{
+	if (remote) {
+		qb_list_del(&remote->of_group);
+		free(remote);
+		tell_clients(group);
+	}
+}
+
 void behind_receive(struct engine *engine, const struct sender *sender, bool behind)
 {
 	struct group *group = group_find(engine, &sender->group);
@@ -86,11 +97,19 @@ void behind_receive(struct engine *engine, const struct sender *sender, bool beh
 	}
 	if (behind && remote == NULL) {
 		add(group, sender->nodeid);
-	} else if (!behind && remote) {
-		qb_list_del(&remote->of_group);
-		free(remote);
+		tell_clients(group);
+	} else if (!behind) {
+		forget(group, remote);
 	}
-	tell_clients(group);
+}
+
+void behind_forget_node(struct engine *engine, uint32_t nodeid)
+{
+	struct group *group;
+
+	for (group = group_first(engine); group; group = group_next(engine, group)) {
+		forget(group, find(group, nodeid));
+	}
 }
 
 void behind_forget(struct group *group)
@@ -98,9 +117,8 @@ void behind_forget(struct group *group)
 	struct qb_list_head *at, *next;
 
 	qb_list_for_each_safe (at, next, &group->remote_behind) {
-		free(qb_list_entry(at, struct remote_behind, of_group));
+		forget(group, qb_list_entry(at, struct remote_behind, of_group));
 	}
-	qb_list_init(&group->remote_behind);
 }
 
 void behind_begin(struct engine *engine)
@@ -108,14 +126,10 @@ void behind_begin(struct engine *engine)
 	struct group *group;
 
 	for (group = group_first(engine); group; group = group_next(engine, group)) {
-		bool slowed = !qb_list_empty(&group->remote_behind);
-
-		behind_forget(group);
-		if (slowed) {
-			tell_clients(group);
-		}
-		/* what was told may be on its way again, with what is sent again: the last word counts */
-		if (engine->ours && (group->behind || group->behind_told)) {
+		if (!engine->ours) {
+			behind_forget(group);
+		} else if (group->behind || group->behind_told) {
+			/* what was told may be on its way again, with what is sent again: the last word counts */
 			group->behind_told = !group->behind;
 			tell_nodes(engine, group);
 		}

@@ -609,8 +609,10 @@ size_t exchange_ring(const struct engine *engine, uint32_t *nodeids);
 /* The group has a receiver here that is behind, or no more. */
 void behind_changed(struct engine *engine, struct group *group);
 void behind_receive(struct engine *engine, const struct sender *sender, bool behind);
-/* Forgets what other nodes said, and says again what is so here. */
+/* Says again what is so here, in a ring of ours; in another one, forgets what other nodes said. */
 void behind_begin(struct engine *engine);
+/* What a node said that this one is not together with any more. */
+void behind_forget_node(struct engine *engine, uint32_t nodeid);
 void behind_forget(struct group *group);
 void behind_tell_untold(struct engine *engine);
 

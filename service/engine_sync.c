@@ -385,10 +385,11 @@ static void step_leave(struct step *step, struct member *member, enum reason rea
 	step_add(step, member->group, member->node->nodeid, member->pid, reason);
 }
 
-static void node_down(struct step *step, const struct node *node)
+static void node_down(struct engine *engine, struct step *step, const struct node *node)
 {
 	struct qb_list_head *at;
 
+	behind_forget_node(engine, node->nodeid);
 	qb_list_for_each (at, &node->members) {
 		step_leave(step, qb_list_entry(at, struct member, of_node), REASON_NODEDOWN);
 	}
@@ -405,7 +406,7 @@ void sync_nodes_down(struct engine *engine)
 
 		if (node->nodeid != engine->nodeid && (node->lost || !ring_has(engine, node->nodeid))) {
 			node->lost = false;
-			node_down(&step, node);
+			node_down(engine, &step, node);
 		}
 	}
 	step_run(engine, &step, true);
@@ -418,7 +419,7 @@ void sync_nodes_away(struct engine *engine)
 
 	for (i = 0; i < engine->node_count; i++) {
 		if (engine->nodes[i]->away) {
-			node_down(&step, engine->nodes[i]);
+			node_down(engine, &step, engine->nodes[i]);
 		}
 	}
 	step_run(engine, &step, true);

@@ -234,18 +234,76 @@ START_TEST(what_means_nothing_here_is_ignored)
 }
 END_TEST
 
-START_TEST(a_ring_change_forgets)
+/* Nobody has a go at each ring change: the node will say whether it is so still. */
+START_TEST(it_counts_across_a_ring_change)
 {
 	struct pair pair = behind_new();
 	const struct segment_control *control = control_of(pair.fixture, pair.one);
 
 	deliver_batch(pair.fixture, 2, BY(0, "group"), BEHIND(1));
-	ring_sync(pair.fixture, RING(.members = NODES(1, 2)));
+	ring_sync(pair.fixture, RING(.members = NODES(1, 2, 3), .trans = NODES(1, 2)));
+	ck_assert(control->receiver_behind);
+	sync_end(pair.fixture);
+	ck_assert(control->receiver_behind);
+	deliver_batch(pair.fixture, 2, BY(0, "group"), BEHIND(1));
+	ck_assert(control->receiver_behind);
+	deliver_batch(pair.fixture, 2, BY(0, "group"), BEHIND(0));
+	ck_assert(!control->receiver_behind);
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* Also one that is back by then: it may be a new one with the old one's id. */
+START_TEST(who_went_is_forgotten)
+{
+	const struct ring *const rings[] = {RING(.members = NODES(1, 3), .left = NODES(2)),
+					    RING(.members = NODES(1, 2, 3), .trans = NODES(1, 3)),
+					    RING(.members = NODES(1, 2, 3), .left = NODES(2))};
+	size_t i;
+
+	for (i = 0; i < sizeof(rings) / sizeof(rings[0]); i++) {
+		struct pair pair = behind_new();
+		const struct segment_control *control = control_of(pair.fixture, pair.one);
+
+		ring_change(pair.fixture, RING(.members = NODES(1, 2, 3), .trans = NODES(1, 2)));
+		deliver_batch(pair.fixture, 2, BY(0, "group"), BEHIND(1));
+		deliver_batch(pair.fixture, 3, BY(0, "group"), BEHIND(1));
+		ring_change(pair.fixture, rings[i]);
+		ck_assert(control->receiver_behind);
+		deliver_batch(pair.fixture, 3, BY(0, "group"), BEHIND(0));
+		ck_assert(!control->receiver_behind);
+		fixture_free(pair.fixture);
+	}
+}
+END_TEST
+
+START_TEST(with_a_stock_node_it_is_forgotten)
+{
+	struct pair pair = behind_new();
+	const struct segment_control *control = control_of(pair.fixture, pair.one);
+
+	deliver_batch(pair.fixture, 2, BY(0, "group"), BEHIND(1));
+	ring_sync(pair.fixture, RING(.members = NODES(1, 2, 3), .trans = NODES(1, 2), .stock = NODES(3),
+				     .named_by = 2, .named = PROCESSES({7, "group"})));
 	ck_assert(control->receiver_behind);
 	sync_end(pair.fixture);
 	ck_assert(!control->receiver_behind);
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+START_TEST(who_missed_something_is_forgotten)
+{
+	struct pair pair = behind_new();
+	const struct segment_control *control = control_of(pair.fixture, pair.one);
+
+	ring_change(pair.fixture, RING(.members = NODES(1, 2, 3), .trans = NODES(1, 2)));
 	deliver_batch(pair.fixture, 2, BY(0, "group"), BEHIND(1));
+	deliver_batch(pair.fixture, 3, BY(0, "group"), BEHIND(1));
+	deliver_batch(pair.fixture, 2, MISSED);
 	ck_assert(control->receiver_behind);
+	deliver_batch(pair.fixture, 3, BY(0, "group"), BEHIND(0));
+	ck_assert(!control->receiver_behind);
 	fixture_free(pair.fixture);
 }
 END_TEST
@@ -275,11 +333,19 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		other_nodes_are_told_once,	    who_leaves_is_behind_no_more,
-		stocks_nodes_are_told_nothing,	    a_ring_change_has_it_told_again,
-		caught_up_while_the_ring_changed,   an_exchange_has_it_told_again,
-		senders_of_the_group_alone_wait,    each_node_and_this_one_count,
-		what_means_nothing_here_is_ignored, a_ring_change_forgets,
+		other_nodes_are_told_once,
+		who_leaves_is_behind_no_more,
+		stocks_nodes_are_told_nothing,
+		a_ring_change_has_it_told_again,
+		caught_up_while_the_ring_changed,
+		an_exchange_has_it_told_again,
+		senders_of_the_group_alone_wait,
+		each_node_and_this_one_count,
+		what_means_nothing_here_is_ignored,
+		it_counts_across_a_ring_change,
+		who_went_is_forgotten,
+		with_a_stock_node_it_is_forgotten,
+		who_missed_something_is_forgotten,
 		large_messages_wait_for_it,
 	};
 
