@@ -75,7 +75,7 @@ static_assert(sizeof(struct ring_run) == 8, "RUN");
  */
 #define SUBMISSION_RING_LIMIT (SUBMISSION_RING_SIZE - 2 * (SUBMISSION_MESSAGE_MAX + 2 * RING_ALIGN))
 /* Bytes of messages in blocks that a library lets wait; what a dead client left behind is taken up to this much and one more. */
-#define SUBMISSION_BLOCKS_MAX (4u * 1024u * 1024u)
+#define SUBMISSION_BLOCKS_MAX (2u * 1024u * 1024u)
 /* An event that is larger than this goes through a delivery ring in IPC_RES_EVENT_PARTs. */
 #define DELIVERY_ENTRY_MAX (DELIVERY_RING_SIZE / 4)
 /* Messages of a run, with their headers. */

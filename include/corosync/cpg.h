@@ -410,7 +410,7 @@ cs_error_t cpg_zcb_mcast_joined(cpg_handle_t handle, cpg_guarantee_t guarantee, 
 /*
  * The same without a copy where the buffer is shared with corosync: CS_OK hands these bytes over. They must not be written to
  * until cpg_zcb_wait() says that they were taken, or what is multicast is anything. Other bytes of the buffer may be; and the same
- * ones may be sent again. Up to 4 MiB of such messages, and one more, may wait for corosync. Messages of 8192 bytes or
+ * ones may be sent again. Up to 2 MiB of such messages, and one more, may wait for corosync. Messages of 8192 bytes or
  * less, and buffers in the heap: a copy, taken at once.
  *
  * Not in stock's library.
