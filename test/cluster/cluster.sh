@@ -103,12 +103,12 @@ wait_until()
 	done
 }
 
-# A child that ended is a zombie until somebody waits for it.
+# A child that ended is a zombie until somebody waits for it. The shell may have done that, and its number be another process's by now.
 process_ended()
 {
 	local state
-	state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null)
-	[[ -z $state || $state == Z ]]
+	state=$(sed -n 's/^\(State\|PPid\):[[:space:]]*\([^[:space:]]*\).*/\2/p' "/proc/$1/status" 2>/dev/null | tr '\n' ' ')
+	[[ $state != [!Z]" $$ " ]]
 }
 
 wait_gone()
@@ -259,6 +259,7 @@ cluster_end()
 
 end_process()
 {
+	process_ended "$1" && return
 	kill -KILL "$1" 2>/dev/null || return 0
 	kill -CONT "$1" 2>/dev/null
 	wait "$1" 2>/dev/null
