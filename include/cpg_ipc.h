@@ -46,6 +46,7 @@ enum ipc_request_id {
 	IPC_REQ_ZCB_MCAST = 15,
 	IPC_REQ_MEMBERSHIP_PAGE = 16,
 	IPC_REQ_DOORBELL = 17,
+	IPC_REQ_PARTIAL_BLOCK = 18,
 	IPC_REQ_COUNT
 };
 
@@ -346,6 +347,19 @@ struct ipc_zcb_mcast {
 	uint64_t length;
 };
 static_assert(sizeof(struct ipc_zcb_mcast) == 40, "ZCB_MCAST");
+
+/* PARTIAL_MCAST of a fragment that lies in a segment; answered as that is, and the room is the caller's again. */
+struct ipc_partial_block {
+	struct ipc_request header;
+	uint32_t guarantee;
+	uint32_t msglen;  /* of the whole message */
+	uint32_t fraglen; /* of this fragment */
+	uint32_t type;	  /* enum ipc_fragment */
+	uint32_t segment_id;
+	uint32_t reserved;
+	uint64_t offset; /* into the user data */
+};
+static_assert(sizeof(struct ipc_partial_block) == 48, "PARTIAL_BLOCK");
 
 /*
  * Members of a group from number `first` on, in order. `view` changes with every change of the group: a

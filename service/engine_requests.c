@@ -206,6 +206,41 @@ static cs_error_t partial_check(struct engine_client *client, const struct fragm
 	return CS_OK;
 }
 
+static cs_error_t partial_take(struct engine_client *client, const struct fragment *fragment)
+{
+	cs_error_t error;
+
+	if (fragment->type < IPC_FRAGMENT_FIRST || fragment->type > IPC_FRAGMENT_LAST ||
+	    fragment->length > WIRE_MESSAGE_MAX - sizeof(struct wire_partial_mcast)) {
+		return CS_ERR_INVALID_PARAM;
+	}
+	if (!may_send(client)) {
+		return CS_ERR_NOT_EXIST;
+	}
+	error = partial_check(client, fragment);
+	if (error == CS_OK && !send_fragment(client, fragment)) {
+		error = CS_ERR_NO_MEMORY;
+	}
+	return error;
+}
+
+/* `inside`: where it says that it lies it does. */
+static void partial_send(struct engine_client *client, const struct fragment *fragment, bool inside)
+{
+	cs_error_t error = inside ? partial_take(client, fragment) : CS_ERR_INVALID_PARAM;
+
+	if (error == CS_ERR_INVALID_PARAM) {
+		client_complain(client, "fragment: its lengths or type do not fit, or there are too many");
+	}
+	if (error != CS_OK) {
+		partial_abandon(client);
+	} else if (fragment->type == IPC_FRAGMENT_LAST) {
+		partial_release(client->engine, client->partial);
+		client->partial = NULL;
+	}
+	client_respond(client, IPC_RES_PARTIAL_SEND, error);
+}
+
 static void request_partial_mcast(struct engine_client *client, const struct ipc_partial_mcast *request,
 				  const void *payload, size_t size)
 {
@@ -215,30 +250,20 @@ static void request_partial_mcast(struct engine_client *client, const struct ipc
 		.payload = payload,
 		.length = request->fraglen,
 	};
-	cs_error_t error;
 
-	if (fragment.length > size - sizeof(*request) || fragment.type < IPC_FRAGMENT_FIRST ||
-	    fragment.type > IPC_FRAGMENT_LAST ||
-	    fragment.length > WIRE_MESSAGE_MAX - sizeof(struct wire_partial_mcast)) {
-		error = CS_ERR_INVALID_PARAM;
-	} else if (!may_send(client)) {
-		error = CS_ERR_NOT_EXIST;
-	} else {
-		error = partial_check(client, &fragment);
-	}
-	if (error == CS_OK && !send_fragment(client, &fragment)) {
-		error = CS_ERR_NO_MEMORY;
-	}
-	if (error == CS_ERR_INVALID_PARAM) {
-		client_complain(client, "fragment: its lengths or type do not fit, or there are too many");
-	}
-	if (error != CS_OK) {
-		partial_abandon(client);
-	} else if (fragment.type == IPC_FRAGMENT_LAST) {
-		partial_release(client->engine, client->partial);
-		client->partial = NULL;
-	}
-	client_respond(client, IPC_RES_PARTIAL_SEND, error);
+	partial_send(client, &fragment, fragment.length <= size - sizeof(*request));
+}
+
+static void request_partial_block(struct engine_client *client, const struct ipc_partial_block *request)
+{
+	struct fragment fragment = {
+		.msglen = request->msglen,
+		.type = request->type,
+		.payload = segment_message(client, request->segment_id, request->offset, request->fraglen),
+		.length = request->fraglen,
+	};
+
+	partial_send(client, &fragment, fragment.payload != NULL);
 }
 
 /* ---- membership ---- */
@@ -383,6 +408,7 @@ HANDLER(zc_alloc, void)
 HANDLER(zc_free, void)
 HANDLER(zc_execute, void)
 PAYLOAD_HANDLER(partial_mcast, struct ipc_partial_mcast)
+HANDLER(partial_block, struct ipc_partial_block)
 HANDLER(segment_create, struct ipc_segment_create)
 HANDLER(segment_destroy, struct ipc_segment_destroy)
 HANDLER(zcb_mcast, struct ipc_zcb_mcast)
@@ -422,6 +448,8 @@ static const struct request_kind kinds[IPC_REQ_COUNT] = {
 	[IPC_REQ_ZCB_MCAST] = {handle_zcb_mcast, sizeof(struct ipc_zcb_mcast), IPC_RES_ZCB_MCAST},
 	[IPC_REQ_MEMBERSHIP_PAGE] = {handle_membership_page, sizeof(struct ipc_membership_page),
 				     IPC_RES_MEMBERSHIP_PAGE},
+	[IPC_REQ_PARTIAL_BLOCK] = {handle_partial_block, sizeof(struct ipc_partial_block),
+				   IPC_RES_PARTIAL_SEND},
 	[IPC_REQ_DOORBELL] = {handle_doorbell, sizeof(struct ipc_request), IPC_RES_DOORBELL},
 };
 

@@ -330,34 +330,43 @@ static void touch(const volatile uint8_t *bytes, size_t length)
 	}
 }
 
-static cs_error_t zcb_mcast(struct engine_client *client, const struct client_segment *slot, uint64_t offset,
-			    uint64_t length)
+const uint8_t *segment_message(struct engine_client *client, uint32_t id, uint64_t offset, uint64_t length)
 {
 	const struct engine *engine = client->engine;
+	const struct client_segment *slot = segment_find(client, id);
 	const uint8_t *message;
 
 	if (slot == NULL || slot == client->control || length > MESSAGE_MAX || offset < SEGMENT_START ||
 	    offset > slot->segment.size || length > slot->segment.size - offset) {
 		client_complain(client, "zcb: the message is not inside a segment of its own");
-		return CS_ERR_INVALID_PARAM;
-	}
-	if (client->state != CLIENT_JOIN_STARTED && client->state != CLIENT_JOINED) {
-		return CS_ERR_NOT_EXIST;
+		return NULL;
 	}
 	message = (const uint8_t *)slot->segment.base + offset;
 	engine->ops.segment_arm(engine->context);
 	touch(message, length);
 	if (engine->ops.segment_broken(engine->context, &slot->segment)) {
 		client_evict(client, "it cut its shared memory short");
+		return NULL;
+	}
+	return message;
+}
+
+static cs_error_t zcb_mcast(struct engine_client *client, uint32_t id, uint64_t offset, uint64_t length)
+{
+	const uint8_t *message = segment_message(client, id, offset, length);
+
+	if (message == NULL) {
 		return CS_ERR_INVALID_PARAM;
+	}
+	if (client->state != CLIENT_JOIN_STARTED && client->state != CLIENT_JOINED) {
+		return CS_ERR_NOT_EXIST;
 	}
 	return send_message(client, message, length) ? CS_OK : CS_ERR_NO_MEMORY;
 }
 
 bool segment_send(struct engine_client *client, const struct ring_block *block)
 {
-	const struct client_segment *slot = segment_find(client, block->segment_id);
-	cs_error_t error = zcb_mcast(client, slot, block->offset, block->length);
+	cs_error_t error = zcb_mcast(client, block->segment_id, block->offset, block->length);
 
 	if (error == CS_ERR_NO_MEMORY) {
 		client_evict(client, "out of memory for its messages");
@@ -367,8 +376,7 @@ bool segment_send(struct engine_client *client, const struct ring_block *block)
 
 void request_zcb_mcast(struct engine_client *client, const struct ipc_zcb_mcast *request)
 {
-	struct client_segment *slot = segment_find(client, request->segment_id);
-	cs_error_t error = zcb_mcast(client, slot, request->offset, request->length);
+	cs_error_t error = zcb_mcast(client, request->segment_id, request->offset, request->length);
 
 	client_respond(client, IPC_RES_ZCB_MCAST, error);
 }

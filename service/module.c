@@ -500,6 +500,7 @@ static struct corosync_lib_handler lib_handlers[IPC_REQ_COUNT] = {
 	[IPC_REQ_ZCB_MCAST] = LIB_HANDLER(lib_request),
 	[IPC_REQ_MEMBERSHIP_PAGE] = LIB_HANDLER(lib_request),
 	[IPC_REQ_DOORBELL] = LIB_HANDLER(lib_request),
+	[IPC_REQ_PARTIAL_BLOCK] = LIB_HANDLER(lib_request),
 };
 
 #define EXEC_HANDLER(number)                                                                                 \

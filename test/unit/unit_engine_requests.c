@@ -461,6 +461,69 @@ START_TEST(zcb_messages_lie_inside_their_segment)
 }
 END_TEST
 
+static cs_error_t fragment(struct fixture *fixture, struct peer *peer, uint32_t segment, uint64_t offset,
+			   uint32_t type, uint32_t length)
+{
+	struct ipc_partial_block block = {
+		.msglen = 6, .fraglen = length, .type = type, .segment_id = segment, .offset = offset};
+
+	return request(fixture, peer, IPC_REQ_PARTIAL_BLOCK, &block, sizeof(block));
+}
+
+START_TEST(fragments_may_lie_in_a_segment)
+{
+	struct fixture *fixture = fixture_new(&fixture_own_format);
+	struct peer *peer = peer_new(fixture, 10);
+	uint32_t id;
+
+	hello(fixture, peer, NULL);
+	id = segment_new(fixture, peer, 4096);
+	memcpy((uint8_t *)fixture->last_segment + SEGMENT_START, "abcdefgh", 8);
+	ck_assert_int_eq(fragment(fixture, peer, id, SEGMENT_START, IPC_FRAGMENT_FIRST, 3), CS_ERR_NOT_EXIST);
+	joined(fixture, peer, "group");
+	drop_all(&peer->events);
+	ck_assert_int_eq(fragment(fixture, peer, id, SEGMENT_START, IPC_FRAGMENT_FIRST, 3), CS_OK);
+	ck_assert_int_eq(fragment(fixture, peer, id, SEGMENT_START + 3, IPC_FRAGMENT_LAST, 3), CS_OK);
+	deliver_own(fixture);
+	ck_assert_str_eq(next_event(peer), "1:10 1/6 'abc'");
+	ck_assert_str_eq(next_event(peer), "1:10 3/6 'def'");
+	fixture_free(fixture);
+}
+END_TEST
+
+/* Each ends the message that it should have continued. */
+START_TEST(fragments_lie_inside_their_segment)
+{
+	static const struct {
+		uint64_t offset;
+		uint32_t length;
+		int segment; /* behind the right one */
+	} wrong[] = {{SEGMENT_START - 1, 3, 0}, {4094, 3, 0},	       {4097, 0, 0},
+		     {UINT64_MAX - 1, 3, 0},	{SEGMENT_START, 3, 1}, {SEGMENT_START, 3, -1}};
+	struct fixture *fixture = fixture_new(&fixture_own_format);
+	struct peer *peer = peer_new(fixture, 10);
+	uint32_t id;
+	size_t i;
+
+	hello(fixture, peer, NULL);
+	id = segment_new(fixture, peer, 4096);
+	joined(fixture, peer, "group");
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		ck_assert_int_eq(fragment(fixture, peer, id, SEGMENT_START, IPC_FRAGMENT_FIRST, 3), CS_OK);
+		ck_assert_int_eq(fragment(fixture, peer, id + (uint32_t)wrong[i].segment, wrong[i].offset,
+					  IPC_FRAGMENT_LAST, wrong[i].length),
+				 CS_ERR_INVALID_PARAM);
+		ck_assert_int_eq(fragment(fixture, peer, id, SEGMENT_START, IPC_FRAGMENT_LAST, 3),
+				 CS_ERR_INVALID_PARAM);
+	}
+	ck_assert(!peer->evicted);
+	fixture->segment_cut = true;
+	(void)fragment(fixture, peer, id, SEGMENT_START, IPC_FRAGMENT_FIRST, 3);
+	ck_assert(peer->evicted);
+	fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(segments_are_bounded_and_given_back)
 {
 	struct fixture *fixture = fixture_new(NULL);
@@ -559,6 +622,8 @@ int main(void)
 		local_get_of_old_libraries,
 		control_segment,
 		zcb_messages_lie_inside_their_segment,
+		fragments_may_lie_in_a_segment,
+		fragments_lie_inside_their_segment,
 		segments_are_bounded_and_given_back,
 		a_segment_cut_short_ends_its_client,
 		a_control_segment_cut_short_ends_its_client,
