@@ -20,6 +20,12 @@
 #define IPC_SERVER_NAME "cpg"
 #define IPC_BUFFER_SIZE (8192u * 128u) /* request and event buffers of a stock library, bytes */
 
+/*
+ * Our engine gives every connection buffers of at least this size, and so tells a library of ours, which asks for less, whose engine it
+ * is. It has to hold the largest answer but those of stock's requests, and events up to the beginning of the rings.
+ */
+#define IPC_SMALL_BUFFER_SIZE (24u * 1024u)
+
 #define IPC_NAME_MAX 128u
 #define IPC_OLD_MEMBERS_MAX 128u    /* entries in the arrays of a stock library's callbacks */
 #define IPC_OLD_MEMBERSHIP_MAX 384u /* entries in a MEMBERSHIP response */
@@ -373,7 +379,7 @@ struct ipc_membership_page {
 };
 static_assert(sizeof(struct ipc_membership_page) == 160, "MEMBERSHIP_PAGE");
 
-#define IPC_MEMBERSHIP_PAGE_MAX 4096u
+#define IPC_MEMBERSHIP_PAGE_MAX 512u
 
 struct ipc_membership_page_response {
 	struct ipc_response header;
@@ -383,6 +389,10 @@ struct ipc_membership_page_response {
 	struct ipc_address list[];
 };
 static_assert(sizeof(struct ipc_membership_page_response) == 40, "MEMBERSHIP_PAGE");
+static_assert(sizeof(struct ipc_membership_page_response) +
+			      IPC_MEMBERSHIP_PAGE_MAX * sizeof(struct ipc_address) <
+		      IPC_SMALL_BUFFER_SIZE,
+	      "MEMBERSHIP_PAGE");
 
 /*
  * A slice of an event that is larger than IPC_EVENT_MAX: slices come in order with nothing in between; the

@@ -87,7 +87,7 @@ cs_error_t channel_call_locked(struct instance *instance, enum channel_kind kind
 	result = request_send(instance, kind, iov, iov_len);
 	if (result < 0)
 		return qb_to_cs_error((int)result);
-	large = result > (ssize_t)SEGMENT_MCAST_WINDOW;
+	large = (size_t)result > instance->buffer_size / 8;
 	result = response_wait(instance);
 	if (result < 0)
 		return qb_to_cs_error((int)result);

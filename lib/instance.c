@@ -10,12 +10,6 @@
 
 #include "lib_internal.h"
 
-/*
- * Room for the largest request behind a full window of multicasts. A message costs libqb's ring up to 12
- * bytes more than its request of 40 bytes or longer: half a window covers that.
- */
-#define CONNECTION_BUFFER_SIZE (IPC_BUFFER_SIZE + SEGMENT_MCAST_WINDOW + SEGMENT_MCAST_WINDOW / 2)
-
 struct instance *instance_get(cpg_handle_t handle)
 {
 	struct handle_object *object = handle_get(handle, HANDLE_INSTANCE);
@@ -108,23 +102,6 @@ static struct instance *instance_new(void)
 	return instance;
 }
 
-/* The buffer is large but only touched as far as answers reach. */
-static cs_error_t instance_connect(struct instance *instance)
-{
-	int32_t size;
-
-	instance->ipc = qb_ipcc_connect(server_name(), CONNECTION_BUFFER_SIZE);
-	if (!instance->ipc)
-		return errno ? qb_to_cs_error(-errno) : CS_ERR_LIBRARY;
-	size = qb_ipcc_get_buffer_size(instance->ipc);
-	if (size < (int32_t)sizeof(struct ipc_response))
-		return CS_ERR_LIBRARY;
-	instance->buffer_size = (size_t)size;
-	channel_window_set(instance);
-	instance->response = malloc(instance->buffer_size);
-	return instance->response ? CS_OK : CS_ERR_NO_MEMORY;
-}
-
 static cs_error_t instance_create(cpg_handle_t *handle, const cpg_model_v1_data_t *model, void *context)
 {
 	struct instance *instance = instance_new();
@@ -135,7 +112,7 @@ static cs_error_t instance_create(cpg_handle_t *handle, const cpg_model_v1_data_
 	if (model)
 		instance->model = *model;
 	atomic_init(&instance->context, context);
-	error = instance_connect(instance);
+	error = connection_open(instance);
 	/* Another thread may guess the handle and finalize it as soon as it exists. */
 	if (error == CS_OK)
 		error = handle_create(&instance->object, &instance->handle);

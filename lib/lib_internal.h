@@ -274,6 +274,11 @@ bool channel_connected(struct instance *instance);
 /* Waits a little before a request is repeated: longer with each round. */
 void channel_pause(unsigned int round);
 
+/* ---- connection.c ---- */
+
+/* Connects to the engine, whatever it is. What is left when it fails, instance_put() ends. */
+cs_error_t connection_open(struct instance *instance);
+
 /* ---- hello.c ---- */
 
 /* Asks the engine, once, whether it is ours and what it grants. */
@@ -421,6 +426,16 @@ cs_error_t gather_size(const struct iovec *iov, unsigned int iov_len, size_t *si
 void gather_copy(void *destination, const struct iovec *iov, unsigned int iov_len, size_t offset,
 		 size_t length);
 
+/* ---- fragments.c ---- */
+
+/*
+ * Sends a message that is larger than what is multicast as one, or for which no block is to be had. Fragments of two messages of one process
+ * must not mix: receivers tell messages apart by their sender alone. A second sender is sent away and not queued: it may be the
+ * dispatching thread, on which the first one's progress depends.
+ */
+cs_error_t fragments_send(struct instance *instance, cpg_guarantee_t guarantee, const struct iovec *iov,
+			  unsigned int iov_len, size_t size);
+
 /* ---- mcast.c ---- */
 
 cs_error_t mcast_send(struct instance *instance, cpg_guarantee_t guarantee, const struct iovec *iov,
@@ -443,6 +458,10 @@ void zcb_shrink(struct instance *instance);
 
 /* ---- zcb_blocks.c: messages that the engine reads out of the pool ---- */
 
+/* A block that nobody has to free when it was handed over: it is free when the engine has taken it. NULL: there is none to be had. */
+struct zcb_buffer *zcb_block_new(struct instance *instance, size_t size);
+/* One that was not. */
+void zcb_block_drop(struct instance *instance, struct zcb_buffer *buffer);
 /*
  * Hands over a message in a buffer of the pool that counts it as unread already. False: it was not accepted, `*error` says why, and
  * it does not count. True: it does until it was taken, whatever `*error` says.

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * cpg_mcast_joined. Through the rings: in the submission ring, or in a block of the pool. Through libqb: one request. And
- * fragments for a message that is larger than what is multicast as one.
- */
+/* cpg_mcast_joined. Through the rings: in the submission ring, or in a block of the pool. Through libqb: one request. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,86 +47,6 @@ static cs_error_t send_whole(struct instance *instance, cpg_guarantee_t guarante
 	return send_pieces(instance, &request, iov, iov_len);
 }
 
-static enum ipc_fragment fragment_type(size_t offset, size_t length, size_t total)
-{
-	if (!offset)
-		return IPC_FRAGMENT_FIRST;
-	return offset + length == total ? IPC_FRAGMENT_LAST : IPC_FRAGMENT_CONTINUED;
-}
-
-/* The first one goes behind what was accepted before; what comes between the others is from other threads. */
-static cs_error_t send_fragment(struct instance *instance, struct ipc_partial_mcast *request)
-{
-	struct iovec iov = {.iov_base = request, .iov_len = (size_t)request->header.size};
-	struct ipc_response response;
-	size_t received;
-
-	if (request->type == IPC_FRAGMENT_FIRST)
-		return channel_call_behind(instance, CHANNEL_MCAST, &iov, 1, &response, sizeof(response),
-					   sizeof(response), &received);
-	return channel_call(instance, CHANNEL_MCAST, &iov, 1, &response, sizeof(response), sizeof(response),
-			    &received);
-}
-
-/* Once the first fragment is on its way the rest has to follow: giving up would waste what was sent. */
-static cs_error_t send_fragment_patiently(struct instance *instance, struct ipc_partial_mcast *request)
-{
-	unsigned int round = 0;
-	cs_error_t error;
-
-	while ((error = send_fragment(instance, request)) == CS_ERR_TRY_AGAIN &&
-	       request->type != IPC_FRAGMENT_FIRST)
-		channel_pause(round++);
-	return error;
-}
-
-static cs_error_t send_fragments(struct instance *instance, struct ipc_partial_mcast *request,
-				 const struct iovec *iov, unsigned int iov_len, size_t size)
-{
-	size_t most = size > ATOMIC_MESSAGE_MAX ? ATOMIC_MESSAGE_MAX : (size + 1) / 2;
-	cs_error_t error = CS_OK;
-	size_t offset, length;
-
-	for (offset = 0; offset < size && error == CS_OK; offset += length) {
-		length = size - offset < most ? size - offset : most;
-		gather_copy(request->message, iov, iov_len, offset, length);
-		request->header.size = (int32_t)(sizeof(*request) + length);
-		request->fraglen = (uint32_t)length;
-		request->type = fragment_type(offset, length, size);
-		error = send_fragment_patiently(instance, request);
-	}
-	return error;
-}
-
-/*
- * Fragments of two messages of one process must not mix: receivers tell messages apart by their sender alone.
- * A second sender is sent away and not queued: it may be the dispatching thread, on which the first one's
- * progress depends.
- */
-static cs_error_t send_in_fragments(struct instance *instance, cpg_guarantee_t guarantee,
-				    const struct iovec *iov, unsigned int iov_len, size_t size)
-{
-	struct ipc_partial_mcast *request;
-	cs_error_t error = channel_ready(instance);
-
-	if (error != CS_OK)
-		return error;
-	request = calloc(1, sizeof(*request) + ATOMIC_MESSAGE_MAX);
-	if (!request)
-		return CS_ERR_NO_MEMORY;
-	request->header.id = IPC_REQ_PARTIAL_MCAST;
-	request->guarantee = guarantee;
-	request->msglen = (uint32_t)size;
-	if (pthread_mutex_trylock(&instance->fragments_lock) == 0) {
-		error = send_fragments(instance, request, iov, iov_len, size);
-		pthread_mutex_unlock(&instance->fragments_lock);
-	} else {
-		error = CS_ERR_TRY_AGAIN;
-	}
-	free(request);
-	return error;
-}
-
 static cs_error_t send_small(struct instance *instance, const struct iovec *iov, unsigned int iov_len,
 			     size_t size)
 {
@@ -154,7 +71,7 @@ static cs_error_t send_by_rings(struct instance *instance, cpg_guarantee_t guara
 	error = zcb_send_copy(instance, iov, iov_len, size);
 	if (error != CS_ERR_NO_RESOURCES)
 		return error;
-	return send_in_fragments(instance, guarantee, iov, iov_len, size);
+	return fragments_send(instance, guarantee, iov, iov_len, size);
 }
 
 cs_error_t mcast_send(struct instance *instance, cpg_guarantee_t guarantee, const struct iovec *iov,
@@ -169,7 +86,7 @@ cs_error_t mcast_send(struct instance *instance, cpg_guarantee_t guarantee, cons
 		return send_by_rings(instance, guarantee, iov, iov_len, size);
 	if (size <= ATOMIC_MESSAGE_MAX)
 		return send_whole(instance, guarantee, iov, iov_len, size);
-	return send_in_fragments(instance, guarantee, iov, iov_len, size);
+	return fragments_send(instance, guarantee, iov, iov_len, size);
 }
 
 CPG_PUBLIC cs_error_t cpg_mcast_joined(cpg_handle_t handle, cpg_guarantee_t guarantee,

@@ -95,8 +95,8 @@ static cs_error_t read_view(struct instance *instance, const struct ipc_name *gr
 static cs_error_t read_paged(struct instance *instance, const struct ipc_name *group,
 			     struct member_array *members)
 {
-	size_t capacity = sizeof(struct ipc_membership_page_response) +
-			  IPC_MEMBERSHIP_PAGE_MAX * sizeof(struct ipc_address);
+	/* How much an engine puts into a page is its own business. */
+	size_t capacity = instance->buffer_size;
 	struct ipc_membership_page_response *page = malloc(capacity);
 	unsigned int round;
 	cs_error_t error = CS_ERR_TRY_AGAIN;

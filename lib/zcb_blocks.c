@@ -23,8 +23,7 @@ void zcb_collect(struct instance *instance)
 	}
 }
 
-/* Room for a message that nobody has to free: it is free when the engine has taken it. */
-static struct zcb_buffer *block_new(struct instance *instance, size_t size)
+struct zcb_buffer *zcb_block_new(struct instance *instance, size_t size)
 {
 	struct zcb_buffer *buffer = calloc(1, sizeof(*buffer));
 	bool placed;
@@ -44,7 +43,7 @@ static struct zcb_buffer *block_new(struct instance *instance, size_t size)
 	return NULL;
 }
 
-static void block_drop(struct instance *instance, struct zcb_buffer *buffer)
+void zcb_block_drop(struct instance *instance, struct zcb_buffer *buffer)
 {
 	pthread_mutex_lock(&instance->pool.lock);
 	zcb_buffer_release(buffer);
@@ -85,12 +84,12 @@ cs_error_t zcb_send_copy(struct instance *instance, const struct iovec *iov, uns
 
 	if (error != CS_OK)
 		return error;
-	buffer = block_new(instance, size);
+	buffer = zcb_block_new(instance, size);
 	if (!buffer)
 		return CS_ERR_NO_RESOURCES;
 	gather_copy(buffer->start, iov, iov_len, 0, size);
 	if (!zcb_hand_over(instance, buffer, buffer->start, size, &error))
-		block_drop(instance, buffer);
+		zcb_block_drop(instance, buffer);
 	return error;
 }
 

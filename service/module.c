@@ -545,9 +545,11 @@ static const char *configure(const struct service_option *options, size_t count)
 	return module_options_read(&module.config, options, count);
 }
 
+/* The executive would let clients choose; what a stock library asks for is more. */
 static void server_created(void *server)
 {
 	module.server = server;
+	qb_ipcs_enforce_buffer_size(module.server, IPC_SMALL_BUFFER_SIZE);
 }
 
 static void client_accepted(void *conn, uid_t uid, gid_t gid)

@@ -617,6 +617,22 @@ static void on_taken(qb_ipcs_connection_t *conn, const void *message, size_t len
 	free(request);
 }
 
+static void on_partial_block(qb_ipcs_connection_t *conn, const struct ipc_partial_block *block)
+{
+	struct ring_block where = {.segment_id = block->segment_id, .offset = block->offset};
+	struct ipc_partial_mcast *request = calloc(1, sizeof(*request) + block->fraglen);
+
+	request->header.id = IPC_REQ_PARTIAL_MCAST;
+	request->header.size = (int32_t)(sizeof(*request) + block->fraglen);
+	request->guarantee = block->guarantee;
+	request->msglen = block->msglen;
+	request->fraglen = block->fraglen;
+	request->type = block->type;
+	memcpy(request->message, block_find(&where), block->fraglen);
+	handle(conn, &request->header);
+	free(request);
+}
+
 /* What came by the ring goes before what comes by libqb. */
 static void rings_take(qb_ipcs_connection_t *conn)
 {
@@ -640,7 +656,10 @@ static int32_t on_request(qb_ipcs_connection_t *conn, void *data, size_t size)
 	if (has_rings(conn) && (request->id == IPC_REQ_MCAST || request->id == IPC_REQ_ZCB_MCAST))
 		abort();
 	rings_take(conn);
-	handle(conn, request);
+	if (request->id == IPC_REQ_PARTIAL_BLOCK)
+		on_partial_block(conn, (const struct ipc_partial_block *)request);
+	else
+		handle(conn, request);
 	free(request);
 	return 0;
 }
@@ -740,6 +759,8 @@ static void run(int ready)
 	loop = qb_loop_create();
 	qb_loop_signal_add(loop, QB_LOOP_HIGH, SIGTERM, NULL, on_term, NULL);
 	service = qb_ipcs_create(name, 0, options.sockets ? QB_IPC_SOCKET : QB_IPC_SHM, &handlers);
+	if (options.features & IPC_FEATURE_RINGS)
+		qb_ipcs_enforce_buffer_size(service, IPC_SMALL_BUFFER_SIZE);
 	qb_ipcs_poll_handlers_set(service, &poll);
 	if (qb_ipcs_run(service) != 0)
 		abort();

@@ -49,13 +49,13 @@ struct fake_shared {
 enum fake_control { CONTROL_GOOD, CONTROL_NOT_THERE, CONTROL_SMALL, CONTROL_OF_SOMETHING_ELSE, CONTROL_OLD };
 
 struct fake_options {
-	uint64_t features;    /* 0: a stock engine */
+	uint64_t features;    /* 0: a stock engine. With rings it gives small connections their size. */
 	bool refuse_segments; /* SEGMENT_CREATE fails */
 	enum fake_control control;
 	bool sockets; /* as with qb_ipc_type: socket; otherwise rings in shared memory */
 	/*
 	 * In the engine's process. True: it was answered, or shall not be. What comes by the submission ring it sees as a
-	 * MCAST request.
+	 * MCAST request, a fragment in a segment as a PARTIAL_MCAST.
 	 */
 	bool (*hook)(qb_ipcs_connection_t *conn, const struct ipc_request *request);
 };

@@ -110,8 +110,8 @@ unit_module_options_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_module_options_LDADD = libfixture.la
 
 # lib/: its parts alone, and the library against an engine that is not one
-lib_unit_tests = unit_lib_parts unit_lib_calls unit_lib_events unit_lib_memory unit_lib_rings \
-	unit_lib_sharing
+lib_unit_tests = unit_lib_parts unit_lib_calls unit_lib_connection unit_lib_events unit_lib_memory \
+	unit_lib_rings unit_lib_sharing
 check_PROGRAMS += $(lib_unit_tests)
 TESTS += $(lib_unit_tests) test/unit/unit_lib_abi.sh
 EXTRA_DIST += test/unit/unit_lib_abi.sh
@@ -124,6 +124,9 @@ unit_lib_parts_LDADD = $(lib_unit_libs)
 unit_lib_calls_SOURCES = test/unit/unit_lib_calls.c $(lib_unit_fake)
 unit_lib_calls_CFLAGS = $(lib_unit_cflags)
 unit_lib_calls_LDADD = $(lib_unit_libs)
+unit_lib_connection_SOURCES = test/unit/unit_lib_connection.c $(lib_unit_fake)
+unit_lib_connection_CFLAGS = $(lib_unit_cflags)
+unit_lib_connection_LDADD = $(lib_unit_libs)
 unit_lib_events_SOURCES = test/unit/unit_lib_events.c $(lib_unit_fake)
 unit_lib_events_CFLAGS = $(lib_unit_cflags)
 unit_lib_events_LDADD = $(lib_unit_libs)

@@ -342,7 +342,7 @@ START_TEST(no_blocks_to_be_had)
 	deliver(handle, 2);
 	ck_assert_uint_eq(last_length, fills[_i]);
 	ck_assert_uint_eq(last_byte, 9);
-	ck_assert_uint_eq(seen(IPC_REQ_PARTIAL_MCAST), 2);
+	ck_assert_uint_ge(seen(IPC_REQ_PARTIAL_MCAST), 2);
 	ck_assert_uint_eq(atomic_load(&engine.shared->ring_blocks), 0);
 	stop(handle);
 }

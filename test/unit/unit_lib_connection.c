@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* How the library connects: what is kept for a client, and that everything works on every kind of connection. */
+#define _GNU_SOURCE /* nftw */
+#include <check.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fake_engine.h"
+#include "lib/lib_internal.h"
+#include "run_suite.h"
+
+#define RINGS (IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_SEGMENTS | IPC_FEATURE_RINGS)
+#define MEMBERS 2000
+
+static struct fake_engine engine;
+static unsigned int confchgs;
+static size_t last_length;
+
+static void on_deliver(cpg_handle_t handle, const struct cpg_name *group, uint32_t nodeid, uint32_t pid,
+		       void *msg, size_t length)
+{
+	(void)handle;
+	(void)group;
+	(void)nodeid;
+	(void)pid;
+	(void)msg;
+	last_length = length;
+}
+
+static void on_confchg(cpg_handle_t handle, const struct cpg_name *group, const struct cpg_address *members,
+		       size_t member_count, const struct cpg_address *left, size_t left_count,
+		       const struct cpg_address *joined, size_t joined_count)
+{
+	(void)handle;
+	(void)group;
+	(void)members;
+	(void)member_count;
+	(void)left;
+	(void)left_count;
+	(void)joined;
+	(void)joined_count;
+	confchgs++;
+}
+
+static cpg_handle_t initialize(const struct fake_options *options)
+{
+	cpg_callbacks_t callbacks = {.cpg_deliver_fn = on_deliver, .cpg_confchg_fn = on_confchg};
+	cpg_handle_t handle;
+
+	fake_engine_start(&engine, options);
+	ck_assert_int_eq(cpg_initialize(&handle, &callbacks), CS_OK);
+	return handle;
+}
+
+static void join(cpg_handle_t handle)
+{
+	struct cpg_name group = fake_name("group");
+
+	ck_assert_int_eq(cpg_join(handle, &group), CS_OK);
+	while (!confchgs)
+		ck_assert_int_eq(cpg_dispatch(handle, CS_DISPATCH_ONE), CS_OK);
+}
+
+static void stop(cpg_handle_t handle)
+{
+	ck_assert_int_eq(cpg_finalize(handle), CS_OK);
+	fake_engine_stop(&engine);
+}
+
+static size_t shared_bytes;
+static char engine_mark[32];
+
+/* libqb names what it keeps for a connection, and the fake engine its segments, by the engine's process id. */
+static int add_up(const char *path, const struct stat *status, int type, struct FTW *where)
+{
+	(void)where;
+	if (type == FTW_F && strstr(path, engine_mark))
+		shared_bytes += (size_t)status->st_size;
+	return 0;
+}
+
+static size_t shared_memory(void)
+{
+	snprintf(engine_mark, sizeof(engine_mark), "-%d-", engine.pid);
+	shared_bytes = 0;
+	ck_assert_int_eq(nftw("/dev/shm", add_up, 8, FTW_PHYS), 0);
+	return shared_bytes;
+}
+
+/* Messages of all sizes come back, and answers of all sizes too. */
+static void check_all_sizes(cpg_handle_t handle)
+{
+	static const size_t lengths[] = {0,	    1,	   4000,   8192,   8193,    20000,
+					 24 * 1024, 30000, 100000, 500000, 1000000, 3000000};
+	static uint8_t bytes[3000000];
+	static struct cpg_address members[MEMBERS];
+	struct cpg_name group = fake_name("group");
+	int entries = MEMBERS;
+	cs_error_t error;
+	size_t i;
+
+	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		struct iovec iov = {bytes, lengths[i]};
+
+		while ((error = cpg_mcast_joined(handle, CPG_TYPE_AGREED, &iov, 1)) == CS_ERR_TRY_AGAIN)
+			usleep(1000);
+		ck_assert_int_eq(error, CS_OK);
+		last_length = SIZE_MAX;
+		while (last_length == SIZE_MAX)
+			ck_assert_int_eq(cpg_dispatch(handle, CS_DISPATCH_ONE), CS_OK);
+		ck_assert_uint_eq(last_length, lengths[i]);
+	}
+	atomic_store(&engine.shared->members, MEMBERS);
+	ck_assert_int_eq(cpg_membership_get(handle, &group, members, &entries), CS_OK);
+	ck_assert_int_eq(entries, MEMBERS);
+	ck_assert_uint_eq(members[MEMBERS - 1].pid, MEMBERS - 1);
+}
+
+static size_t stock_shared_memory(void)
+{
+	static const struct fake_options stock = {.features = 0};
+	cpg_handle_t handle = initialize(&stock);
+	size_t bytes = shared_memory();
+
+	stop(handle);
+	return bytes;
+}
+
+START_TEST(rings_make_a_small_connection_do)
+{
+	const struct fake_options options = {.features = RINGS};
+	size_t stock = stock_shared_memory(), bytes;
+	cpg_handle_t handle = initialize(&options);
+
+	join(handle);
+	bytes = shared_memory();
+	ck_assert_uint_gt(bytes, 0);
+	/* A stock library asks for less than ours does of a stock engine: 1 MiB, three times. */
+	ck_assert_uint_gt(stock, 3 * IPC_BUFFER_SIZE);
+	ck_assert_uint_lt(bytes, 3 * IPC_BUFFER_SIZE / 10);
+	check_all_sizes(handle);
+	stop(handle);
+}
+END_TEST
+
+/* The rings can't be had for the small connection: the large one needs none. */
+START_TEST(without_rings_a_large_connection)
+{
+	const struct fake_options options = {.features = RINGS, .control = (enum fake_control)_i};
+	cpg_handle_t handle = initialize(&options);
+
+	join(handle);
+	ck_assert_uint_gt(shared_memory(), 3 * IPC_BUFFER_SIZE);
+	check_all_sizes(handle);
+	stop(handle);
+}
+END_TEST
+
+/* Fragments go with their requests then, and are as small as the connection. */
+START_TEST(without_a_pool_a_small_connection_does)
+{
+	const struct fake_options options = {.features = RINGS, .refuse_segments = true};
+	cpg_handle_t handle = initialize(&options);
+
+	join(handle);
+	check_all_sizes(handle);
+	ck_assert_uint_eq(atomic_load(&engine.shared->ring_blocks), 0);
+	ck_assert_uint_lt(shared_memory(), 3 * IPC_BUFFER_SIZE / 10);
+	stop(handle);
+}
+END_TEST
+
+START_TEST(an_older_engine_of_ours)
+{
+	const struct fake_options options = {.features = IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_SEGMENTS};
+	cpg_handle_t handle = initialize(&options);
+
+	join(handle);
+	check_all_sizes(handle);
+	stop(handle);
+}
+END_TEST
+
+static bool refuse_first_hello(qb_ipcs_connection_t *conn, const struct ipc_request *request)
+{
+	if (request->id != IPC_REQ_LOCAL_GET || atomic_fetch_add(&fake_shared->value, 1) > 0)
+		return false;
+	fake_respond(conn, IPC_RES_LOCAL_GET, CS_ERR_TRY_AGAIN);
+	return true;
+}
+
+/* An engine that does not answer now keeps nobody from initialising. What it is shows later. */
+START_TEST(initializing_waits_for_nobody)
+{
+	const struct fake_options options = {.features = RINGS, .hook = refuse_first_hello};
+	cpg_handle_t handle = initialize(&options);
+
+	ck_assert_uint_eq(atomic_load(&engine.shared->requests[IPC_REQ_LOCAL_GET]), 1);
+	join(handle);
+	check_all_sizes(handle);
+	ck_assert_uint_gt(atomic_load(&engine.shared->ring_messages), 0);
+	stop(handle);
+}
+END_TEST
+
+/* Each test begins with nothing seen, whether it has a process of its own or not. */
+static void forget(void)
+{
+	confchgs = 0;
+}
+
+int main(void)
+{
+	TCase *tcase = tcase_create("connection");
+
+	tcase_add_checked_fixture(tcase, forget, NULL);
+	fake_private_shm();
+	tcase_add_test(tcase, rings_make_a_small_connection_do);
+	tcase_add_loop_test(tcase, without_rings_a_large_connection, CONTROL_NOT_THERE, CONTROL_OLD + 1);
+	tcase_add_test(tcase, without_a_pool_a_small_connection_does);
+	tcase_add_test(tcase, an_older_engine_of_ours);
+	tcase_add_test(tcase, initializing_waits_for_nobody);
+	tcase_set_timeout(tcase, 60);
+	return run_case("lib_connection", tcase);
+}
