@@ -243,19 +243,38 @@ CPG_PUBLIC cs_error_t cpg_context_set(cpg_handle_t handle, void *context)
 	return CS_OK;
 }
 
-CPG_PUBLIC cs_error_t cpg_local_get(cpg_handle_t handle, unsigned int *local_nodeid)
+static cs_error_t local_ask(struct instance *instance, unsigned int *local_nodeid)
 {
 	struct ipc_request request = {.id = IPC_REQ_LOCAL_GET, .size = sizeof(request)};
 	struct ipc_local_get_response response;
+	cs_error_t error = channel_ask(instance, &request, sizeof(request), &response, sizeof(response));
+
+	if (error == CS_OK)
+		*local_nodeid = response.local_nodeid;
+	return error;
+}
+
+/* With rings the engine has said it, and its node has no other as long as it lives. */
+static cs_error_t local_get(struct instance *instance, unsigned int *local_nodeid)
+{
+	if (!instance_has_rings(instance))
+		return local_ask(instance, local_nodeid);
+	if (atomic_load(&instance->finalized))
+		return CS_ERR_BAD_HANDLE;
+	if (!channel_connected(instance))
+		return CS_ERR_LIBRARY;
+	*local_nodeid = atomic_load(&instance->nodeid);
+	return CS_OK;
+}
+
+CPG_PUBLIC cs_error_t cpg_local_get(cpg_handle_t handle, unsigned int *local_nodeid)
+{
 	struct instance *instance = instance_get(handle);
-	cs_error_t error = CS_ERR_INVALID_PARAM;
+	cs_error_t error;
 
 	if (!instance)
 		return CS_ERR_BAD_HANDLE;
-	if (local_nodeid)
-		error = channel_ask(instance, &request, sizeof(request), &response, sizeof(response));
-	if (error == CS_OK)
-		*local_nodeid = response.local_nodeid;
+	error = local_nodeid ? local_get(instance, local_nodeid) : CS_ERR_INVALID_PARAM;
 	instance_put(instance);
 	return error;
 }

@@ -56,7 +56,7 @@ static struct module {
 	uid_t accepted_uid;
 	gid_t accepted_gid;
 
-	/* request rate: what the executive set last, and whether the engine wants it off */
+	/* request rate: what the executive set last, and whether the engine wants the channel closed */
 	int rate;
 	bool holding, setting_rate;
 	bool syncing;
@@ -564,6 +564,10 @@ static bool is_off(int rate)
 	return rate == QB_IPCS_RATE_OFF || rate == QB_IPCS_RATE_OFF_2;
 }
 
+/*
+ * The executive closes the channel during sync, and while totem's queue is long, for services that multicast what they are asked. The
+ * engine keeps that until its time comes, so everything can be asked at any time.
+ */
 static int rate_limit(int rate)
 {
 	if (!module.setting_rate) {
@@ -576,7 +580,13 @@ static int rate_limit(int rate)
 			engine_sync_over(module.engine);
 		}
 	}
-	return module.holding && !is_off(rate) ? QB_IPCS_RATE_OFF_2 : rate;
+	if (module.exiting) {
+		return rate;
+	}
+	if (module.holding) {
+		return QB_IPCS_RATE_OFF_2;
+	}
+	return is_off(rate) ? QB_IPCS_RATE_NORMAL : rate;
 }
 
 EXPORT struct corosync_service_engine *corosync_get_service_engine_ver0(void);

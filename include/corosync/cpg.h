@@ -50,8 +50,8 @@
  *                      Looked at first, also by the calls that do not need corosync.
  *   CS_ERR_LIBRARY     corosync is not there any more, it disconnected this client, or what it says makes no
  *                      sense. Finalize the handle, initialise a new one and join again.
- *   CS_ERR_TRY_AGAIN   corosync can't take the request now: it is forming a new membership, or its queues are
- *                      full. Nothing was done. Repeat the call after a pause of some milliseconds.
+ *   CS_ERR_TRY_AGAIN   corosync can't take the request now: its queues are full, or, stock's engine, it is forming a
+ *                      new membership. Nothing was done. Repeat the call after a pause of some milliseconds.
  */
 #ifndef COROSYNC_CPG_H_DEFINED
 #define COROSYNC_CPG_H_DEFINED

@@ -8,6 +8,7 @@
  *				meanwhile it dispatches and obeys
  *		try COUNT SIZE	the same without a pause or a second try for any of them
  *		status
+ *		members			asks for the members of its group, and for its node
  * Output:	up NODEID PID
  *		confchg GROUP members N:PID ... joined N:PID:REASON ... left N:PID:REASON ...
  *		ring NODEID.SEQ members N ...
@@ -15,6 +16,7 @@
  *		filled N			up to number N
  *		tried COUNT sent SENT refused REFUSED
  *		status N sent SENT refused REFUSED flow enabled|disabled	N-th status; what counts is since the start
+ *		asked NODEID members N:PID ...
  *		error CALL CODE
  *		disconnected
  * Exit: 0, or 1 after an error, or 3 when the daemon went away.
@@ -224,6 +226,25 @@ static int status(struct client *client)
 	return 0;
 }
 
+static int members(struct client *client)
+{
+	struct cpg_address list[CPG_MEMBERS_MAX];
+	int entries = CPG_MEMBERS_MAX, i;
+	unsigned int nodeid;
+	cs_error_t error = cpg_local_get(client->handle, &nodeid);
+
+	if (error != CS_OK)
+		return check("local_get", error);
+	error = cpg_membership_get(client->handle, &client->group, list, &entries);
+	if (error != CS_OK)
+		return check("membership_get", error);
+	printf("asked %u members", nodeid);
+	for (i = 0; i < entries; i++)
+		printf(" %u:%u", list[i].nodeid, list[i].pid);
+	printf("\n");
+	return 0;
+}
+
 /* 0: go on, 1: no more, -1: failed */
 static int obey(struct client *client, char *line)
 {
@@ -235,6 +256,8 @@ static int obey(struct client *client, char *line)
 		return try(client, line);
 	if (strcmp(line, "status") == 0)
 		return status(client);
+	if (strcmp(line, "members") == 0)
+		return members(client);
 	if (strcmp(line, "leave") == 0)
 		return check("leave", leave(client->handle, &client->group));
 	if (strcmp(line, "quit") == 0)

@@ -26,6 +26,7 @@ cluster_tests = test/cluster/test_admin_tools.sh \
 	test/cluster/test_slow_receiver.sh \
 	test/cluster/test_storm.sh \
 	test/cluster/test_storm_mixed.sh \
+	test/cluster/test_sync_answers.sh \
 	test/cluster/test_token_loss.sh \
 	test/cluster/test_uidgid_access.sh \
 	test/cluster/test_wire_formats.sh \

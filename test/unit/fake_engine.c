@@ -822,6 +822,16 @@ void fake_engine_kill(struct fake_engine *engine)
 	engine_end(engine, SIGKILL);
 }
 
+void fake_ask(cpg_handle_t handle)
+{
+	struct cpg_name group = fake_name("group");
+	struct cpg_address member;
+	int entries = 1;
+	cs_error_t error = cpg_membership_get(handle, &group, &member, &entries);
+
+	ck_assert_msg(error == CS_OK || error == CS_ERR_NO_SPACE, "membership: %d", error);
+}
+
 void fake_private_shm(void)
 {
 	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, "") != 0)

@@ -101,6 +101,9 @@ void fake_fragment(qb_ipcs_connection_t *conn, uint32_t pid, enum ipc_fragment t
 /* A private /dev/shm where that is allowed, so that nothing is left behind whatever happens. */
 void fake_private_shm(void);
 
+/* Asks something and gets the answer: what was sent before was taken, and the events before it are there. */
+void fake_ask(cpg_handle_t handle);
+
 static inline struct cpg_name fake_name(const char *text)
 {
 	struct cpg_name name = {.length = 0};

@@ -206,6 +206,24 @@ START_TEST(initializing_waits_for_nobody)
 }
 END_TEST
 
+/* It is known without a question: also while the engine answers none. */
+START_TEST(rings_make_the_node_known)
+{
+	const struct fake_options options = {.features = RINGS};
+	cpg_handle_t handle = initialize(&options);
+	unsigned int nodeid = 0;
+
+	atomic_store(&engine.shared->sleepy, true);
+	ck_assert_int_eq(cpg_local_get(handle, NULL), CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(cpg_local_get(handle, &nodeid), CS_OK);
+	ck_assert_uint_eq(nodeid, FAKE_NODEID);
+	fake_engine_kill(&engine);
+	ck_assert_int_eq(cpg_local_get(handle, &nodeid), CS_ERR_LIBRARY);
+	ck_assert_int_eq(cpg_finalize(handle), CS_ERR_LIBRARY);
+	fake_engine_stop(&engine);
+}
+END_TEST
+
 /* Each test begins with nothing seen, whether it has a process of its own or not. */
 static void forget(void)
 {
@@ -223,6 +241,7 @@ int main(void)
 	tcase_add_test(tcase, without_a_pool_a_small_connection_does);
 	tcase_add_test(tcase, an_older_engine_of_ours);
 	tcase_add_test(tcase, initializing_waits_for_nobody);
+	tcase_add_test(tcase, rings_make_the_node_known);
 	tcase_set_timeout(tcase, 60);
 	return run_case("lib_connection", tcase);
 }

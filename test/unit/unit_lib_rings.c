@@ -139,10 +139,9 @@ static struct segment_control *control_of(cpg_handle_t handle)
 /* Whether the engine takes messages; in force when this returns. */
 static void take(cpg_handle_t handle, bool takes)
 {
-	unsigned int nodeid;
 
 	atomic_store(&engine.shared->keep_taken, !takes);
-	ck_assert_int_eq(cpg_local_get(handle, &nodeid), CS_OK);
+	fake_ask(handle);
 }
 
 static void wait_until_taken(cpg_handle_t handle)
@@ -250,20 +249,19 @@ END_TEST
 START_TEST(receiver_behind_holds_up_sends)
 {
 	cpg_handle_t handle = start(NULL);
-	unsigned int nodeid;
 	void *buffer;
 
 	ck_assert_int_eq(cpg_zcb_alloc(handle, 100, &buffer), CS_OK);
 	memset(buffer, 0, 100);
 	atomic_store(&engine.shared->behind, true);
-	ck_assert_int_eq(cpg_local_get(handle, &nodeid), CS_OK);
+	fake_ask(handle);
 	ck_assert(congested(handle));
 	ck_assert_int_eq(send_bytes(handle, 1, 1), CS_ERR_TRY_AGAIN);
 	ck_assert_int_eq(send_bytes(handle, 1, 10000), CS_ERR_TRY_AGAIN);
 	ck_assert_int_eq(send_bytes(handle, 1, ATOMIC_MESSAGE_MAX), CS_ERR_TRY_AGAIN);
 	ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, buffer, 100), CS_ERR_TRY_AGAIN);
 	atomic_store(&engine.shared->behind, false);
-	ck_assert_int_eq(cpg_local_get(handle, &nodeid), CS_OK);
+	fake_ask(handle);
 	ck_assert(!congested(handle));
 	ck_assert_int_eq(send_bytes(handle, 1, 1), CS_OK);
 	stop(handle);
@@ -809,18 +807,18 @@ START_TEST(nonsense_in_the_ring)
 {
 	cpg_handle_t handle = start(send_nonsense);
 	bool position = _i >= 'l' && _i <= 'n';
-	unsigned int nodeid, i;
+	unsigned int i;
 	cs_error_t error;
 
 	ck_assert_int_eq(send_bytes(handle, (uint8_t)_i, 1), CS_OK);
-	ck_assert_int_eq(cpg_local_get(handle, &nodeid), CS_OK); /* it is there */
+	fake_ask(handle); /* it is there */
 	while ((error = cpg_dispatch(handle, CS_DISPATCH_ONE)) == CS_OK)
 		;
 	ck_assert_int_eq(error, CS_ERR_LIBRARY);
 	ck_assert_uint_eq(delivered, _i == 'a' || position ? 0 : 1);
 	/* Nothing that follows is delivered as if nothing had happened. */
 	ck_assert_int_eq(send_bytes(handle, 'z', 1), CS_OK);
-	ck_assert_int_eq(cpg_local_get(handle, &nodeid), CS_OK);
+	fake_ask(handle);
 	for (i = 0; i < 4; i++)
 		ck_assert_int_eq(cpg_dispatch(handle, modes[i]), CS_ERR_LIBRARY);
 	ck_assert_uint_eq(delivered, _i == 'a' || position ? 0 : 1);
@@ -935,7 +933,6 @@ START_TEST(engine_dies_behind_a_run)
 {
 	struct fake_options options = {.features = RINGS, .hook = send_run, .sockets = _i & 1};
 	cpg_handle_t handle = start_with(&options);
-	unsigned int nodeid;
 	cs_error_t error;
 
 	if (_i & 2)
@@ -943,7 +940,7 @@ START_TEST(engine_dies_behind_a_run)
 	ck_assert_int_eq(send_bytes(handle, 'r', 1), CS_OK);
 	fake_wait_until(atomic_load(&control_of(handle)->delivered.end) > given_back(handle));
 	if (!(_i & 2))
-		ck_assert_int_eq(cpg_local_get(handle, &nodeid), CS_OK);
+		fake_ask(handle);
 	fake_engine_kill(&engine);
 	while ((error = cpg_dispatch(handle, _i & 4 ? CS_DISPATCH_ONE : CS_DISPATCH_BLOCKING)) == CS_OK)
 		;

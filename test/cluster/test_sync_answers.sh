@@ -1,0 +1,80 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# While a sync does not come to its end, because a node stopped in the middle of it, our engine answers: node id, members, iterations.
+# What is sent and who joins meanwhile is taken, and comes behind it.
+. "$(dirname "$0")/cluster.sh"
+. "$(dirname "$0")/client.sh"
+
+TRIES=20
+
+# Node 3 comes to the ring and stops as soon as node 1 begins to sync with it. True: before the sync was through.
+stop_in_sync()
+{
+	local line watch
+	exec {watch}< <(with_test tail -q -n 0 -f "$CLUSTER_DIR/n1/log/corosync.log")
+	CLUSTER_SPAWNED+=("$!")
+	node_boot 3 ours
+	while read -r -t 30 -u "$watch" line && [[ $line != *'A new membership ('* ]]; do
+		:
+	done
+	node_pause 3
+	end_process "${CLUSTER_SPAWNED[-1]}"
+	exec {watch}<&-
+	[[ $line == *'A new membership ('* ]] || fail "node 3 never came to the ring"
+	! wait_until 1 sync_over
+}
+
+# The last thing that node 1 said about rings is that its sync is over.
+sync_over()
+{
+	[[ $(node_log 1 | grep -E 'A new membership|Completed service sync' | tail -n 1) == *Completed* ]]
+}
+
+try_to_stop_in_sync()
+{
+	local try
+	for ((try = 1; try <= TRIES; try++)); do
+		! stop_in_sync || return 0
+		node_resume 3
+		nodes_wait_ring "1 2 3"
+		node_stop 3
+		nodes_wait_ring "1 2"
+	done
+	return 1
+}
+
+cluster_init --nodes 3
+cluster_conf token=15000
+node_boot 1 ours
+node_boot 2 ours
+nodes_wait_ring "1 2"
+client_start one 1 group
+client_start two 2 group
+clients_agree one two
+
+step "stop node 3 in the middle of a sync"
+try_to_stop_in_sync || fail "node 3 never stopped in time, in $TRIES tries"
+
+step "ask"
+client_say one members
+client_wait one "^asked 1 members" 5
+client_has one "^asked 1 members $(client_id one) $(client_id two)\$" || client_fail one "wants itself and two as members"
+[[ $(node_groups 1 | grep -c '^group|') == 2 ]] || fail "cpgtool wants two members: $(node_groups 1)"
+
+step "send, and join"
+client_say one "send meanwhile"
+mkfifo "$CLUSTER_DIR/late.in" || fail "no fifo"
+exec {late_in}<>"$CLUSTER_DIR/late.in"
+node_spawn 1 cpgclient group <&"$late_in" >"$CLUSTER_DIR/late.out" 2>&1
+late=1:$SPAWN_PID
+wait_until 5 grep -q '^up 1 ' "$CLUSTER_DIR/late.out" || fail "who came in the middle is not there: $(cat "$CLUSTER_DIR/late.out")"
+! sync_over || fail "the sync was over too early: the test proves nothing"
+! client_has one "^message .* meanwhile\$" || client_fail one "got a message in the middle of a sync"
+
+step "let node 3 go on"
+node_resume 3
+client_wait one "^message .* $(client_id one) meanwhile\$" 60
+client_wait two "^message .* $(client_id one) meanwhile\$" 60
+client_wait one "^confchg .* joined .*$late:join( |\$)" 60
+! client_has one "^error" || client_fail one "got an error"
+exit 0
