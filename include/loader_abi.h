@@ -18,7 +18,7 @@
 
 #include "service_abi.h"
 
-#define SERVICE_MODULE_ABI 1u
+#define SERVICE_MODULE_ABI 2u
 #define SERVICE_ENGINE_SYMBOL "corosync_get_service_engine_ver0"
 #define SERVICE_MODULE_SYMBOL "corosync_service_module"
 
@@ -55,6 +55,12 @@ struct service_module {
 	 * the rate to set instead: the module may keep its own channel off for longer, never on.
 	 */
 	int (*rate_limit)(int rate);
+
+	/*
+	 * The executive reads the statistics of connection `conn`, of whatever service. `stats` is libqb's struct
+	 * qb_ipcs_connection_stats, filled in: the module adds what went past libqb.
+	 */
+	void (*connection_stats)(void *conn, void *stats);
 };
 
 #endif

@@ -113,6 +113,7 @@ void engine_dump(struct engine *engine)
 {
 	const struct group *group;
 	struct engine_stats stats;
+	struct qb_list_head *at;
 	char text[IPC_NAME_MAX + 1];
 
 	engine_stats(engine, &stats);
@@ -131,6 +132,12 @@ void engine_dump(struct engine *engine)
 		   "wire: %" PRIu64 " batches sent, %" PRIu64 " dropped of older rings, %" PRIu64
 		   " gaps, %" PRIu64 " messages lost",
 		   stats.batches, stats.stale, stats.gaps, stats.lost);
+	qb_list_for_each (at, &engine->slow) {
+		const struct engine_client *client = qb_list_entry(at, struct engine_client, of_slow);
+
+		engine_log(engine, LOG_INFO, "process %u has %zu bytes of events waiting", client->pid,
+			   client->queued);
+	}
 	for (group = group_first(engine); group; group = group_next(engine, group)) {
 		name_text(&group->name, text);
 		engine_log(engine, LOG_INFO, "group %s: %zu members, %" PRIu64 " changes", text,

@@ -184,4 +184,12 @@ struct engine_stats {
 };
 void engine_stats(const struct engine *engine, struct engine_stats *stats);
 
+/* What went through the rings of one client, if it has any: libqb does not see it. */
+struct engine_client_stats {
+	uint64_t messages; /* from it */
+	uint64_t events;   /* for it, sent or waiting; each message is one */
+	bool refused;	   /* a member of its group is behind: it may not send */
+};
+void engine_client_stats(const struct engine_client *client, struct engine_client_stats *stats);
+
 #endif

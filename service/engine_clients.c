@@ -168,6 +168,16 @@ void client_connection_failed(struct engine_client *client, int error)
 	}
 }
 
+void engine_client_stats(const struct engine_client *client, struct engine_client_stats *stats)
+{
+	*stats = (struct engine_client_stats){0};
+	if (client->rings) {
+		stats->messages = client->rings->messages;
+		stats->events = client->rings->events;
+		stats->refused = receiver_behind(client);
+	}
+}
+
 /* ---- answers ---- */
 
 void client_respond(struct engine_client *client, int id, cs_error_t error)

@@ -145,7 +145,7 @@ static void run_to_rings(struct engine *engine, const struct group *group, const
 		struct engine_client *client = qb_list_entry(at, struct engine_client, of_group);
 
 		if (hears(client, WITH_RINGS)) {
-			client_run(client, &shared, iov, iov_len);
+			client_run(client, &shared, iov, iov_len, count);
 			engine->stats.delivered += count;
 		}
 	}

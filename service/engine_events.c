@@ -259,6 +259,9 @@ void client_event(struct engine_client *client, struct event **shared, const str
 	for (i = 0; i < iov_len; i++) {
 		size += iov[i].iov_len;
 	}
+	if (client->rings) {
+		client->rings->events++;
+	}
 	if (client->rings && size > DELIVERY_ENTRY_MAX) {
 		send_in_parts(client, DELIVERY_SLICE, iov, iov_len, size);
 	} else if (size > IPC_BUFFER_SIZE && (client->features & IPC_FEATURE_LARGE_GROUPS)) {
@@ -282,8 +285,9 @@ static void tell_group(struct engine_client *client)
 }
 
 void client_run(struct engine_client *client, struct event **shared, const struct iovec *iov,
-		unsigned int iov_len)
+		unsigned int iov_len, size_t count)
 {
+	client->rings->events += count;
 	if (!client->rings->group_told) {
 		tell_group(client);
 	}

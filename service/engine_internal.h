@@ -187,11 +187,13 @@ struct rings {
 
 	struct qb_list_head of_awake; /* when awake */
 	struct ring_reader submission;
-	size_t taken; /* bytes of messages, in the last look at it */
-	bool awake;   /* we look by ourselves */
+	size_t taken;	   /* bytes of messages, in the last look at it */
+	uint64_t messages; /* taken since the rings began */
+	bool awake;	   /* we look by ourselves */
 	bool distrusted;
 
 	struct ring_writer delivery;
+	uint64_t events;		    /* for the client since the rings began, each message one */
 	struct qb_list_head of_unannounced; /* when unannounced */
 	bool unannounced;		    /* something was put in, and it was not told */
 	uint32_t bells_due;		    /* that found no room in the connection */
@@ -358,9 +360,9 @@ void confchg_totem(struct engine *engine, struct engine_client *client);
 /* `*shared`: the event's copy, made when the first client has to wait for it. */
 void client_event(struct engine_client *client, struct event **shared, const struct iovec *iov,
 		  unsigned int iov_len);
-/* For one with rings: a struct ring_run and the messages behind it, DELIVERY_ENTRY_MAX at most. */
+/* For one with rings: a struct ring_run and `count` messages behind it, DELIVERY_ENTRY_MAX at most. */
 void client_run(struct engine_client *client, struct event **shared, const struct iovec *iov,
-		unsigned int iov_len);
+		unsigned int iov_len, size_t count);
 struct event *event_copy(const struct iovec *iov, unsigned int iov_len);
 void event_release(struct event *event);
 void clients_flush(struct engine *engine);
@@ -420,7 +422,9 @@ void request_segment_create(struct engine_client *client, const struct ipc_segme
 void request_segment_destroy(struct engine_client *client, const struct ipc_segment_destroy *request);
 void request_zcb_mcast(struct engine_client *client, const struct ipc_zcb_mcast *request);
 void segments_free(struct engine_client *client);
-/* Tells the library whether a receiver of its group is behind. */
+/* Whether a member of the client's group is behind, here or elsewhere. */
+bool receiver_behind(const struct engine_client *client);
+/* Tells the library. */
 void segment_receiver_behind(struct engine_client *client);
 void rings_end(struct engine_client *client);
 /* Rings are about to be touched, in whatever context. */

@@ -140,14 +140,20 @@ void segment_mcast_taken(struct engine_client *client, size_t size)
 	}
 }
 
+bool receiver_behind(const struct engine_client *client)
+{
+	const struct group *group = client->group;
+
+	return group && (group->behind || !qb_list_empty(&group->remote_behind));
+}
+
 void segment_receiver_behind(struct engine_client *client)
 {
 	struct segment_control *control = control_open(client);
-	const struct group *group = client->group;
-	uint32_t behind = group && (group->behind || !qb_list_empty(&group->remote_behind));
 
 	if (control) {
-		atomic_store_explicit(&control->receiver_behind, behind, memory_order_relaxed);
+		atomic_store_explicit(&control->receiver_behind, receiver_behind(client),
+				      memory_order_relaxed);
 	}
 }
 

@@ -49,7 +49,7 @@ static size_t take_messages(struct engine_client *client, const uint8_t *entries
 	struct engine *engine = client->engine;
 	struct record sender = {.pid = client->pid, .group = &client->group->name};
 	struct batch *batch = outgoing_batch(engine, &sender, size < ENTRY_MAX ? size : ENTRY_MAX);
-	size_t before, taken;
+	size_t before, count, taken;
 
 	if (batch == NULL) {
 		client_evict(client, "out of memory for its messages");
@@ -60,7 +60,9 @@ static size_t take_messages(struct engine_client *client, const uint8_t *entries
 	if (broken(client)) {
 		return 0;
 	}
+	count = batch->count;
 	taken = batch_keep_messages(batch, size, SUBMISSION_MESSAGE_MAX);
+	client->rings->messages += batch->count - count;
 	outgoing_grew(engine, batch, before);
 	return taken;
 }
@@ -80,6 +82,7 @@ static size_t take_block(struct engine_client *client, const uint8_t *entry, siz
 		return 0;
 	}
 	client->rings->taken += copy.block.length;
+	client->rings->messages++;
 	return sizeof(copy);
 }
 

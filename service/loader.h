@@ -8,7 +8,7 @@
  * loader_scan.c    the built-in service table in the program's memory
  * loader_engine.c  is the module's engine one that the executive can run?
  * loader_module.c  loads the module, and puts its engine in place when the executive starts the service
- * loader_wrap.c    the two libqb calls that the executive makes through us
+ * loader_wrap.c    the libqb calls that the executive makes through us
  */
 #ifndef LOADER_H
 #define LOADER_H

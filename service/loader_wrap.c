@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Two functions of libqb, called through us because we are preloaded. The executive's api tells a service
- * neither who its clients are nor when sync is over; these calls do.
+ * Functions of libqb, called through us because we are preloaded. The executive's api tells a service
+ * neither who its clients are nor when sync is over; two of these calls do. The third is where the executive reads the statistics of a
+ * connection that it shows to administrators.
  *
  * libqb's types are its own: what matters here is five pointers in a row, so that we needn't depend on it.
  */
@@ -27,9 +28,11 @@ struct ipcs_handlers {
 
 typedef void *(*create_fn)(const char *name, int32_t service_id, int type, struct ipcs_handlers *handlers);
 typedef void (*rate_limit_fn)(void *server, int rate);
+typedef int32_t (*connection_stats_fn)(void *conn, void *stats, int32_t clear);
 
 EXPORT void *qb_ipcs_create(const char *name, int32_t service_id, int type, struct ipcs_handlers *handlers);
 EXPORT void qb_ipcs_request_rate_limit(void *server, int rate);
+EXPORT int32_t qb_ipcs_connection_stats_get(void *conn, void *stats, int32_t clear);
 
 /* The service's server, and how the executive wants its connections to be accepted. */
 static struct {
@@ -112,4 +115,18 @@ void qb_ipcs_request_rate_limit(void *server, int rate)
 	if (loader.module != NULL && server != NULL && server == wrapped.server)
 		rate = loader.module->rate_limit(rate);
 	rate_limit(server, rate);
+}
+
+int32_t qb_ipcs_connection_stats_get(void *conn, void *stats, int32_t clear)
+{
+	connection_stats_fn get = (connection_stats_fn)libqb_function("qb_ipcs_connection_stats_get",
+								      __builtin_return_address(0));
+	int32_t result;
+
+	if (get == NULL)
+		return -ENOSYS;
+	result = get(conn, stats, clear);
+	if (result == 0 && loader.module != NULL)
+		loader.module->connection_stats(conn, stats);
+	return result;
 }

@@ -589,6 +589,26 @@ static int rate_limit(int rate)
 	return is_off(rate) ? QB_IPCS_RATE_NORMAL : rate;
 }
 
+/* A connection is ours only once the executive has given it to us. */
+static void connection_stats(void *conn, void *of_libqb)
+{
+	struct qb_ipcs_connection_stats *stats = of_libqb;
+	const struct connection *connection;
+	struct engine_client_stats rings;
+
+	if (module.server == NULL || qb_ipcs_service_id_get(conn) != SERVICE_ID_CPG) {
+		return;
+	}
+	connection = module.api->ipc_private_data_get(conn);
+	if (connection == NULL || connection->client == NULL) {
+		return;
+	}
+	engine_client_stats(connection->client, &rings);
+	stats->requests += rings.messages;
+	stats->events += rings.events;
+	stats->flow_control_state |= rings.refused;
+}
+
 EXPORT struct corosync_service_engine *corosync_get_service_engine_ver0(void);
 EXPORT struct corosync_service_engine *corosync_get_service_engine_ver0(void)
 {
@@ -603,4 +623,5 @@ const struct service_module corosync_service_module = {
 	.server_created = server_created,
 	.client_accepted = client_accepted,
 	.rate_limit = rate_limit,
+	.connection_stats = connection_stats,
 };

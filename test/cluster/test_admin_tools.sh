@@ -43,7 +43,16 @@ for n in 1 2; do
 done
 
 step "corosync-cmapctl, corosync-cfgtool"
-tool 1 corosync-cmapctl -m stats | grep -q 'ipcs' || fail "no IPC statistics"
+statistic()
+{
+	tool 1 corosync-cmapctl -m stats | sed -n "s/^stats\.ipcs\.service2\.${CLIENT_PID[one]}\.[^.]*\.$1 .* = //p"
+}
+client_say one "fill 50 100"
+client_wait one "^filled 50\$"
+clients_barrier two one
+# Whatever way the messages went.
+(($(statistic requests) > 50)) || fail "the statistics show $(statistic requests) requests of a client that sent 50 messages"
+(($(statistic dispatched) > 50)) || fail "the statistics show $(statistic dispatched) events for a client that got 51 messages"
 require tool 1 corosync-cfgtool -s >/dev/null
 
 step "corosync-blackbox"

@@ -28,6 +28,8 @@ full_run()
 	[ "$(grep -c '^server' "$scratch/notes")" -eq 1 ] || fail "another service's server was reported"
 	[ "$(grep '^rate' "$scratch/notes" | tr '\n' ' ')" = "rate 4 rate 0 " ] || fail "wrong rates reported"
 	[ "$(grep -c 'connection created' "$scratch/out")" -eq 2 ] || fail "libqb got other handlers"
+	says out "requests 1007"
+	[ "$(grep -c '^statistics' "$scratch/notes")" -eq 1 ] || fail "the module adds to statistics that libqb has not got"
 }
 
 built_in_run()
@@ -40,6 +42,7 @@ built_in_run()
 	says notes "libqb alice 0"
 	says notes "libqb rate server 4"
 	says notes "libqb rate server 0"
+	says out "requests 1000"
 	grep -qv '^libqb' "$scratch/notes" && fail "the module was loaded"
 }
 
@@ -54,7 +57,7 @@ for kind in one const; do
 		colour: blue"
 	full_run -c corosync.conf
 	says notes "option colour=blue"
-	lines out 4
+	lines out 5
 	section "name: pacemaker"
 	built_in_run -c corosync.conf
 	section

@@ -108,6 +108,18 @@ static struct qb_ipcs_service_handlers handlers = {
 	.msg_process = msg_process,
 };
 
+/* Of something that libqb would take for a connection: here it takes anything. */
+static void show_requests(void *connection)
+{
+	struct qb_ipcs_connection_stats stats = {0};
+
+	if (qb_ipcs_connection_stats_get(connection, &stats, 0) == 0)
+		printf("requests %d\n", (int)stats.requests);
+	/* An error is passed on, and nothing is added. */
+	if (qb_ipcs_connection_stats_get(NULL, &stats, 0) == 0)
+		puts("statistics of nothing");
+}
+
 int main(void)
 {
 	const struct corosync_service_engine *engine = TABLE_USED;
@@ -131,5 +143,6 @@ int main(void)
 	qb_ipcs_request_rate_limit(other, QB_IPCS_RATE_FAST);
 	qb_ipcs_request_rate_limit(server, QB_IPCS_RATE_OFF_2);
 	qb_ipcs_request_rate_limit(server, QB_IPCS_RATE_FAST);
+	show_requests(other);
 	return other != NULL && server != NULL ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <qb/qbipcs.h>
+
 #include "cpg_ipc.h"
 #include "loader_abi.h"
 
@@ -180,6 +182,12 @@ static int rate_limit(int rate)
 	return hold ? RATE_OFF : rate;
 }
 
+static void connection_stats(void *conn, void *stats)
+{
+	note(conn != NULL ? "statistics\n" : "statistics of nothing\n");
+	((struct qb_ipcs_connection_stats *)stats)->requests += 7;
+}
+
 struct service_module corosync_service_module = {
 	.abi = SERVICE_MODULE_ABI,
 	.engine_size = sizeof(struct corosync_service_engine),
@@ -187,6 +195,7 @@ struct service_module corosync_service_module = {
 	.server_created = server_created,
 	.client_accepted = client_accepted,
 	.rate_limit = rate_limit,
+	.connection_stats = connection_stats,
 };
 
 __attribute__((constructor)) static void prepare(void)

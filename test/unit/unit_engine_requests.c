@@ -226,7 +226,7 @@ static void hello(struct fixture *fixture, struct peer *peer, struct ipc_segment
 
 START_TEST(membership_in_pages)
 {
-	enum { MEMBERS = 5000 };
+	enum { MEMBERS = IPC_MEMBERSHIP_PAGE_MAX + 500 };
 	struct fixture *fixture = fixture_new(NULL);
 	struct peer *peer = peer_new(fixture, 10);
 	struct ipc_membership_page page = {.group = ipc_name("group")};

@@ -81,6 +81,11 @@ static int rate_limit(int rate)
 	return rate;
 }
 
+static void connection_stats(void *conn, void *stats)
+{
+	(void)conn, (void)stats;
+}
+
 static void setup(void)
 {
 	int i;
@@ -107,8 +112,8 @@ static void setup(void)
 		.sync_activate = nothing,
 		.sync_abort = nothing,
 	};
-	module = (struct service_module){SERVICE_MODULE_ABI, sizeof(engine), configure, convert,
-					 client_accepted,    rate_limit};
+	module = (struct service_module){SERVICE_MODULE_ABI, sizeof(engine), configure,	      convert,
+					 client_accepted,    rate_limit,     connection_stats};
 }
 
 static void assert_refused(const char *words)
@@ -213,6 +218,9 @@ START_TEST(module_contract)
 	ck_assert_ptr_nonnull(loader_module_check(&module));
 	setup();
 	module.rate_limit = NULL;
+	ck_assert_ptr_nonnull(loader_module_check(&module));
+	setup();
+	module.connection_stats = NULL;
 	ck_assert_ptr_nonnull(loader_module_check(&module));
 }
 END_TEST
