@@ -103,12 +103,18 @@ wait_until()
 	done
 }
 
-# A child that ended is a zombie until somebody waits for it. The shell may have done that, and its number be another process's by now.
+# A child that ended is a zombie until somebody waits for it. A shell may have done that, and its number be another process's by now: one
+# that is not below this test. Read without a process of its own, which may fail: who takes a daemon for ended waits for it.
 process_ended()
 {
-	local state
-	state=$(sed -n 's/^\(State\|PPid\):[[:space:]]*\([^[:space:]]*\).*/\2/p' "/proc/$1/status" 2>/dev/null | tr '\n' ' ')
-	[[ $state != [!Z]" $$ " ]]
+	local stat fields pid=$1
+	while read -r stat 2>/dev/null <"/proc/$pid/stat"; do
+		read -ra fields <<<"${stat##*) }"
+		[[ ${fields[0]} != Z ]] || return 0
+		pid=${fields[1]}
+		[[ $pid != "$$" ]] || return 1
+	done
+	return 0
 }
 
 wait_gone()
