@@ -116,6 +116,7 @@ cs_error_t event_deliver(struct instance *instance, const struct event *event)
 {
 	switch (event->kind) {
 	case EVENT_NONE:
+	case EVENT_SLICE:
 		break;
 	case EVENT_MESSAGE:
 		call_message(instance, event);

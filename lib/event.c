@@ -115,6 +115,7 @@ cs_error_t event_take(struct instance *instance, struct event *event)
 	if (!(instance->features & (IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_RINGS)))
 		return CS_ERR_LIBRARY;
 	error = slice_add(&instance->parts, part, event->size, &event->whole, &event->size);
+	event->kind = EVENT_SLICE;
 	if (error != CS_OK || !event->whole)
 		return error;
 	event->data = event->whole;
@@ -250,7 +251,8 @@ cs_error_t event_next(struct instance *instance, bool wait, struct event *event)
 	event_free(event);
 	do {
 		error = step(instance, event);
-	} while (error == CS_ERR_TRY_AGAIN && wait && wait_for_event(instance));
+	} while ((error == CS_OK && event->kind == EVENT_SLICE) ||
+		 (error == CS_ERR_TRY_AGAIN && wait && wait_for_event(instance)));
 	return error;
 }
 

@@ -322,7 +322,8 @@ void submission_drain(struct instance *instance);
 /* ---- event.c ---- */
 
 enum event_kind {
-	EVENT_NONE,    /* a piece of something that is not whole yet */
+	EVENT_NONE,    /* a fragment of a message that is not whole yet */
+	EVENT_SLICE,   /* of an event: the engine has all of it, and sends the rest at once */
 	EVENT_MESSAGE, /* a message out of a run */
 	EVENT_DELIVER,
 	EVENT_CONFCHG,
