@@ -294,10 +294,11 @@ void client_run(struct engine_client *client, struct event **shared, const struc
 	send_piece(client, shared, RING_RUN, iov, iov_len);
 }
 
-/* True when it took something. */
+/* True when the client took something. */
 static bool client_flush(struct engine_client *client)
 {
 	struct engine *engine = client->engine;
+	uint64_t taken = client->rings ? client->rings->delivery.taken : 0;
 	bool progress = false;
 
 	while (client->queued) {
@@ -325,7 +326,8 @@ static bool client_flush(struct engine_client *client)
 		qb_list_del(&client->of_slow);
 	}
 	client_update_behind(client);
-	return progress;
+	/* What waits is a run of messages: it may take some of those that are there before there is room for it. */
+	return progress || (client->rings && client->rings->delivery.taken != taken);
 }
 
 void client_has_room(struct engine_client *client)
