@@ -208,7 +208,7 @@ size_t batch_copy(struct batch *batch, const void *records, size_t size)
 		size = room;
 	}
 	if (!batch_reserve(batch, batch->size + size)) {
-		return 0;
+		size = batch->capacity - batch->size; /* what there is room for already */
 	}
 	memcpy(batch->records + batch->size, records, size);
 	return size;

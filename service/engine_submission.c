@@ -14,6 +14,9 @@
 /* What is taken from one client before it is another one's turn. */
 #define TURN_MAX BATCH_SIZE_MAX
 
+/* Turns of one client in a visit: it may put something in whenever we look, and nothing that counts. */
+#define ROUNDS_MAX 64u
+
 #define ENTRY_MAX (sizeof(struct ring_entry) + SUBMISSION_MESSAGE_MAX)
 
 /* Of what a client leaves behind, however large it says that is: its library lets no more wait. */
@@ -92,7 +95,7 @@ static bool may_send(const struct engine_client *client)
 	return client->state == CLIENT_JOIN_STARTED || client->state == CLIENT_JOINED;
 }
 
-/* Returns how much was taken, 0: the client is evicted. */
+/* Returns how much was taken, 0: the client is evicted, for want of memory or because it is not to be trusted. */
 static size_t take_piece(struct engine_client *client, const struct ring_reader *ring)
 {
 	const uint8_t *entry = ring->data + (ring->at & (ring->size - 1));
@@ -115,7 +118,7 @@ static size_t take_piece(struct engine_client *client, const struct ring_reader 
 	default:
 		break;
 	}
-	if (taken == 0) {
+	if (taken == 0 && !client->evicted) {
 		distrust(client);
 	}
 	return taken;
@@ -137,6 +140,9 @@ static bool take(struct engine_client *client, size_t most)
 	while (!rings->distrusted && ring->at != ring->end && rings->taken < most) {
 		size_t taken = take_piece(client, ring);
 
+		if (taken == 0) {
+			break;
+		}
 		ring->at += taken;
 		rings->taken += taken;
 	}
@@ -200,8 +206,9 @@ static bool take_more(struct engine_client *client)
 void submissions_take(struct engine *engine)
 {
 	bool any = take_turns(engine, take_or_sleep);
+	unsigned int round;
 
-	while (any) {
+	for (round = 1; any && round < ROUNDS_MAX; round++) {
 		any = take_turns(engine, take_more);
 	}
 }
@@ -219,11 +226,16 @@ void submission_rung(struct engine_client *client)
 	}
 }
 
+/* What is there at the first look: the client may go on as long as we look. */
 void submission_take_all(struct engine_client *client)
 {
-	size_t total = 0;
+	struct ring_reader *ring = &client->rings->submission;
+	bool any = take(client, TURN_MAX);
+	uint64_t end = ring->end;
+	size_t total = client->rings->taken;
 
-	while (total < REMAINDER_MAX && take(client, TURN_MAX)) {
+	while (any && (int64_t)(end - ring->at) > 0 && total < REMAINDER_MAX) {
+		any = take(client, TURN_MAX);
 		total += client->rings->taken;
 	}
 }

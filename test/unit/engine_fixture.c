@@ -203,8 +203,13 @@ static void op_segment_arm(void *context)
 
 static bool op_segment_broken(void *context, const struct engine_segment *segment)
 {
+	const struct fixture *fixture = context;
+
 	(void)segment;
-	return ((struct fixture *)context)->segment_cut;
+	if (fixture->looked) {
+		fixture->looked(fixture->looked_data);
+	}
+	return fixture->segment_cut;
 }
 
 static const struct engine_ops fixture_ops = {

@@ -59,6 +59,8 @@ struct fixture {
 	size_t segments;    /* that exist */
 	void *last_segment; /* user data of the segment that was made last */
 	bool segment_cut;
+	void (*looked)(void *data); /* called when the engine has looked at a segment */
+	void *looked_data;
 	size_t segments_armed; /* how often */
 	size_t log_lines;      /* debug ones left out */
 	int log_priority;      /* of the last line */

@@ -34,6 +34,73 @@ static bool asleep(const struct ringed *client)
 	return atomic_load(&client->control->submission_taken.asleep) != 0;
 }
 
+/* ---- clients that put something in whenever the engine looks ---- */
+
+#define LOOKS_MAX 1000u
+
+struct busy {
+	struct ringed client;
+	unsigned int looks;
+	uint8_t kind;
+};
+
+/* An entry without a body more, as long as there is room and the test goes on. */
+static void put_one_more(void *data)
+{
+	struct busy *busy = data;
+	struct ring_writer *ring = &busy->client.submission;
+	uint64_t taken = atomic_load(&busy->client.control->submission_taken.end);
+
+	busy->looks++;
+	ck_assert_uint_lt(busy->looks, LOOKS_MAX);
+	if (ring->end - taken < ring->size / 2) {
+		submit(&busy->client, busy->kind, NULL, 0);
+		atomic_store(&busy->client.control->submitted.end, ring->end);
+	}
+}
+
+static void be_busy(struct busy *busy, struct fixture *fixture)
+{
+	put_one_more(busy);
+	fixture->looked = put_one_more;
+	fixture->looked_data = busy;
+}
+
+/* Of one that is in no group nothing counts, so the window never fills. */
+START_TEST(a_visit_ends_however_busy_a_client)
+{
+	struct fixture *fixture = ours();
+	struct busy busy = {.client = ringed_new(fixture, 10), .kind = RING_MESSAGE};
+
+	be_busy(&busy, fixture);
+	doorbell(&busy.client);
+	for (busy.looks = 0; busy.looks < LOOKS_MAX / 4;) {
+		engine_token(fixture->engine);
+	}
+	ck_assert(!busy.client.peer->evicted);
+	fixture->looked = NULL;
+	fixture_free(fixture);
+}
+END_TEST
+
+/* What came before a request is taken first. What comes while that is done is not. */
+START_TEST(a_request_is_answered_however_busy_its_client)
+{
+	struct fixture *fixture = ours();
+	struct busy busy = {.client = ringed_joined(fixture, 10, "group"), .kind = RING_MESSAGE};
+	struct ipc_request ask = {0};
+
+	settle(fixture);
+	be_busy(&busy, fixture);
+	busy.looks = 0;
+	ck_assert_int_eq(request(fixture, busy.client.peer, IPC_REQ_LOCAL_GET, &ask, sizeof(ask)), CS_OK);
+	ck_assert_uint_lt(busy.looks, 100);
+	fixture->looked = NULL;
+	ringed_free(&busy.client);
+	fixture_free(fixture);
+}
+END_TEST
+
 /* ---- sending ---- */
 
 START_TEST(messages_go_out_and_come_in)
@@ -838,6 +905,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
+		a_visit_ends_however_busy_a_client,
+		a_request_is_answered_however_busy_its_client,
 		messages_go_out_and_come_in,
 		nobody_rings_an_engine_that_looks,
 		who_is_looked_at_has_a_timer,
