@@ -118,6 +118,9 @@ void client_send_text(struct api_client *client, const char *text);
 void client_dispatch_until(struct api_client *client, unsigned int lines);
 bool client_readable(struct api_client *client, int timeout_ms);
 
+/* Asks something of the engine and waits for the answer. */
+void client_ask(struct api_client *client);
+
 /*
  * All that was asked for so far, by this client, and all that totem ordered before, has become events. Then
  * nothing of it is missing, and what is not there now will not come.
