@@ -425,12 +425,18 @@ static void submit_garbage(struct ringed *client, uint32_t seed)
 	atomic_store(&client->control->submitted.end, at);
 }
 
+/*
+ * A few lie before their join is delivered. Not all: over sockets libqb lets the daemon wait a second when the first event,
+ * the doorbell, is for one that is gone by then.
+ */
 static void lying_rings(void)
 {
 	for (uint32_t round = 0; round < 300; round++) {
 		struct ringed client;
 
 		ringed_open(&client);
+		if (round % 16 != 0)
+			CHECK(wire_event(&client.wire, IPC_RES_DOORBELL));
 		submit_garbage(&client, round);
 		doorbell(&client);
 		if (round % 3 == 0)
