@@ -81,6 +81,12 @@ static_assert(sizeof(struct ring_run) == 8, "RUN");
 /* Messages of a run, with their headers. */
 #define DELIVERY_RUN_MAX (DELIVERY_ENTRY_MAX - sizeof(struct ring_run))
 
+/*
+ * Bytes behind each entry of the delivery ring that nobody looks at: many a callback ends its message with a zero that it did not come
+ * with. In a run the library knows the head that lies there before it calls back.
+ */
+#define DELIVERY_SPARE RING_ALIGN
+
 static inline size_t ring_entry_size(size_t length)
 {
 	return sizeof(struct ring_entry) + ((length + RING_ALIGN - 1) & ~(size_t)(RING_ALIGN - 1));
@@ -97,6 +103,7 @@ static inline size_t ring_rest(size_t size, uint64_t at)
 struct ring_writer {
 	uint8_t *data;
 	size_t size;
+	size_t spare;	/* bytes behind each entry but RING_SKIP */
 	uint64_t end;	/* own position */
 	uint64_t taken; /* the reader's, as last seen: never behind the truth by more than the ring's size */
 };
@@ -128,7 +135,11 @@ static inline struct ring_entry *ring_end(const struct ring_writer *ring)
 /* Where the next entry of `size` bytes (ring_entry_size) goes; NULL: there is no room. ring_put() makes it count. */
 static inline struct ring_entry *ring_reserve(struct ring_writer *ring, size_t size)
 {
-	size_t rest = ring_rest(ring->size, ring->end), skip = rest < size ? rest : 0;
+	size_t rest, skip;
+
+	size += ring->spare;
+	rest = ring_rest(ring->size, ring->end);
+	skip = rest < size ? rest : 0;
 
 	if (ring->size - ring_used(ring) < skip + size) {
 		return NULL;
@@ -144,7 +155,7 @@ static inline struct ring_entry *ring_reserve(struct ring_writer *ring, size_t s
 /* The entry at ring_reserve()'s place is whole. Behind the last one of several: ring_must_wake(). */
 static inline void ring_put(struct ring_writer *ring, size_t size, _Atomic uint64_t *end)
 {
-	ring->end += size;
+	ring->end += size + ring->spare;
 	atomic_store_explicit(end, ring->end, memory_order_release);
 }
 
@@ -153,6 +164,7 @@ static inline void ring_put(struct ring_writer *ring, size_t size, _Atomic uint6
 struct ring_reader {
 	uint8_t *data;
 	size_t size;
+	size_t spare; /* as the writer's */
 	uint64_t at;  /* own position */
 	uint64_t end; /* the writer's, as last seen */
 };
@@ -190,7 +202,7 @@ static inline enum ring_found ring_peek(struct ring_reader *ring, struct ring_en
 		entry->detail = from->detail;
 		entry->reserved = from->reserved;
 		entry->length = from->length;
-		size = ring_entry_size(entry->length);
+		size = ring_entry_size(entry->length) + (entry->kind == RING_SKIP ? 0 : ring->spare);
 		if (size > rest || size > ring->end - ring->at) {
 			return RING_FOUND_NONSENSE;
 		}
@@ -214,7 +226,7 @@ static inline void *ring_body(const struct ring_reader *ring)
 /* Behind that entry. It is the writer's again with ring_take() or ring_take_waking(). */
 static inline void ring_next(struct ring_reader *ring, const struct ring_entry *entry)
 {
-	ring->at += ring_entry_size(entry->length);
+	ring->at += ring_entry_size(entry->length) + ring->spare;
 }
 
 /* What lies before the reader's position is the writer's again. */

@@ -21,7 +21,7 @@ bool buffer_grow(uint8_t **data, size_t *capacity, size_t needed, size_t total)
 	wanted = wanted > total / 2 ? total : wanted * 2;
 	if (wanted < needed)
 		wanted = needed;
-	grown = realloc(*data, wanted);
+	grown = realloc(*data, wanted + 1); /* a callback may end its message with a zero */
 	if (!grown)
 		return false;
 	*data = grown;

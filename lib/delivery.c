@@ -23,7 +23,8 @@ void delivery_init(struct instance *instance)
 	struct delivery *delivery = &instance->delivery;
 
 	delivery->ring = (struct ring_reader){.data = instance->control.base + DELIVERY_RING_OFFSET,
-					      .size = DELIVERY_RING_SIZE};
+					      .size = DELIVERY_RING_SIZE,
+					      .spare = DELIVERY_SPARE};
 	delivery->bells = RING_BELLS_INITIAL;
 	delivery->events_before = instance_control(instance)->events_before;
 }
@@ -78,12 +79,25 @@ static cs_error_t nonsense(struct instance *instance)
 	return CS_ERR_LIBRARY;
 }
 
+/* To the next message of the run, whose head is read before a callback can write there, or behind the run. */
+static void run_step(struct delivery *delivery, const struct ring_entry *entry)
+{
+	delivery->ring.at += ring_entry_size(entry->length);
+	delivery->ahead = in_run(delivery) && ring_peek(&delivery->ring, &delivery->next) == RING_FOUND_ENTRY;
+	if (!in_run(delivery))
+		delivery->ring.at += delivery->ring.spare;
+}
+
 /* Goes to the next event. CS_ERR_TRY_AGAIN: there is none before the end that we know of. */
 static cs_error_t cursor_advance(struct instance *instance, struct ring_entry *entry)
 {
 	struct delivery *delivery = &instance->delivery;
 	enum ring_found found;
 
+	if (delivery->ahead) {
+		*entry = delivery->next;
+		return CS_OK;
+	}
 	while ((found = ring_peek(&delivery->ring, entry)) == RING_FOUND_ENTRY) {
 		if (is_event(delivery, entry))
 			return CS_OK;
@@ -164,8 +178,8 @@ static cs_error_t remainder_find(struct instance *instance, struct ring_entry *e
 
 /* ---- events ---- */
 
-/* Passes the entry, and keeps its room and all behind it until delivery_release(). */
-static void entry_hold(struct delivery *delivery, struct event *event, const struct ring_entry *entry)
+/* Keeps the room of what lies here, and of all behind it, until delivery_release(). */
+static void entry_hold(struct delivery *delivery, struct event *event)
 {
 	event->start = delivery->ring.at;
 	event->held = true;
@@ -176,7 +190,6 @@ static void entry_hold(struct delivery *delivery, struct event *event, const str
 	else
 		delivery->oldest = event;
 	delivery->newest = event;
-	ring_next(&delivery->ring, entry);
 }
 
 static cs_error_t message_take(struct instance *instance, struct event *event, const struct ring_entry *entry)
@@ -192,16 +205,20 @@ static cs_error_t message_take(struct instance *instance, struct event *event, c
 	event->group = delivery->group;
 	event->nodeid = delivery->run.nodeid;
 	event->pid = delivery->run.pid;
-	entry_hold(delivery, event, entry);
+	entry_hold(delivery, event);
+	run_step(delivery, entry);
 	return CS_OK;
 }
 
 static cs_error_t event_entry_take(struct instance *instance, struct event *event,
 				   const struct ring_entry *entry)
 {
-	event->data = ring_body(&instance->delivery.ring);
+	struct delivery *delivery = &instance->delivery;
+
+	event->data = ring_body(&delivery->ring);
 	event->size = entry->length;
-	entry_hold(&instance->delivery, event, entry);
+	entry_hold(delivery, event);
+	ring_next(&delivery->ring, entry);
 	return event_take(instance, event);
 }
 

@@ -117,9 +117,11 @@ struct delivery {
 	uint32_t events_before; /* that came over the connection */
 	uint64_t run_end;	/* the cursor is in a run as long as it is before this */
 	struct ring_run run;
-	struct cpg_name group; /* of runs */
-	bool grouped;	       /* there was one */
-	struct event *oldest;  /* events in use */
+	bool ahead;		/* at the next message of a run, whose head is ... */
+	struct ring_entry next; /* ... this, whatever a callback wrote there since */
+	struct cpg_name group;	/* of runs */
+	bool grouped;		/* there was one */
+	struct event *oldest;	/* events in use */
 	struct event *newest;
 };
 

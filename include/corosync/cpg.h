@@ -139,7 +139,7 @@ struct cpg_ring_id {
 /*
  * A message was delivered.
  *   nodeid, pid  its sender, which may be this process
- *   msg          `msg_len` bytes, aligned to 8; the callback's to change until it returns, gone after that
+ *   msg          `msg_len` bytes, aligned to 8; the callback's to change until it returns, and the byte behind them; gone after that
  *   msg_len      bytes, 0 and up; not limited to the atomic size
  */
 typedef void (*cpg_deliver_fn_t)(cpg_handle_t handle, const struct cpg_name *group_name, uint32_t nodeid,

@@ -59,7 +59,8 @@ static void rings_begin(struct sim_client *client, struct sim_segment *segment)
 	rings->submission = (struct ring_writer){.data = segment->base + SUBMISSION_RING_OFFSET,
 						 .size = SUBMISSION_RING_SIZE};
 	rings->delivery = (struct ring_reader){.data = segment->base + DELIVERY_RING_OFFSET,
-					       .size = DELIVERY_RING_SIZE};
+					       .size = DELIVERY_RING_SIZE,
+					       .spare = DELIVERY_SPARE};
 	rings->bells = RING_BELLS_INITIAL;
 	client->rings = rings;
 	hear_before(client, rings->control->events_before);

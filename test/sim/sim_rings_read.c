@@ -135,13 +135,18 @@ static void hear_outside(struct sim_client *client, const struct ring_entry *ent
 }
 
 /* The entry is the engine's again, which some tell it less often than others. */
-static void give_back(struct sim_client *client, const struct ring_entry *entry)
+static void give_back(struct sim_client *client, const struct ring_entry *entry, bool in_run)
 {
 	struct sim_rings *rings = client->rings;
 	uint64_t step = client->number % 2 ? 1 : GIVE_BACK_STEP;
 
 	spoil(ring_body(&rings->delivery), entry->length);
-	ring_next(&rings->delivery, entry);
+	if (in_run) {
+		rings->delivery.at += ring_entry_size(entry->length);
+		rings->delivery.at += rings->delivery.at == rings->run_end ? rings->delivery.spare : 0;
+	} else {
+		ring_next(&rings->delivery, entry);
+	}
 	if (rings->delivery.at - rings->told >= step) {
 		tell_position(client);
 	}
@@ -161,7 +166,7 @@ static void pass(struct sim_client *client, const struct ring_entry *entry)
 	} else {
 		hear_outside(client, entry);
 	}
-	give_back(client, entry);
+	give_back(client, entry, in_run);
 }
 
 bool rings_read(struct sim_client *client, unsigned int most)

@@ -27,8 +27,8 @@ struct fake_rings *fake_rings_new(uint32_t segment_id, uint8_t *base)
 	rings->control->delivery_taken.asleep_at = RING_ASLEEP_INITIAL;
 	rings->submission =
 		(struct ring_reader){.data = base + SUBMISSION_RING_OFFSET, .size = SUBMISSION_RING_SIZE};
-	rings->delivery =
-		(struct ring_writer){.data = base + DELIVERY_RING_OFFSET, .size = DELIVERY_RING_SIZE};
+	rings->delivery = (struct ring_writer){
+		.data = base + DELIVERY_RING_OFFSET, .size = DELIVERY_RING_SIZE, .spare = DELIVERY_SPARE};
 	return rings;
 }
 
@@ -117,7 +117,7 @@ bool fake_rings_put(struct fake_rings *rings, qb_ipcs_connection_t *conn, enum r
 	memcpy(entry + 1, body, length);
 	/* A group is nothing to ring for: it goes with the run behind it. */
 	if (kind == RING_GROUP) {
-		rings->delivery.end += size;
+		rings->delivery.end += size + DELIVERY_SPARE;
 		return true;
 	}
 	ring_put(&rings->delivery, size, &control->delivered.end);

@@ -22,8 +22,8 @@ bool ringed_attach(struct ringed *client, struct fixture *fixture, struct peer *
 	client->control = (struct segment_control *)(base + SEGMENT_START);
 	client->submission =
 		(struct ring_writer){.data = base + SUBMISSION_RING_OFFSET, .size = SUBMISSION_RING_SIZE};
-	client->delivery =
-		(struct ring_reader){.data = base + DELIVERY_RING_OFFSET, .size = DELIVERY_RING_SIZE};
+	client->delivery = (struct ring_reader){
+		.data = base + DELIVERY_RING_OFFSET, .size = DELIVERY_RING_SIZE, .spare = DELIVERY_SPARE};
 	return true;
 }
 

@@ -36,7 +36,7 @@ static void on_deliver(cpg_handle_t handle, const struct cpg_name *group, uint32
 	last_length = length;
 	last_byte = length ? bytes[length - 1] : 0;
 	delivered++;
-	memset(bytes, 0xff, length); /* the message is ours */
+	memset(bytes, 0xff, length + 1); /* the message is ours, and a byte behind it */
 	if (in_callback)
 		in_callback(handle);
 }
@@ -359,6 +359,10 @@ static bool send_run(qb_ipcs_connection_t *conn, const struct ipc_request *reque
 	case 'r':
 		fake_run(conn, 55, RUN, 20);
 		return true;
+	case 'f': /* full to the last byte, where the next head begins; and the same behind the run */
+		fake_run(conn, 55, RUN - 1, 16);
+		fake_run(conn, 55, 1, 16);
+		return true;
 	case 'c': /* something of everything */
 		fake_run(conn, 55, 2, 20);
 		fake_confchg(conn, 1, 0, 1, 2);
@@ -419,6 +423,20 @@ START_TEST(run_at_once)
 	ck_assert(!readable(handle, 0));
 	ck_assert_int_eq(cpg_dispatch(handle, CS_DISPATCH_ALL), CS_OK);
 	ck_assert_uint_eq(delivered, RUN);
+	stop(handle);
+}
+END_TEST
+
+/* on_deliver() writes there. */
+START_TEST(a_byte_behind_a_message_is_the_callbacks)
+{
+	cpg_handle_t handle = start(send_run);
+
+	ck_assert_int_eq(send_bytes(handle, 'f', 1), CS_OK);
+	ck_assert_int_eq(send_bytes(handle, 'x', 8), CS_OK);
+	while (delivered < RUN + 1)
+		ck_assert_int_eq(cpg_dispatch(handle, _i ? CS_DISPATCH_ALL : CS_DISPATCH_ONE), CS_OK);
+	ck_assert_uint_eq(last_length, 8);
 	stop(handle);
 }
 END_TEST
@@ -1093,6 +1111,7 @@ int main(void)
 	tcase_add_loop_test(tcase, no_blocks_to_be_had, 0, 3);
 	tcase_add_loop_test(tcase, run_one_by_one, 0, 2);
 	tcase_add_test(tcase, run_at_once);
+	tcase_add_loop_test(tcase, a_byte_behind_a_message_is_the_callbacks, 0, 2);
 	tcase_add_loop_test(tcase, finalize_in_the_middle_of_a_run, 0, 4);
 	tcase_add_test(tcase, message_outlives_its_handle);
 	tcase_add_test(tcase, everything_comes_in_order);

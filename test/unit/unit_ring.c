@@ -253,6 +253,43 @@ START_TEST(an_entry_longer_than_what_was_put_in)
 }
 END_TEST
 
+START_TEST(an_entry_without_its_spare_bytes)
+{
+	struct ring_entry found;
+
+	ring_at(0);
+	writer.spare = 8;
+	ck_assert(put(8, 'a'));
+	ck_assert(ring_reader_look(&reader, &control.delivered.end));
+	reader.spare = 8;
+	ck_assert_int_eq(ring_peek(&reader, &found), RING_FOUND_ENTRY);
+	reader.spare = 16;
+	ck_assert_int_eq(ring_peek(&reader, &found), RING_FOUND_NONSENSE);
+}
+END_TEST
+
+/* Whoever writes there harms nobody, wherever in the ring that is. */
+START_TEST(spare_bytes_are_nobodys)
+{
+	unsigned int i;
+
+	ring_at(0);
+	writer.spare = reader.spare = 8;
+	for (i = 0; i < 3 * SIZE / 24; i++) {
+		uint64_t at;
+
+		ck_assert(put(8, 'a'));
+		ck_assert(put(i % 16, 'b'));
+		at = reader.at;
+		must_take(8, 'a');
+		memset(data + (reader.at - 8) % SIZE, 0xff, 8);
+		ck_assert_uint_ge(reader.at - at, 24);
+		must_take(i % 16, 'b');
+		must_be_empty();
+	}
+}
+END_TEST
+
 START_TEST(an_entry_that_reaches_over_the_end)
 {
 	struct ring_entry entry = {.kind = RING_MESSAGE, .length = 8};
@@ -515,6 +552,8 @@ int main(void)
 		a_reader_that_took_what_is_not_there,
 		a_writer_that_put_in_more_than_fits,
 		an_entry_longer_than_what_was_put_in,
+		an_entry_without_its_spare_bytes,
+		spare_bytes_are_nobodys,
 		an_entry_that_reaches_over_the_end,
 		a_skip_that_does_not_reach_the_end,
 		a_ring_of_skips,

@@ -298,7 +298,7 @@ static struct ring_entry *reserve_or_wait(struct stress *stress, struct ring_wri
 static void *deliver(void *context)
 {
 	struct stress *stress = context;
-	struct ring_writer ring = {.data = stress->data, .size = stress->size};
+	struct ring_writer ring = {.data = stress->data, .size = stress->size, .spare = DELIVERY_SPARE};
 	struct source source = {.state = 1}, dice = {.state = 2};
 	uint64_t left = stress->entries, burst;
 
@@ -380,7 +380,7 @@ static void sleep_for_deliveries(struct stress *stress, const struct ring_reader
 static void *take_and_answer(void *context)
 {
 	struct stress *stress = context;
-	struct ring_reader ring = {.data = stress->data, .size = stress->size};
+	struct ring_reader ring = {.data = stress->data, .size = stress->size, .spare = DELIVERY_SPARE};
 	struct ring_bells bells = RING_BELLS_INITIAL;
 	struct source source = {.state = 1}, dice = {.state = 3};
 	uint64_t left = stress->entries;
