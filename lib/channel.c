@@ -340,18 +340,28 @@ bool channel_congested(struct instance *instance)
 	return congested;
 }
 
-cs_error_t channel_doorbell_locked(struct instance *instance)
+/* False: there is no room for it now. */
+static bool doorbell_send(struct instance *instance, cs_error_t *error)
 {
 	struct ipc_request request = {.id = IPC_REQ_DOORBELL, .size = sizeof(request)};
 	struct iovec iov = {.iov_base = &request, .iov_len = sizeof(request)};
 	ssize_t result;
 
+	*error = CS_ERR_BAD_HANDLE;
 	if (instance->ended)
-		return CS_ERR_BAD_HANDLE;
+		return true;
 	result = request_send(instance, CHANNEL_DOORBELL, &iov, 1);
-	if (result == -EAGAIN)
+	*error = result < 0 && result != -EAGAIN ? qb_to_cs_error((int)result) : CS_OK;
+	return result != -EAGAIN;
+}
+
+cs_error_t channel_doorbell_locked(struct instance *instance)
+{
+	cs_error_t error;
+
+	if (!doorbell_send(instance, &error))
 		atomic_store(&instance->doorbell_due, true);
-	return result < 0 && result != -EAGAIN ? qb_to_cs_error((int)result) : CS_OK;
+	return error;
 }
 
 /*
@@ -360,13 +370,15 @@ cs_error_t channel_doorbell_locked(struct instance *instance)
  */
 void channel_doorbells_ring(struct instance *instance)
 {
-	bool again = true;
+	cs_error_t error;
+	bool room = true;
 
-	while (again && atomic_load(&instance->doorbell_due) &&
+	while (room && atomic_load(&instance->doorbell_due) &&
 	       pthread_mutex_trylock(&instance->channel_lock) == 0) {
 		atomic_store(&instance->doorbell_due, false);
-		channel_doorbell_locked(instance);
-		again = !atomic_load(&instance->doorbell_due);
+		room = doorbell_send(instance, &error);
+		if (!room)
+			atomic_store(&instance->doorbell_due, true);
 		pthread_mutex_unlock(&instance->channel_lock);
 	}
 }
