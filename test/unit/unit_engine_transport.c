@@ -875,22 +875,61 @@ START_TEST(the_next_group)
 }
 END_TEST
 
-START_TEST(a_client_that_stops_reading)
+static const struct engine_config small_queue = {
+	.client_queue = 50000, .client_stall = 100 * MS, .queue_total = 1000000};
+
+/* To all of its group. It hears them itself. */
+static void send_8000(struct ringed *sender)
 {
-	static const struct engine_config small = {
-		.client_queue = 50000, .client_stall = 100 * MS, .queue_total = 1000000};
-	struct fixture *fixture = fixture_new(&small);
-	struct ringed stuck = ringed_joined(fixture, 10, "group");
-	struct ringed good = ringed_joined(fixture, 20, "group");
 	static char text[8001];
-	int i;
 
 	memset(text, 'x', sizeof(text) - 1);
+	submit_text(sender, text);
+	(void)submitted(sender);
+	settle(sender->fixture);
+	deliveries(sender);
+}
+
+static void take_a_little(const struct ringed *client)
+{
+	atomic_fetch_add(&client->control->delivery_taken.end, RING_ALIGN);
+}
+
+/* It takes a little now and then. What waits for it is a run, for which there is no room as long. */
+START_TEST(a_client_that_reads_slowly)
+{
+	struct fixture *fixture = fixture_new(&small_queue);
+	struct ringed slow = ringed_joined(fixture, 10, "group");
+	struct ringed good = ringed_joined(fixture, 20, "group");
+	int i;
+
+	for (i = 0; i < 40; i++) {
+		send_8000(&good);
+		take_a_little(&slow);
+	}
+	for (i = 0; i < 50; i++) {
+		tick(fixture);
+		take_a_little(&slow);
+	}
+	ck_assert(!slow.peer->evicted);
+	for (i = 0; i < 20 && !slow.peer->evicted; i++) {
+		tick(fixture);
+	}
+	ck_assert(slow.peer->evicted);
+	ringed_free(&good);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(a_client_that_stops_reading)
+{
+	struct fixture *fixture = fixture_new(&small_queue);
+	struct ringed stuck = ringed_joined(fixture, 10, "group");
+	struct ringed good = ringed_joined(fixture, 20, "group");
+	int i;
+
 	for (i = 0; i < 40 && !stuck.peer->evicted; i++) {
-		submit_text(&good, text);
-		(void)submitted(&good);
-		settle(fixture);
-		deliveries(&good);
+		send_8000(&good);
 	}
 	for (i = 0; i < 20 && !stuck.peer->evicted; i++) {
 		tick(fixture);
@@ -935,6 +974,7 @@ int main(void)
 		in_a_ring_with_stock_nodes,
 		one_doorbell_for_many_messages,
 		the_next_group,
+		a_client_that_reads_slowly,
 		a_client_that_stops_reading,
 	};
 
