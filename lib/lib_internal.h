@@ -2,7 +2,7 @@
 /*
  * What the files of libcpg share.
  *
- * Locks, in the order in which they may be taken: instance.pool.lock, instance.fragments_lock,
+ * Locks, in the order in which they may be taken: instance.fragments_lock, instance.pool.lock,
  * instance.channel_lock, instance.event_lock. The last one is never held during a callback, nor while a thread sleeps until
  * there is an event.
  */
