@@ -46,6 +46,7 @@ static bool small_is_enough(struct instance *instance)
 /* Whose engine the next connection finds is open again. */
 static void forget(struct instance *instance)
 {
+	segment_detach(&instance->control);
 	qb_ipcc_disconnect(instance->ipc);
 	instance->ipc = NULL;
 	free(instance->response);
