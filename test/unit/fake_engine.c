@@ -21,10 +21,9 @@
 #include <qb/qbloop.h>
 #include <qb/qbrb.h>
 
-#include "fake_rings.h"
+#include "fake_internal.h"
 #include "lib/lib_internal.h"
 
-#define SEGMENTS_MAX 80u
 #define CLIENTS_MAX 8u
 #define RATE_CHECK_NS (2 * CS_TIME_NS_IN_MSEC)
 
@@ -36,21 +35,7 @@ static char name[64];
 static struct fake_options options;
 static qb_loop_t *loop;
 static qb_ipcs_service_t *service;
-static uint32_t segment_ids;
-static struct fake_segment {
-	uint32_t id;
-	qb_ringbuffer_t *ring;
-	bool named;
-} segments[SEGMENTS_MAX];
 static qb_ipcs_connection_t *ringing[CLIENTS_MAX]; /* with rings in use */
-
-static struct queued {
-	struct queued *next;
-	qb_ipcs_connection_t *conn;
-	enum ring_entry_kind kind;
-	size_t size;
-	uint8_t data[] IPC_ALIGNED;
-} * queue;
 
 const char *server_name(void)
 {
@@ -69,267 +54,9 @@ void fake_respond(qb_ipcs_connection_t *conn, int32_t id, int32_t error)
 	fake_respond_raw(conn, &response, sizeof(response));
 }
 
-static struct fake_rings *rings_of(qb_ipcs_connection_t *conn)
-{
-	return qb_ipcs_context_get(conn);
-}
-
-static bool has_rings(qb_ipcs_connection_t *conn)
-{
-	struct fake_rings *rings = rings_of(conn);
-
-	return rings && rings->used;
-}
-
-/* False: there is no room now. */
-static bool event_send(const struct queued *event)
-{
-	struct fake_rings *rings = rings_of(event->conn);
-
-	if (!has_rings(event->conn))
-		return qb_ipcs_event_send(event->conn, event->data, event->size) != -EAGAIN;
-	rings->waiting =
-		rings->waiting || !fake_rings_put(rings, event->conn, event->kind, event->data, event->size);
-	return !rings->waiting;
-}
-
-/* Sends what waits, in order, as far as there is room. */
-static void events_flush(void)
-{
-	struct queued *event;
-
-	while ((event = queue)) {
-		if (!event_send(event))
-			return;
-		queue = event->next;
-		free(event);
-	}
-}
-
-static void events_drop(qb_ipcs_connection_t *conn)
-{
-	struct queued **link = &queue, *event;
-
-	while ((event = *link)) {
-		if (event->conn == conn) {
-			*link = event->next;
-			free(event);
-		} else {
-			link = &event->next;
-		}
-	}
-}
-
-/* The test may be busy sending: nobody waits for room here. */
-static void event_queue(qb_ipcs_connection_t *conn, enum ring_entry_kind kind, const void *data, size_t size)
-{
-	struct queued *event = malloc(sizeof(*event) + size), **link = &queue;
-
-	event->next = NULL;
-	event->conn = conn;
-	event->kind = kind;
-	event->size = size;
-	memcpy(event->data, data, size);
-	while (*link)
-		link = &(*link)->next;
-	*link = event;
-	events_flush();
-}
-
-static void event_slice(qb_ipcs_connection_t *conn, const uint8_t *data, size_t size)
-{
-	struct ipc_event_part *part = calloc(1, DELIVERY_ENTRY_MAX);
-	size_t most = DELIVERY_ENTRY_MAX - sizeof(*part), offset, length;
-
-	for (offset = 0; offset < size; offset += length) {
-		length = size - offset < most ? size - offset : most;
-		*part = (struct ipc_event_part){
-			.header = {.id = IPC_RES_EVENT_PART, .size = (int32_t)(sizeof(*part) + length)},
-			.total = size,
-			.offset = offset,
-			.length = length};
-		memcpy(part->data, data + offset, length);
-		event_queue(conn, RING_EVENT, part, sizeof(*part) + length);
-	}
-	free(part);
-}
-
-void fake_event(qb_ipcs_connection_t *conn, const void *data, size_t size)
-{
-	if (has_rings(conn) && size > DELIVERY_ENTRY_MAX)
-		event_slice(conn, data, size);
-	else
-		event_queue(conn, RING_EVENT, data, size);
-}
-
-/* Static: its padding is zero, and goes to another process. */
-static const struct ipc_name the_group = {.length = 5, .value = "group"};
-
-void fake_ring_entry(qb_ipcs_connection_t *conn, enum ring_entry_kind kind, const void *body, size_t length)
-{
-	event_queue(conn, kind, body, length);
-}
-
-/* A run of as many messages, with room for their bytes. */
-static uint8_t *run_new(uint32_t pid, unsigned int count, size_t length, size_t *size)
-{
-	size_t entry_size = ring_entry_size(length);
-	uint8_t *run, *at;
-
-	*size = sizeof(struct ring_run) + count * entry_size;
-	run = calloc(1, *size);
-	*(struct ring_run *)run = (struct ring_run){.nodeid = FAKE_NODEID, .pid = pid};
-	for (at = run + sizeof(struct ring_run); at < run + *size; at += entry_size)
-		*(struct ring_entry *)at =
-			(struct ring_entry){.kind = RING_MESSAGE, .length = (uint32_t)length};
-	return run;
-}
-
-static void run_queue(qb_ipcs_connection_t *conn, uint8_t *run, size_t size)
-{
-	if (!rings_of(conn)->grouped)
-		event_queue(conn, RING_GROUP, &the_group, sizeof(the_group));
-	rings_of(conn)->grouped = true;
-	event_queue(conn, RING_RUN, run, size);
-	free(run);
-}
-
-void fake_run(qb_ipcs_connection_t *conn, uint32_t pid, unsigned int count, size_t length)
-{
-	size_t size;
-	uint8_t *run = run_new(pid, count, length, &size);
-	unsigned int i;
-
-	for (i = 0; i < count; i++)
-		memset(run + sizeof(struct ring_run) + i * ring_entry_size(length) +
-			       sizeof(struct ring_entry),
-		       (int)i, length);
-	run_queue(conn, run, size);
-}
-
-static void deliver_in_run(qb_ipcs_connection_t *conn, const void *message, size_t length)
-{
-	size_t size;
-	uint8_t *run = run_new(0, 1, length, &size);
-
-	memcpy(run + sizeof(struct ring_run) + sizeof(struct ring_entry), message, length);
-	run_queue(conn, run, size);
-}
-
-static void deliver_event(qb_ipcs_connection_t *conn, const void *message, size_t length)
-{
-	struct ipc_deliver *event = calloc(1, sizeof(*event) + length);
-
-	event->header.id = IPC_RES_DELIVER;
-	event->header.size = (int32_t)(sizeof(*event) + length);
-	event->group = the_group;
-	event->msglen = (uint32_t)length;
-	event->nodeid = FAKE_NODEID;
-	memcpy(event->message, message, length);
-	fake_event(conn, event, sizeof(*event) + length);
-	free(event);
-}
-
-void fake_deliver(qb_ipcs_connection_t *conn, const void *message, size_t length)
-{
-	if (has_rings(conn) && length < DELIVERY_ENTRY_MAX / 2)
-		deliver_in_run(conn, message, length);
-	else
-		deliver_event(conn, message, length);
-}
-
-void fake_confchg(qb_ipcs_connection_t *conn, uint32_t members, uint32_t left, uint32_t joined, uint32_t pid)
-{
-	size_t entries = (size_t)members + left + joined;
-	size_t size = sizeof(struct ipc_confchg) + entries * sizeof(struct ipc_address);
-	struct ipc_confchg *event = calloc(1, size);
-	size_t i;
-
-	event->header.id = IPC_RES_CONFCHG;
-	event->header.size = (int32_t)size;
-	event->group = the_group;
-	event->member_list_entries = members;
-	event->left_list_entries = left;
-	event->joined_list_entries = joined;
-	for (i = 0; i < entries; i++)
-		event->list[i] = (struct ipc_address){
-			.nodeid = FAKE_NODEID, .pid = pid, .reason = i < members ? 0 : 1};
-	fake_event(conn, event, size);
-	free(event);
-}
-
-void fake_fragment(qb_ipcs_connection_t *conn, uint32_t pid, enum ipc_fragment type, uint32_t msglen,
-		   const void *data, uint32_t fraglen)
-{
-	struct ipc_partial_deliver *event = calloc(1, sizeof(*event) + fraglen);
-
-	event->header.id = IPC_RES_PARTIAL_DELIVER;
-	event->header.size = (int32_t)(sizeof(*event) + fraglen);
-	event->group = the_group;
-	event->msglen = msglen;
-	event->fraglen = fraglen;
-	event->nodeid = FAKE_NODEID;
-	event->pid = pid;
-	event->type = type;
-	memcpy(event->message, data, fraglen);
-	fake_event(conn, event, sizeof(*event) + fraglen);
-	free(event);
-}
-
-static struct fake_segment *segment_find(uint32_t id)
-{
-	unsigned int i;
-
-	for (i = 0; i < SEGMENTS_MAX; i++) {
-		if (segments[i].id == id)
-			return &segments[i];
-	}
-	return NULL;
-}
-
-static void segment_make(struct ipc_segment *offer, size_t user_size)
-{
-	struct fake_segment *segment = segment_find(0);
-
-	*offer = (struct ipc_segment){0};
-	if (!segment)
-		return;
-	offer->id = ++segment_ids;
-	offer->data_size = 1;
-	offer->user_size = user_size;
-	snprintf(offer->name, sizeof(offer->name), "/dev/shm/qb-fake-%d-%u", getpid(), offer->id);
-	segment->ring = qb_rb_open(offer->name, 1, QB_RB_FLAG_CREATE | QB_RB_FLAG_SHARED_PROCESS, user_size);
-	if (!segment->ring)
-		abort();
-	segment->id = offer->id;
-	segment->named = true;
-	atomic_fetch_add(&fake_shared->named, 1);
-}
-
-static void segment_unname(struct fake_segment *segment)
-{
-	char path[128];
-
-	if (!segment->named)
-		return;
-	segment->named = false;
-	atomic_fetch_sub(&fake_shared->named, 1);
-	snprintf(path, sizeof(path), "/dev/shm/qb-fake-%d-%u-header", getpid(), segment->id);
-	unlink(path);
-	snprintf(path, sizeof(path), "/dev/shm/qb-fake-%d-%u-data", getpid(), segment->id);
-	unlink(path);
-}
-
-static void segment_end(struct fake_segment *segment)
-{
-	segment_unname(segment);
-	qb_rb_close(segment->ring);
-	segment->id = 0;
-}
-
 struct segment_control *fake_control(qb_ipcs_connection_t *conn)
 {
-	return rings_of(conn) ? rings_of(conn)->control : NULL;
+	return fake_rings_of(conn) ? fake_rings_of(conn)->control : NULL;
 }
 
 static void control_spoil(const struct fake_rings *rings, struct ipc_segment *offer)
@@ -338,7 +65,7 @@ static void control_spoil(const struct fake_rings *rings, struct ipc_segment *of
 	case CONTROL_GOOD:
 		break;
 	case CONTROL_NOT_THERE:
-		segment_unname(segment_find(offer->id));
+		fake_segment_unname(fake_segment_find(offer->id));
 		break;
 	case CONTROL_SMALL:
 		offer->user_size -= 8;
@@ -356,19 +83,19 @@ static void control_make(qb_ipcs_connection_t *conn, struct ipc_segment *offer)
 {
 	struct fake_rings *rings;
 
-	segment_make(offer, SEGMENT_CONTROL_SIZE);
-	rings = fake_rings_new(offer->id, qb_rb_shared_user_data_get(segment_find(offer->id)->ring));
+	fake_segment_make(offer, SEGMENT_CONTROL_SIZE);
+	rings = fake_rings_new(offer->id, qb_rb_shared_user_data_get(fake_segment_find(offer->id)->ring));
 	qb_ipcs_context_set(conn, rings);
 	control_spoil(rings, offer);
 }
 
 static void on_attached(qb_ipcs_connection_t *conn, uint32_t segment_id)
 {
-	struct fake_rings *rings = rings_of(conn);
+	struct fake_rings *rings = fake_rings_of(conn);
 	struct qb_ipcs_connection_stats stats;
 	unsigned int i = 0;
 
-	segment_unname(segment_find(segment_id));
+	fake_segment_unname(fake_segment_find(segment_id));
 	if (!rings || segment_id != rings->segment_id || !(options.features & IPC_FEATURE_RINGS))
 		return;
 	qb_ipcs_connection_stats_get(conn, &stats, 0);
@@ -387,14 +114,14 @@ static void rings_end(qb_ipcs_connection_t *conn)
 		if (ringing[i] == conn)
 			ringing[i] = NULL;
 	}
-	free(rings_of(conn));
+	free(fake_rings_of(conn));
 	qb_ipcs_context_set(conn, NULL);
 }
 
 static void on_refused(qb_ipcs_connection_t *conn, uint32_t segment_id)
 {
-	segment_end(segment_find(segment_id));
-	if (rings_of(conn) && segment_id == rings_of(conn)->segment_id)
+	fake_segment_end(fake_segment_find(segment_id));
+	if (fake_rings_of(conn) && segment_id == fake_rings_of(conn)->segment_id)
 		rings_end(conn);
 }
 
@@ -481,14 +208,14 @@ static void on_segment_create(qb_ipcs_connection_t *conn, const struct ipc_segme
 		fake_respond(conn, IPC_RES_SEGMENT_CREATE, CS_ERR_NO_RESOURCES);
 		return;
 	}
-	segment_make(&response.segment, request->user_size);
+	fake_segment_make(&response.segment, request->user_size);
 	atomic_fetch_add(&fake_shared->segments, 1);
 	fake_respond_raw(conn, &response, sizeof(response));
 }
 
 static void on_zcb_mcast(qb_ipcs_connection_t *conn, const struct ipc_zcb_mcast *request)
 {
-	struct fake_segment *segment = segment_find(request->segment_id);
+	struct fake_segment *segment = fake_segment_find(request->segment_id);
 
 	memcpy(fake_shared->last_header, request, sizeof(*request));
 	if (!segment) {
@@ -504,7 +231,7 @@ static void on_iteration_next(qb_ipcs_connection_t *conn)
 {
 	struct ipc_iteration_next_response response = {
 		.header = {.id = IPC_RES_ITERATION_NEXT, .size = sizeof(response), .error = CS_OK},
-		.description = {.group = the_group, .nodeid = FAKE_NODEID, .pid = 99}};
+		.description = {.group = fake_the_group, .nodeid = FAKE_NODEID, .pid = 99}};
 
 	fake_respond_raw(conn, &response, sizeof(response));
 }
@@ -520,7 +247,7 @@ static void on_iteration_initialize(qb_ipcs_connection_t *conn)
 
 static void on_segment_destroy(qb_ipcs_connection_t *conn, const struct ipc_segment_destroy *request)
 {
-	segment_end(segment_find(request->segment_id));
+	fake_segment_end(fake_segment_find(request->segment_id));
 	atomic_fetch_sub(&fake_shared->segments, 1);
 	fake_respond(conn, IPC_RES_SEGMENT_DESTROY, CS_OK);
 }
@@ -535,10 +262,10 @@ static void say_who_is_behind(qb_ipcs_connection_t *conn)
 
 static void on_doorbell(qb_ipcs_connection_t *conn)
 {
-	if (!has_rings(conn))
+	if (!fake_has_rings(conn))
 		abort();
-	rings_of(conn)->waiting = false;
-	events_flush();
+	fake_rings_of(conn)->waiting = false;
+	fake_events_flush();
 }
 
 static void answer(qb_ipcs_connection_t *conn, const struct ipc_request *request)
@@ -602,7 +329,8 @@ static void handle(qb_ipcs_connection_t *conn, const struct ipc_request *request
 
 static const uint8_t *block_find(const struct ring_block *block)
 {
-	return (uint8_t *)qb_rb_shared_user_data_get(segment_find(block->segment_id)->ring) + block->offset;
+	return (uint8_t *)qb_rb_shared_user_data_get(fake_segment_find(block->segment_id)->ring) +
+	       block->offset;
 }
 
 static void on_taken(qb_ipcs_connection_t *conn, const void *message, size_t length)
@@ -638,8 +366,8 @@ static void rings_take(qb_ipcs_connection_t *conn)
 {
 	unsigned int limit = atomic_load(&fake_shared->take_limit);
 
-	if (has_rings(conn) && !atomic_load(&fake_shared->keep_taken))
-		fake_rings_take(rings_of(conn), conn, limit ? limit : UINT_MAX, block_find, on_taken);
+	if (fake_has_rings(conn) && !atomic_load(&fake_shared->keep_taken))
+		fake_rings_take(fake_rings_of(conn), conn, limit ? limit : UINT_MAX, block_find, on_taken);
 }
 
 static int32_t on_request(qb_ipcs_connection_t *conn, void *data, size_t size)
@@ -653,7 +381,7 @@ static int32_t on_request(qb_ipcs_connection_t *conn, void *data, size_t size)
 	/* libqb's ring aligns to 4 bytes only. */
 	request = malloc(size);
 	memcpy(request, data, size);
-	if (has_rings(conn) && (request->id == IPC_REQ_MCAST || request->id == IPC_REQ_ZCB_MCAST))
+	if (fake_has_rings(conn) && (request->id == IPC_REQ_MCAST || request->id == IPC_REQ_ZCB_MCAST))
 		abort();
 	rings_take(conn);
 	if (request->id == IPC_REQ_PARTIAL_BLOCK)
@@ -679,7 +407,7 @@ static void on_created(qb_ipcs_connection_t *conn)
 
 static int32_t on_closed(qb_ipcs_connection_t *conn)
 {
-	events_drop(conn);
+	fake_events_drop(conn);
 	rings_end(conn);
 	return 0;
 }
@@ -712,12 +440,12 @@ static void rings_visit(void)
 	unsigned int i;
 
 	for (i = 0; i < CLIENTS_MAX && !atomic_load(&fake_shared->sleepy); i++) {
-		if (!ringing[i] || fake_rings_asleep(rings_of(ringing[i])))
+		if (!ringing[i] || fake_rings_asleep(fake_rings_of(ringing[i])))
 			continue;
 		say_who_is_behind(ringing[i]);
 		rings_take(ringing[i]);
 		if (!atomic_load(&fake_shared->awake))
-			fake_rings_sleep(rings_of(ringing[i]));
+			fake_rings_sleep(fake_rings_of(ringing[i]));
 	}
 }
 
@@ -727,7 +455,7 @@ static void rate_check(void *data)
 
 	(void)data;
 	rings_visit();
-	events_flush();
+	fake_events_flush();
 	if (rate != atomic_load(&fake_shared->rate_set)) {
 		qb_ipcs_request_rate_limit(service, (enum qb_ipcs_rate_limit)rate);
 		atomic_store(&fake_shared->rate_set, rate);
@@ -754,7 +482,6 @@ static void run(int ready)
 					     .dispatch_add = dispatch_add,
 					     .dispatch_mod = dispatch_mod,
 					     .dispatch_del = dispatch_del};
-	unsigned int i;
 
 	loop = qb_loop_create();
 	qb_loop_signal_add(loop, QB_LOOP_HIGH, SIGTERM, NULL, on_term, NULL);
@@ -769,10 +496,7 @@ static void run(int ready)
 		abort();
 	qb_loop_run(loop);
 	qb_ipcs_destroy(service);
-	for (i = 0; i < SEGMENTS_MAX; i++) {
-		if (segments[i].id)
-			segment_end(&segments[i]);
-	}
+	fake_segments_end();
 }
 
 void fake_engine_start(struct fake_engine *engine, const struct fake_options *chosen)

@@ -117,7 +117,8 @@ TESTS += $(lib_unit_tests) test/unit/unit_lib_abi.sh
 EXTRA_DIST += test/unit/unit_lib_abi.sh
 lib_unit_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS) $(LIBQB_CFLAGS) $(CMAP_COMMON_CFLAGS) -pthread
 lib_unit_libs = lib/libcpgcore.la $(CHECK_LIBS) $(LIBQB_LIBS) $(CMAP_COMMON_LIBS) -lpthread
-lib_unit_fake = test/unit/fake_engine.c test/unit/fake_engine.h test/unit/fake_rings.c test/unit/fake_rings.h
+lib_unit_fake = test/unit/fake_engine.c test/unit/fake_engine.h test/unit/fake_events.c test/unit/fake_internal.h \
+	test/unit/fake_rings.c test/unit/fake_rings.h test/unit/fake_segments.c
 unit_lib_parts_SOURCES = test/unit/unit_lib_parts.c
 unit_lib_parts_CFLAGS = $(lib_unit_cflags)
 unit_lib_parts_LDADD = $(lib_unit_libs)
