@@ -167,7 +167,7 @@ static void enter_ring(struct fixture *fixture, const uint32_t *members, const u
 	engine_tick(fixture->engine);
 }
 
-static void settle(struct fixture *fixture)
+static void go_on(struct fixture *fixture)
 {
 	int i;
 
@@ -207,9 +207,9 @@ static void hear_much(struct fixture *fixture, struct peer *slow)
 		      BEHIND(0));
 	slow->room = 0;
 	deliver_batch(fixture, 2, BY(7, "group"), SAYS(text), SAYS(text), SAYS(text));
-	settle(fixture);
+	go_on(fixture);
 	slow->room = ROOM_ENDLESS;
-	settle(fixture);
+	go_on(fixture);
 }
 
 /* This node, or another one, misses a batch. */
@@ -230,9 +230,9 @@ static void exchange(struct fixture *fixture)
 	}
 	deliver_present(fixture, 2, SELF, missed, seven_and_nine);
 	deliver_batch(fixture, 2, MISSED);
-	settle(fixture);
+	go_on(fixture);
 	deliver_present(fixture, 2, 2, fixture->numbers[2] - 1, seven_and_nine);
-	settle(fixture);
+	go_on(fixture);
 }
 
 /* From ours to mixed, to ours for a moment, and to mixed again, with something on its way each time. */
@@ -244,7 +244,7 @@ static void change_format(struct fixture *fixture, struct peer *one, struct peer
 	(void)request_leave(fixture, two, "group");
 	drop_all(&fixture->peer_multicasts);
 	enter_ring(fixture, NODES(1, 2, 3), NODES(2));
-	settle(fixture);
+	go_on(fixture);
 	(void)request_join(fixture, two, "group");
 	say_much(fixture, one);
 	held = packets_held(&fixture->multicasts);
@@ -255,29 +255,29 @@ static void change_format(struct fixture *fixture, struct peer *one, struct peer
 	drop_all(&fixture->peer_multicasts);
 	enter_ring(fixture, NODES(1, 2, 3), NODES(2));
 	comes_out(fixture, &held);
-	settle(fixture);
+	go_on(fixture);
 	(void)request_leave(fixture, two, "group");
 	held = packets_held(&fixture->multicasts);
 	enter_ring(fixture, NODES(1, 2, 3), NODES(2));
 	comes_out(fixture, &held);
-	settle(fixture);
+	go_on(fixture);
 }
 
 static void scenario_own_format(struct fixture *fixture, struct peer *one, struct peer *two)
 {
 	(void)request_hello(fixture, one, UINT64_MAX);
 	enter_ring(fixture, NODES(1, 2), NODES(2));
-	settle(fixture);
+	go_on(fixture);
 	(void)request_join(fixture, one, "group");
 	(void)request_join(fixture, two, "group");
 	deliver_own(fixture);
 	say_much(fixture, one);
-	settle(fixture);
+	go_on(fixture);
 	hear_much(fixture, two);
 	exchange(fixture);
 	change_format(fixture, one, two);
 	peer_gone(fixture, two);
-	settle(fixture);
+	go_on(fixture);
 }
 
 /* ---- rings ---- */
@@ -293,7 +293,7 @@ static void read_late(struct ringed *client)
 	for (i = 0; i < 20 && !client->peer->evicted; i++) {
 		submit_text(client, text);
 		(void)submitted(client);
-		settle(client->fixture);
+		go_on(client->fixture);
 	}
 	while (!client->peer->evicted && deliveries(client)) {
 	}
@@ -328,7 +328,7 @@ static void scenario_with_rings(struct fixture *fixture, struct peer *one, struc
 		submit_text(&client, "the last");
 	}
 	peer_gone(fixture, one);
-	settle(fixture);
+	go_on(fixture);
 }
 
 /* ---- each allocation ---- */
@@ -461,12 +461,12 @@ START_TEST(a_list_is_said_whole_when_memory_is_back)
 	uint32_t pid;
 
 	enter_ring(fixture, NODES(1, 2, 3), NODES(2));
-	settle(fixture);
+	go_on(fixture);
 	for (pid = 1; pid <= PROCESSES_OF_THIS_NODE; pid++) {
 		deliver_procjoin(fixture, SELF, pid, "group");
 	}
 	enter_ring(fixture, NODES(1, 2), NODES(2));
-	settle(fixture);
+	go_on(fixture);
 	deliver_batch(fixture, 2, MISSED);
 	fail_after(4, true); /* the list, its bytes, and the first piece of it */
 	engine_tick(fixture->engine);

@@ -58,7 +58,7 @@ unit_cpgverify_verify_LDADD = $(CHECK_LIBS)
 # service/engine*, wire_convert: the core, behind ops that record
 engine_unit_tests = unit_engine_membership unit_engine_sync unit_engine_outgoing unit_engine_clients \
 	unit_engine_requests unit_engine_peer unit_engine_rings unit_engine_exchange unit_engine_behind \
-	unit_engine_large unit_engine_transport unit_peer_records unit_wire unit_module_options
+	unit_engine_large unit_engine_submission unit_engine_delivery unit_peer_records unit_wire unit_module_options
 check_PROGRAMS += $(engine_unit_tests)
 TESTS += $(engine_unit_tests)
 noinst_LTLIBRARIES += libfixture.la
@@ -78,9 +78,12 @@ unit_engine_outgoing_LDADD = libfixture.la
 unit_engine_clients_SOURCES = test/unit/unit_engine_clients.c
 unit_engine_clients_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_engine_clients_LDADD = libfixture.la
-unit_engine_transport_SOURCES = test/unit/unit_engine_transport.c
-unit_engine_transport_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-unit_engine_transport_LDADD = libfixture.la
+unit_engine_submission_SOURCES = test/unit/unit_engine_submission.c
+unit_engine_submission_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_engine_submission_LDADD = libfixture.la
+unit_engine_delivery_SOURCES = test/unit/unit_engine_delivery.c
+unit_engine_delivery_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_engine_delivery_LDADD = libfixture.la
 unit_engine_requests_SOURCES = test/unit/unit_engine_requests.c
 unit_engine_requests_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_engine_requests_LDADD = libfixture.la

@@ -7,6 +7,29 @@
 static const struct ipc_hello attached = {
 	.magic = IPC_HELLO_MAGIC, .version = IPC_HELLO_VERSION, .step = IPC_HELLO_ATTACHED, .segment_id = 1};
 
+struct fixture *ours(void)
+{
+	return fixture_new(&fixture_own_format);
+}
+
+void tick(struct fixture *fixture)
+{
+	fixture->now += 10 * MS;
+	engine_tick(fixture->engine);
+}
+
+void settle(struct fixture *fixture)
+{
+	deliver_own(fixture);
+	tick(fixture);
+	tick(fixture);
+}
+
+bool asleep(const struct ringed *client)
+{
+	return atomic_load(&client->control->submission_taken.asleep) != 0;
+}
+
 bool ringed_attach(struct ringed *client, struct fixture *fixture, struct peer *peer)
 {
 	const uint64_t features = IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_SEGMENTS | IPC_FEATURE_RINGS;

@@ -6,6 +6,8 @@
 #include "cpg_ring.h"
 #include "test/unit/peer_fixture.h"
 
+#define MS (1000ull * 1000) /* ns */
+
 struct ringed {
 	struct fixture *fixture;
 	struct peer *peer;
@@ -16,6 +18,13 @@ struct ringed {
 	struct ipc_name group; /* of the runs */
 	struct peer heard;     /* its events are what came out of the delivery ring */
 };
+
+/* In rings of ours. */
+struct fixture *ours(void);
+/* Some time passes. */
+void tick(struct fixture *fixture);
+/* Until the engine has seen that there is nothing more. */
+void settle(struct fixture *fixture);
 
 /* Gives a client rings. False: the engine has none for it. */
 bool ringed_attach(struct ringed *client, struct fixture *fixture, struct peer *peer);
@@ -31,6 +40,8 @@ void submit_text(struct ringed *client, const char *text);
 /* Rings if the engine sleeps. True: it did. */
 bool submitted(struct ringed *client);
 void doorbell(struct ringed *client);
+/* The engine does not look by itself. */
+bool asleep(const struct ringed *client);
 
 /* Takes what is in the delivery ring. Returns the number of entries. */
 size_t deliveries(struct ringed *client);

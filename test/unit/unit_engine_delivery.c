@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What clients with rings hear, doorbells, and clients that read slowly, not at all, or lie about it. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "test/unit/transport_fixture.h"
+
+/* What is in the connection already is told apart from doorbells by its number. */
+START_TEST(what_was_sent_before)
+{
+	struct fixture *fixture = ours();
+	struct peer *peer = peer_new(fixture, 10);
+	struct ringed client;
+
+	transitional(fixture, NOBODY);
+	sync_begin(fixture, NODES(1), NODES(1));
+	sync_own(fixture);
+	sync_end(fixture);
+	ck_assert_uint_eq(peer->events.count, 1); /* totem_confchg */
+	ck_assert(ringed_attach(&client, fixture, peer));
+	ck_assert_uint_eq(client.control->events_before, 1);
+	joined(fixture, peer, "group");
+	ck_assert_uint_eq(peer->events.count, 2);
+	ck_assert_str_eq(next_event(peer), "ring 1");
+	ck_assert_str_eq(heard(&client), "1:10 +1:10j");
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(one_doorbell_until_it_is_answered)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+
+	settle(fixture);
+	ck_assert_uint_eq(bells(&client), 0);
+	request_mcast(fixture, client.peer, "one");
+	settle(fixture);
+	ck_assert_uint_eq(client.peer->events.count, 1);
+	request_mcast(fixture, client.peer, "two");
+	settle(fixture);
+	ck_assert_uint_eq(client.peer->events.count, 1);
+	ck_assert_uint_eq(bells(&client), 0); /* something is in the ring: it stays */
+	ck_assert_uint_ne(deliveries(&client), 0);
+	ck_assert_uint_eq(bells(&client), 1);
+	ck_assert_uint_eq(client.peer->events.count, 0);
+	request_mcast(fixture, client.peer, "three");
+	settle(fixture);
+	ck_assert_uint_eq(client.peer->events.count, 1);
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(a_doorbell_that_found_no_room)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+
+	settle(fixture);
+	client.peer->room = 0;
+	fixture->wake_at = 0;
+	deliver_mcast(fixture, SELF, 10, "nowhere", "");
+	request_mcast(fixture, client.peer, "one");
+	deliver_own(fixture);
+	ck_assert_uint_eq(client.peer->events.count, 0);
+	ck_assert_uint_ne(fixture->wake_at, 0);
+	client.peer->room = ROOM_ENDLESS;
+	tick(fixture);
+	ck_assert_uint_eq(client.peer->events.count, 1);
+	ck_assert_str_eq(heard(&client), "1:10 'one'");
+	ck_assert_uint_eq(bells(&client), 1);
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* It was read before it was announced, and slept again: two are due then. */
+START_TEST(two_doorbells_that_found_no_room)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	int i;
+
+	settle(fixture);
+	client.peer->room = 0;
+	for (i = 0; i < 2; i++) {
+		request_mcast(fixture, client.peer, "hello");
+		deliver_own(fixture);
+		ck_assert_str_eq(heard(&client), "1:10 'hello'");
+		client.bells.due = 0; /* it waited, and none came */
+		(void)bells(&client);
+	}
+	client.peer->room = 1;
+	tick(fixture);
+	ck_assert_uint_eq(client.peer->events.count, 1);
+	client.peer->room = ROOM_ENDLESS;
+	tick(fixture);
+	ck_assert_uint_eq(client.peer->events.count, 2);
+	tick(fixture);
+	ck_assert_uint_eq(client.peer->events.count, 2);
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* Every one of `count` messages, and nothing else. */
+static void check_heard(struct ringed *client, int count)
+{
+	char want[32];
+	int i;
+
+	for (i = 0; i < count; i++) {
+		(void)snprintf(want, sizeof(want), "1:20 '%d'", i);
+		ck_assert_str_eq(heard(client), want);
+	}
+	ck_assert_str_eq(heard(client), "none");
+}
+
+START_TEST(a_full_ring_loses_nothing)
+{
+	enum { MESSAGES = 20000 };
+	struct fixture *fixture = ours();
+	struct ringed slow = ringed_joined(fixture, 10, "group");
+	struct peer *sender = peer_new(fixture, 20);
+	char text[16];
+	int i;
+
+	joined(fixture, sender, "group");
+	deliveries(&slow);
+	drop_all(&slow.heard.events);
+	for (i = 0; i < MESSAGES; i++) {
+		(void)snprintf(text, sizeof(text), "%d", i);
+		request_mcast(fixture, sender, text);
+		if (i % 100 == 0) {
+			settle(fixture);
+		}
+	}
+	settle(fixture);
+	ck_assert_uint_eq(atomic_load(&slow.control->delivered.more), 1);
+	check_heard(&slow, MESSAGES);
+	ck_assert_uint_eq(atomic_load(&slow.control->delivered.more), 0);
+	ck_assert_uint_eq(sender->events.count, 1 + MESSAGES);
+	ringed_free(&slow);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* It ends while the engine gives it what had to wait. */
+START_TEST(an_end_behind_a_full_ring)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	static char text[8001];
+	struct engine_stats stats;
+	int i;
+
+	memset(text, 'x', sizeof(text) - 1);
+	for (i = 0; i < 40; i++) {
+		submit_text(&client, text);
+		(void)submitted(&client);
+		settle(fixture);
+	}
+	engine_stats(fixture->engine, &stats);
+	ck_assert_uint_ne(stats.queued_bytes, 0);
+	ck_assert(ring_look(&client.delivery, &client.control->delivered.end,
+			    &client.control->delivery_taken.asleep_at, &client.bells));
+	client.delivery.at = client.delivery.end;
+	ring_take(&client.delivery, &client.control->delivery_taken.end);
+	ck_assert_uint_eq(bells(&client), 1);
+	client.peer->error = -EPIPE;
+	tick(fixture);
+	ck_assert(client.peer->evicted);
+	engine_stats(fixture->engine, &stats);
+	ck_assert_uint_eq(stats.queued_bytes, 0);
+	peer_gone(fixture, client.peer);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* One that no entry could hold comes in slices. */
+START_TEST(a_large_message)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	struct packet *packet;
+	uint64_t offset = 0, total = 0;
+	char *text = malloc(500000);
+
+	memset(text, 'x', 499999);
+	text[499999] = '\0';
+	request_mcast(fixture, client.peer, text);
+	settle(fixture);
+	do {
+		deliveries(&client);
+		while ((packet = take(&client.heard.events))) {
+			const struct ipc_event_part *part = (const void *)packet->data;
+
+			ck_assert_int_eq(part->header.id, IPC_RES_EVENT_PART);
+			ck_assert_uint_eq(part->offset, offset);
+			offset += part->length;
+			total = part->total;
+			free(packet);
+		}
+	} while (offset < total);
+	ck_assert_uint_eq(total, sizeof(struct ipc_deliver) + 499999);
+	free(text);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* In stock's format messages come one by one. */
+START_TEST(in_a_ring_with_stock_nodes)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	struct peer *plain = peer_new(fixture, 20);
+
+	joined(fixture, plain, "group");
+	ck_assert_str_eq(heard(&client), "1:10 1:20 +1:20j");
+	submit_text(&client, "one");
+	submit_text(&client, "two");
+	(void)submitted(&client);
+	settle(fixture);
+	ck_assert_str_eq(heard(&client), "1:10 'one'");
+	ck_assert_str_eq(heard(&client), "1:10 'two'");
+	free(take(&plain->events));
+	ck_assert_str_eq(next_event(plain), "1:10 'one'");
+	ck_assert_str_eq(next_event(plain), "1:10 'two'");
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* There, one doorbell is enough for messages that come together. */
+START_TEST(one_doorbell_for_many_messages)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	struct packet *message;
+	int i;
+
+	settle(fixture);
+	for (i = 0; i < 4; i++) {
+		submit_text(&client, "hello");
+	}
+	(void)submitted(&client);
+	ck_assert_uint_eq(fixture->multicasts.count, 4);
+	for (i = 0; i < 4; i++) {
+		ck_assert_uint_eq(client.peer->events.count, i > 2);
+		message = take(&fixture->multicasts);
+		deliver(fixture, message->data, SELF);
+		free(message);
+		if (i == 2) {
+			engine_token(fixture->engine); /* whatever became of the others */
+		}
+	}
+	ck_assert_uint_eq(client.peer->events.count, 1);
+	ck_assert_uint_eq(deliveries(&client), 1 + 4); /* the group's name */
+	ck_assert_uint_eq(bells(&client), 1);
+	submit_text(&client, "alone");
+	(void)submitted(&client);
+	engine_token(fixture->engine);
+	message = take(&fixture->multicasts);
+	deliver(fixture, message->data, SELF);
+	free(message);
+	ck_assert_uint_eq(client.peer->events.count, 1);
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(the_next_group)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+
+	request_mcast(fixture, client.peer, "one");
+	settle(fixture);
+	ck_assert_str_eq(heard(&client), "1:10 'one'");
+	ck_assert_uint_eq(client.group.length, strlen("group"));
+	ck_assert_int_eq(request_leave(fixture, client.peer, "group"), CS_OK);
+	settle(fixture);
+	ck_assert_str_eq(heard(&client), "-1:10l");
+	joined(fixture, client.peer, "other one");
+	ck_assert_str_eq(heard(&client), "1:10 +1:10j");
+	submit_text(&client, "two");
+	(void)submitted(&client);
+	settle(fixture);
+	ck_assert_str_eq(heard(&client), "1:10 'two'");
+	ck_assert_uint_eq(client.group.length, strlen("other one"));
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+static const struct engine_config small_queue = {
+	.client_queue = 50000, .client_stall = 100 * MS, .queue_total = 1000000};
+
+/* To all of its group. It hears them itself. */
+static void send_8000(struct ringed *sender)
+{
+	static char text[8001];
+
+	memset(text, 'x', sizeof(text) - 1);
+	submit_text(sender, text);
+	(void)submitted(sender);
+	settle(sender->fixture);
+	deliveries(sender);
+}
+
+static void take_a_little(const struct ringed *client)
+{
+	atomic_fetch_add(&client->control->delivery_taken.end, RING_ALIGN);
+}
+
+/* It takes a little now and then. What waits for it is a run, for which there is no room as long. */
+START_TEST(a_client_that_reads_slowly)
+{
+	struct fixture *fixture = fixture_new(&small_queue);
+	struct ringed slow = ringed_joined(fixture, 10, "group");
+	struct ringed good = ringed_joined(fixture, 20, "group");
+	int i;
+
+	for (i = 0; i < 40; i++) {
+		send_8000(&good);
+		take_a_little(&slow);
+	}
+	for (i = 0; i < 50; i++) {
+		tick(fixture);
+		take_a_little(&slow);
+	}
+	ck_assert(!slow.peer->evicted);
+	for (i = 0; i < 20 && !slow.peer->evicted; i++) {
+		tick(fixture);
+	}
+	ck_assert(slow.peer->evicted);
+	ringed_free(&good);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(a_client_that_stops_reading)
+{
+	struct fixture *fixture = fixture_new(&small_queue);
+	struct ringed stuck = ringed_joined(fixture, 10, "group");
+	struct ringed good = ringed_joined(fixture, 20, "group");
+	int i;
+
+	for (i = 0; i < 40 && !stuck.peer->evicted; i++) {
+		send_8000(&good);
+	}
+	for (i = 0; i < 20 && !stuck.peer->evicted; i++) {
+		tick(fixture);
+	}
+	ck_assert(stuck.peer->evicted);
+	ck_assert(!good.peer->evicted);
+	ringed_free(&good);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(a_reader_that_lies)
+{
+	struct fixture *fixture = ours();
+	struct ringed liar = ringed_joined(fixture, 10, "group");
+	struct ringed client = ringed_joined(fixture, 20, "group");
+
+	static char text[8001];
+
+	memset(text, 'x', sizeof(text) - 1);
+	settle(fixture);
+	atomic_store(&liar.control->delivery_taken.end, liar.delivery.at + UINT64_MAX / 2);
+	while (!liar.peer->evicted) {
+		request_mcast(fixture, client.peer, text);
+		settle(fixture);
+		deliveries(&client);
+	}
+	ck_assert(!client.peer->evicted);
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		a_reader_that_lies,
+		what_was_sent_before,
+		one_doorbell_until_it_is_answered,
+		a_doorbell_that_found_no_room,
+		two_doorbells_that_found_no_room,
+		a_full_ring_loses_nothing,
+		an_end_behind_a_full_ring,
+		a_large_message,
+		in_a_ring_with_stock_nodes,
+		one_doorbell_for_many_messages,
+		the_next_group,
+		a_client_that_reads_slowly,
+		a_client_that_stops_reading,
+	};
+
+	return RUN_TESTS("engine: delivery rings", tests);
+}
