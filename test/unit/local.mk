@@ -113,8 +113,8 @@ unit_module_options_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_module_options_LDADD = libfixture.la
 
 # lib/: its parts alone, and the library against an engine that is not one
-lib_unit_tests = unit_lib_parts unit_lib_calls unit_lib_connection unit_lib_events unit_lib_memory \
-	unit_lib_rings unit_lib_sharing
+lib_unit_tests = unit_lib_parts unit_lib_calls unit_lib_connection unit_lib_delivery unit_lib_events \
+	unit_lib_memory unit_lib_rings unit_lib_sharing
 check_PROGRAMS += $(lib_unit_tests)
 TESTS += $(lib_unit_tests) test/unit/unit_lib_abi.sh
 EXTRA_DIST += test/unit/unit_lib_abi.sh
@@ -122,22 +122,26 @@ lib_unit_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS) $(LIBQB_CFLAGS) $(CMAP_COMMON_CFL
 lib_unit_libs = lib/libcpgcore.la $(CHECK_LIBS) $(LIBQB_LIBS) $(CMAP_COMMON_LIBS) -lpthread
 lib_unit_fake = test/unit/fake_engine.c test/unit/fake_engine.h test/unit/fake_events.c test/unit/fake_internal.h \
 	test/unit/fake_rings.c test/unit/fake_rings.h test/unit/fake_segments.c
+lib_unit_member = $(lib_unit_fake) test/unit/member_fixture.c test/unit/member_fixture.h
 unit_lib_parts_SOURCES = test/unit/unit_lib_parts.c
 unit_lib_parts_CFLAGS = $(lib_unit_cflags)
 unit_lib_parts_LDADD = $(lib_unit_libs)
 unit_lib_calls_SOURCES = test/unit/unit_lib_calls.c $(lib_unit_fake)
 unit_lib_calls_CFLAGS = $(lib_unit_cflags)
 unit_lib_calls_LDADD = $(lib_unit_libs)
-unit_lib_connection_SOURCES = test/unit/unit_lib_connection.c $(lib_unit_fake)
+unit_lib_connection_SOURCES = test/unit/unit_lib_connection.c $(lib_unit_member)
 unit_lib_connection_CFLAGS = $(lib_unit_cflags)
 unit_lib_connection_LDADD = $(lib_unit_libs)
+unit_lib_delivery_SOURCES = test/unit/unit_lib_delivery.c $(lib_unit_member)
+unit_lib_delivery_CFLAGS = $(lib_unit_cflags)
+unit_lib_delivery_LDADD = $(lib_unit_libs)
 unit_lib_events_SOURCES = test/unit/unit_lib_events.c $(lib_unit_fake)
 unit_lib_events_CFLAGS = $(lib_unit_cflags)
 unit_lib_events_LDADD = $(lib_unit_libs)
 unit_lib_memory_SOURCES = test/unit/unit_lib_memory.c $(lib_unit_fake)
 unit_lib_memory_CFLAGS = $(lib_unit_cflags)
 unit_lib_memory_LDADD = $(lib_unit_libs)
-unit_lib_rings_SOURCES = test/unit/unit_lib_rings.c $(lib_unit_fake)
+unit_lib_rings_SOURCES = test/unit/unit_lib_rings.c $(lib_unit_member)
 unit_lib_rings_CFLAGS = $(lib_unit_cflags)
 unit_lib_rings_LDADD = $(lib_unit_libs)
 unit_lib_sharing_SOURCES = test/unit/unit_lib_sharing.c $(lib_unit_fake)

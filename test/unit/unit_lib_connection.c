@@ -8,67 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fake_engine.h"
 #include "lib/lib_internal.h"
+#include "member_fixture.h"
 #include "run_suite.h"
 
-#define RINGS (IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_SEGMENTS | IPC_FEATURE_RINGS)
 #define MEMBERS 2000
-
-static struct fake_engine engine;
-static unsigned int confchgs;
-static size_t last_length;
-
-static void on_deliver(cpg_handle_t handle, const struct cpg_name *group, uint32_t nodeid, uint32_t pid,
-		       void *msg, size_t length)
-{
-	(void)handle;
-	(void)group;
-	(void)nodeid;
-	(void)pid;
-	(void)msg;
-	last_length = length;
-}
-
-static void on_confchg(cpg_handle_t handle, const struct cpg_name *group, const struct cpg_address *members,
-		       size_t member_count, const struct cpg_address *left, size_t left_count,
-		       const struct cpg_address *joined, size_t joined_count)
-{
-	(void)handle;
-	(void)group;
-	(void)members;
-	(void)member_count;
-	(void)left;
-	(void)left_count;
-	(void)joined;
-	(void)joined_count;
-	confchgs++;
-}
-
-static cpg_handle_t initialize(const struct fake_options *options)
-{
-	cpg_callbacks_t callbacks = {.cpg_deliver_fn = on_deliver, .cpg_confchg_fn = on_confchg};
-	cpg_handle_t handle;
-
-	fake_engine_start(&engine, options);
-	ck_assert_int_eq(cpg_initialize(&handle, &callbacks), CS_OK);
-	return handle;
-}
-
-static void join(cpg_handle_t handle)
-{
-	struct cpg_name group = fake_name("group");
-
-	ck_assert_int_eq(cpg_join(handle, &group), CS_OK);
-	while (!confchgs)
-		ck_assert_int_eq(cpg_dispatch(handle, CS_DISPATCH_ONE), CS_OK);
-}
-
-static void stop(cpg_handle_t handle)
-{
-	ck_assert_int_eq(cpg_finalize(handle), CS_OK);
-	fake_engine_stop(&engine);
-}
 
 static size_t shared_bytes;
 static char engine_mark[32];
@@ -134,9 +78,8 @@ START_TEST(rings_make_a_small_connection_do)
 {
 	const struct fake_options options = {.features = RINGS};
 	size_t stock = stock_shared_memory(), bytes;
-	cpg_handle_t handle = initialize(&options);
+	cpg_handle_t handle = start_with(&options);
 
-	join(handle);
 	bytes = shared_memory();
 	ck_assert_uint_gt(bytes, 0);
 	/* A stock library asks for less than ours does of a stock engine: 1 MiB, three times. */
@@ -151,9 +94,8 @@ END_TEST
 START_TEST(without_rings_a_large_connection)
 {
 	const struct fake_options options = {.features = RINGS, .control = (enum fake_control)_i};
-	cpg_handle_t handle = initialize(&options);
+	cpg_handle_t handle = start_with(&options);
 
-	join(handle);
 	ck_assert_uint_gt(shared_memory(), 3 * IPC_BUFFER_SIZE);
 	check_all_sizes(handle, ATOMIC_MESSAGE_MAX);
 	stop(handle);
@@ -164,9 +106,8 @@ END_TEST
 START_TEST(without_a_pool_a_small_connection_does)
 {
 	const struct fake_options options = {.features = RINGS, .refuse_segments = true};
-	cpg_handle_t handle = initialize(&options);
+	cpg_handle_t handle = start_with(&options);
 
-	join(handle);
 	check_all_sizes(handle, SUBMISSION_MESSAGE_MAX);
 	ck_assert_uint_eq(atomic_load(&engine.shared->ring_blocks), 0);
 	ck_assert_uint_lt(shared_memory(), 3 * IPC_BUFFER_SIZE / 10);
@@ -177,9 +118,8 @@ END_TEST
 START_TEST(an_older_engine_of_ours)
 {
 	const struct fake_options options = {.features = IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_SEGMENTS};
-	cpg_handle_t handle = initialize(&options);
+	cpg_handle_t handle = start_with(&options);
 
-	join(handle);
 	check_all_sizes(handle, ATOMIC_MESSAGE_MAX);
 	stop(handle);
 }
@@ -200,7 +140,7 @@ START_TEST(initializing_waits_for_nobody)
 	cpg_handle_t handle = initialize(&options);
 
 	ck_assert_uint_eq(atomic_load(&engine.shared->requests[IPC_REQ_LOCAL_GET]), 1);
-	join(handle);
+	become_member(handle);
 	check_all_sizes(handle, ATOMIC_MESSAGE_MAX);
 	ck_assert_uint_gt(atomic_load(&engine.shared->ring_messages), 0);
 	stop(handle);
@@ -225,17 +165,11 @@ START_TEST(rings_make_the_node_known)
 }
 END_TEST
 
-/* Each test begins with nothing seen, whether it has a process of its own or not. */
-static void forget(void)
-{
-	confchgs = 0;
-}
-
 int main(void)
 {
 	TCase *tcase = tcase_create("connection");
 
-	tcase_add_checked_fixture(tcase, forget, NULL);
+	tcase_add_checked_fixture(tcase, member_forget, NULL);
 	fake_private_shm();
 	tcase_add_test(tcase, rings_make_a_small_connection_do);
 	tcase_add_loop_test(tcase, without_rings_a_large_connection, CONTROL_NOT_THERE, CONTROL_OLD + 1);
