@@ -105,6 +105,7 @@ struct ring_writer {
 	size_t size;
 	size_t spare;	/* bytes behind each entry but RING_SKIP */
 	uint64_t end;	/* own position */
+	uint64_t put;	/* up to here the reader is told */
 	uint64_t taken; /* the reader's, as last seen: never behind the truth by more than the ring's size */
 };
 
@@ -152,11 +153,18 @@ static inline struct ring_entry *ring_reserve(struct ring_writer *ring, size_t s
 	return ring_end(ring);
 }
 
-/* The entry at ring_reserve()'s place is whole. Behind the last one of several: ring_must_wake(). */
+/* The entry at ring_reserve()'s place is whole. Behind the last one of several: ring_must_wake() or ring_must_ring(). */
 static inline void ring_put(struct ring_writer *ring, size_t size, _Atomic uint64_t *end)
 {
 	ring->end += size + ring->spare;
-	atomic_store_explicit(end, ring->end, memory_order_release);
+	ring->put = ring->end;
+	atomic_store_explicit(end, ring->put, memory_order_release);
+}
+
+/* The same for one that is nothing by itself: the reader hears of it with the next. */
+static inline void ring_put_untold(struct ring_writer *ring, size_t size)
+{
+	ring->end += size + ring->spare;
 }
 
 /* ---- the reader's side ---- */
@@ -241,7 +249,7 @@ static inline void ring_take(const struct ring_reader *ring, _Atomic uint64_t *t
 static inline bool ring_must_wake(const struct ring_writer *ring, _Atomic uint64_t *end,
 				  _Atomic uint32_t *asleep)
 {
-	(void)atomic_exchange(end, ring->end); /* once more, in the order that counts */
+	(void)atomic_exchange(end, ring->put); /* once more, in the order that counts */
 	return atomic_load(asleep) != 0 && atomic_exchange(asleep, 0) != 0;
 }
 
@@ -272,9 +280,9 @@ static inline bool ring_must_ring(const struct ring_writer *ring, _Atomic uint64
 {
 	uint64_t at;
 
-	(void)atomic_exchange(end, ring->end); /* once more, in the order that counts */
+	(void)atomic_exchange(end, ring->put); /* once more, in the order that counts */
 	at = atomic_load(asleep_at);
-	return at != 0 && at != ring->end + 1 && atomic_compare_exchange_strong(asleep_at, &at, 0);
+	return at != 0 && at != ring->put + 1 && atomic_compare_exchange_strong(asleep_at, &at, 0);
 }
 
 struct ring_bells {

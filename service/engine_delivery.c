@@ -202,8 +202,7 @@ int delivery_put(struct engine_client *client, uint8_t kind, const struct iovec 
 		}
 	}
 	if (kind == RING_GROUP) {
-		rings->delivery.end +=
-			size + DELIVERY_SPARE; /* nobody is woken for it alone: the run behind it shows it */
+		ring_put_untold(&rings->delivery, size); /* the run behind it shows it */
 		return 0;
 	}
 	ring_put(&rings->delivery, size, &rings->control->delivered.end);

@@ -117,7 +117,7 @@ bool fake_rings_put(struct fake_rings *rings, qb_ipcs_connection_t *conn, enum r
 	memcpy(entry + 1, body, length);
 	/* A group is nothing to ring for: it goes with the run behind it. */
 	if (kind == RING_GROUP) {
-		rings->delivery.end += size + DELIVERY_SPARE;
+		ring_put_untold(&rings->delivery, size);
 		return true;
 	}
 	ring_put(&rings->delivery, size, &control->delivered.end);

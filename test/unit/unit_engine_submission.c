@@ -449,7 +449,7 @@ static void put_garbage(struct ringed *client, uint64_t *state)
 		}
 		at += dice(state) % 16 ? ring_entry_size(length) : dice(state) % 600 * RING_ALIGN;
 	}
-	ring->end = at;
+	ring->end = ring->put = at;
 	atomic_store(&client->control->submitted.end, at);
 }
 

@@ -21,7 +21,7 @@ static void ring_at(uint64_t at)
 	memset(&control, 0, sizeof(control));
 	atomic_store(&control.delivered.end, at);
 	atomic_store(&control.delivery_taken.end, at);
-	writer = (struct ring_writer){.data = data, .size = SIZE, .end = at, .taken = at};
+	writer = (struct ring_writer){.data = data, .size = SIZE, .end = at, .put = at, .taken = at};
 	reader = (struct ring_reader){.data = data, .size = SIZE, .at = at, .end = at};
 }
 
@@ -250,6 +250,30 @@ START_TEST(an_entry_longer_than_what_was_put_in)
 	ck_assert_int_eq(peek_at(0, entry, 8), RING_FOUND_NONSENSE);
 	entry.length = UINT32_MAX;
 	ck_assert_int_eq(peek_at(0, entry, SIZE), RING_FOUND_NONSENSE);
+}
+END_TEST
+
+/* Who sleeps before it sleeps on, and finds it with the next one. */
+START_TEST(an_untold_entry_wakes_nobody)
+{
+	struct ring_entry *entry, found;
+
+	ring_at(0);
+	atomic_store(&control.delivery_taken.asleep_at, reader.at + 1);
+	entry = ring_reserve(&writer, 8);
+	*entry = (struct ring_entry){.kind = RING_GROUP};
+	ring_put_untold(&writer, 8);
+	ck_assert(!ring_must_ring(&writer, &control.delivered.end, &control.delivery_taken.asleep_at));
+	ck_assert(ring_reader_look(&reader, &control.delivered.end));
+	ck_assert_int_eq(ring_peek(&reader, &found), RING_FOUND_NOTHING);
+	ck_assert(put(8, 'a'));
+	ck_assert(ring_must_ring(&writer, &control.delivered.end, &control.delivery_taken.asleep_at));
+	ck_assert(ring_reader_look(&reader, &control.delivered.end));
+	ck_assert_int_eq(ring_peek(&reader, &found), RING_FOUND_ENTRY);
+	ck_assert_uint_eq(found.kind, RING_GROUP);
+	ring_next(&reader, &found);
+	must_take(8, 'a');
+	must_be_empty();
 }
 END_TEST
 
@@ -552,6 +576,7 @@ int main(void)
 		a_reader_that_took_what_is_not_there,
 		a_writer_that_put_in_more_than_fits,
 		an_entry_longer_than_what_was_put_in,
+		an_untold_entry_wakes_nobody,
 		an_entry_without_its_spare_bytes,
 		spare_bytes_are_nobodys,
 		an_entry_that_reaches_over_the_end,
