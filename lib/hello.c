@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Finding out what the engine is. Not in cpg_initialize(): an engine in the middle of a sync answers late,
- * and initialising never waited for it. The first call that waits for the engine anyway asks.
+ * Finding out what the engine is, and agreeing on shared memory. cpg_initialize() asks where the connection shows an engine of ours; else
+ * the first call that waits for the engine anyway does: a stock one in the middle of a sync answers late.
  */
 #include <string.h>
 

@@ -260,6 +260,7 @@ struct engine {
 		unannounced;	  /* clients that have something in their delivery rings and were not told */
 	size_t unannounced_count; /* what that is */
 	bool many_deliveries;	  /* more is about to be put in */
+	bool no_segment_said, refusal_said; /* in the log */
 
 	/* hand-over to totem, see engine_outgoing.c */
 	struct qb_list_head again, waiting, handed, control, repeat, partials;

@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "engine_internal.h"
 
@@ -52,6 +53,17 @@ static void segment_drop(struct engine_client *client, struct client_segment *sl
 	memset(slot, 0, sizeof(*slot));
 }
 
+/* Clients do without, and work. Who wonders about their speed finds one line, however many there are. */
+static void complain_of_none(struct engine *engine, int error)
+{
+	if (!engine->no_segment_said) {
+		engine->no_segment_said = true;
+		engine_log(engine, LOG_WARNING,
+			   "no shared memory for clients: %s; without it they are slower (said once)",
+			   strerror(-error));
+	}
+}
+
 /* Fills `offer`; NULL when there is none to be had. */
 static struct client_segment *segment_make(struct engine_client *client, size_t size,
 					   struct ipc_segment *offer)
@@ -59,13 +71,18 @@ static struct client_segment *segment_make(struct engine_client *client, size_t 
 	struct engine *engine = client->engine;
 	struct engine_segment_name name = {.name = offer->name, .capacity = sizeof(offer->name)};
 	struct client_segment *slot;
+	int error;
 
 	if (engine->ops.segment_create == NULL) {
 		return NULL;
 	}
 	slot = slot_free(client);
-	if (slot == NULL ||
-	    engine->ops.segment_create(engine->context, client->conn, size, &slot->segment, &name) != 0) {
+	if (slot == NULL) {
+		return NULL;
+	}
+	error = engine->ops.segment_create(engine->context, client->conn, size, &slot->segment, &name);
+	if (error != 0) {
+		complain_of_none(engine, error);
 		return NULL;
 	}
 	slot->id = ++client->next_segment;
@@ -212,6 +229,20 @@ static void local_get(struct engine_client *client)
 	client->engine->ops.respond(client->engine->context, client->conn, &iov, 1);
 }
 
+static void complain_of_refusal(const struct engine_client *client)
+{
+	struct engine *engine = client->engine;
+
+	if (!engine->refusal_said) {
+		engine->refusal_said = true;
+		engine_log(
+			engine, LOG_WARNING,
+			"process %u can't use the shared memory that it was offered; without it it is slower "
+			"(said once, of the first process)",
+			client->pid);
+	}
+}
+
 static cs_error_t hello_segment_done(struct engine_client *client, uint32_t id, bool attached)
 {
 	struct client_segment *slot = segment_find(client, id);
@@ -225,6 +256,9 @@ static cs_error_t hello_segment_done(struct engine_client *client, uint32_t id, 
 	if (attached && slot == client->control && (client->features & IPC_FEATURE_RINGS) &&
 	    !rings_begin(client)) {
 		error = CS_ERR_NO_MEMORY;
+	}
+	if (!attached) {
+		complain_of_refusal(client);
 	}
 	if (!attached || error != CS_OK) {
 		segment_drop(client, slot);

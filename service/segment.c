@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <qb/qbrb.h>
@@ -36,6 +37,10 @@
 #define DATA_FILE "ring-data"
 #define HEADER_KEPT "header"
 #define DATA_KEPT "data"
+
+/* What libqb makes before the user data is added. */
+#define RING_FILES 2u
+#define RING_PAGES 4u
 
 struct segment {
 	char name[sizeof(DIRECTORY_TEMPLATE RING)]; /* of the ring: what qb_rb_open wants */
@@ -89,12 +94,23 @@ static int user_offset_find(qb_ringbuffer_t *ring, size_t *offset)
 	return *offset % sizeof(uint64_t) == 0 ? 0 : -ENOTSUP;
 }
 
+/* Whether libqb's two files find room: it would complain in the log, for each client anew. */
+static bool room_for_ring(const struct workshop *shop)
+{
+	struct statvfs shm;
+
+	return fstatvfs(shop->dir, &shm) == -1 || ((shm.f_files == 0 || shm.f_favail >= RING_FILES) &&
+						   (shm.f_blocks == 0 || shm.f_bavail >= RING_PAGES));
+}
+
 /* Files as libqb makes them, without libqb's object. */
 static int ring_make(const struct workshop *shop, const char *name, size_t *user_offset)
 {
 	qb_ringbuffer_t *ring;
 	int error = 0;
 
+	if (!room_for_ring(shop))
+		return -ENOSPC;
 	errno = 0;
 	ring = qb_rb_open(name, SEGMENT_DATA_SIZE,
 			  QB_RB_FLAG_CREATE | QB_RB_FLAG_SHARED_PROCESS | QB_RB_FLAG_NO_SEMAPHORE, 0);

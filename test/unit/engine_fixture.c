@@ -172,9 +172,14 @@ static size_t segment_memory(size_t user_size)
 static int op_segment_create(void *context, void *conn, size_t user_size, struct engine_segment *segment,
 			     struct engine_segment_name *name)
 {
-	uint8_t *memory = aligned_alloc(SEGMENT_CACHE_LINE, segment_memory(user_size));
+	int error = ((struct fixture *)context)->segment_error;
+	uint8_t *memory;
 
 	(void)conn;
+	if (error) {
+		return error;
+	}
+	memory = aligned_alloc(SEGMENT_CACHE_LINE, segment_memory(user_size));
 	ck_assert_ptr_nonnull(memory);
 	memset(memory, 0, segment_memory(user_size));
 	*segment = (struct engine_segment){.base = memory + BASE_OFFSET, .size = user_size};

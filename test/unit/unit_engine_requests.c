@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Requests: local answers, iterations, shared memory, and everything that a client could say wrong. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -411,6 +412,44 @@ START_TEST(control_segment)
 }
 END_TEST
 
+START_TEST(without_shared_memory)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *first = peer_new(fixture, 10), *second = peer_new(fixture, 11);
+	struct ipc_segment control;
+
+	fixture->segment_error = -ENOSPC;
+	hello(fixture, first, &control);
+	ck_assert_uint_eq(control.id, 0);
+	ck_assert_str_eq(fixture->log_line,
+			 "no shared memory for clients: No space left on device; without it "
+			 "they are slower (said once)");
+	hello(fixture, second, &control);
+	ck_assert_uint_eq(control.id, 0);
+	ck_assert_uint_eq(fixture->log_lines, 1);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(shared_memory_that_clients_can_not_use)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct ipc_segment control;
+	uint32_t pid;
+
+	for (pid = 10; pid < 12; pid++) {
+		struct peer *peer = peer_new(fixture, pid);
+
+		hello(fixture, peer, &control);
+		ck_assert_int_eq(hello_step(fixture, peer, IPC_HELLO_REFUSED, control.id), CS_OK);
+	}
+	ck_assert_uint_eq(fixture->log_lines, 1);
+	ck_assert_ptr_nonnull(
+		strstr(fixture->log_line, "process 10 can't use the shared memory that it was offered"));
+	fixture_free(fixture);
+}
+END_TEST
+
 static uint32_t segment_new(struct fixture *fixture, struct peer *peer, uint64_t size)
 {
 	struct ipc_segment_create create = {.user_size = size};
@@ -621,6 +660,8 @@ int main(void)
 		iterations_are_bounded,
 		local_get_of_old_libraries,
 		control_segment,
+		without_shared_memory,
+		shared_memory_that_clients_can_not_use,
 		zcb_messages_lie_inside_their_segment,
 		fragments_may_lie_in_a_segment,
 		fragments_lie_inside_their_segment,

@@ -596,7 +596,7 @@ static void full_shm(unsigned int pages)
 	_exit(0);
 }
 
-/* 1 page: libqb's header does not fit; 3: its data does not; 20: our user data does not. */
+/* 1 page, 3: libqb's files do not fit; 20: our user data does not. */
 static const unsigned int full_pages[] = {1, 3, 20};
 
 START_TEST(test_full_shm_is_an_error)
@@ -613,6 +613,32 @@ START_TEST(test_full_shm_is_an_error)
 	}
 	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%u pages: status %#x", full_pages[_i],
 		      status);
+}
+END_TEST
+
+/* The directory takes the one descriptor there is, and libqb finds none. */
+START_TEST(test_no_descriptor_is_an_error)
+{
+	struct segment *segment = NULL;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int next = dup(STDOUT_FILENO);
+		struct rlimit limit;
+		size_t files;
+
+		close(next);
+		files = open_files();
+		if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+			_exit(2);
+		limit.rlim_cur = (rlim_t)next + 1; /* valgrind allows no other maximum */
+		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+			_exit(2);
+		if (segment_create(&segment, getuid(), getgid(), USER_SIZE) != -EMFILE || segment != NULL)
+			_exit(1);
+		_exit(open_files() == files ? 0 : 3);
+	}
+	ck_child_exits_zero(pid);
 }
 END_TEST
 
@@ -655,6 +681,7 @@ static Suite *segment_suite(void)
 	tcase_add_test(limits, test_nothing_leaks);
 	tcase_add_test(limits, test_guard_slots_serve_again);
 	tcase_add_loop_test(limits, test_full_shm_is_an_error, 0, sizeof(full_pages) / sizeof(full_pages[0]));
+	tcase_add_test(limits, test_no_descriptor_is_an_error);
 	tcase_add_test(limits, test_giving_away_needs_the_right_to);
 	tcase_set_timeout(limits, 120);
 	suite_add_tcase(suite, limits);
