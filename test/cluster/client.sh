@@ -14,6 +14,9 @@
 #	client_output NAME            prints all lines
 #	client_id NAME                prints NODE:PID as in the output
 #	client_kill NAME              kill -9
+#	client_send_and_die NAME COUNT SIZE  it tries to send so many messages, and kills itself with the next instruction:
+#	                              CLIENT_SENT were taken
+#	client_got_all NAME ... FROM COUNT  each got FROM's messages 1 to COUNT, in order, and then that it was gone by procdown
 #	client_end NAME [STATUS]      waits for its end, which must be with this status (0)
 #	clients_agree NAME ...        all see the same member list (of all these clients, no other) now or soon
 #	clients_barrier FROM NAME ... FROM sends a message; waits until all have it: what was sent before it has come too
@@ -90,6 +93,34 @@ client_kill()
 {
 	require kill -KILL "${CLIENT_PID[$1]}"
 	wait "${CLIENT_PID[$1]}" 2>/dev/null
+}
+
+# Both lines are there when it reads the first.
+client_send_and_die()
+{
+	local status=0
+	client_say "$1" "try $2 $3"$'\n'"die"
+	wait_gone 20 "${CLIENT_PID[$1]}" || status=$?
+	[[ $status == 137 ]] || client_fail "$1" "ended with status $status, not by its own hand"
+	CLIENT_SENT=$(client_output "$1" | sed -n "s/^tried $2 sent \([0-9]*\) refused [0-9]*\$/\1/p")
+	((CLIENT_SENT > 0)) || client_fail "$1" "sent nothing"
+}
+
+# What a client saw of another one: numbers, and "gone".
+client_saw_of()
+{
+	sed -n -e "s/^message [^ ]* $2 number //p" -e "s/^confchg .* left $2:procdown\$/gone/p" "$CLUSTER_DIR/$1.out"
+}
+
+client_got_all()
+{
+	local names=("${@:1:$#-2}") from name count=${*: -1}
+	from=$(client_id "${*: -2:1}")
+	for name in "${names[@]}"; do
+		client_wait "$name" "^confchg .* left $from:procdown\$" 60
+		[[ $(client_saw_of "$name" "$from") == "$(seq "$count")"$'\n'gone ]] ||
+			client_fail "$name" "did not see 1 to $count of $from, then its end, but: $(client_saw_of "$name" "$from" | tr '\n' ' ')"
+	done
 }
 
 client_end()

@@ -7,6 +7,7 @@
  *		fill COUNT SIZE	sends messages "number N", N from 1 on over all fills and tries, each until it is taken;
  *				meanwhile it dispatches and obeys
  *		try COUNT SIZE	the same without a pause or a second try for any of them
+ *		die	kills itself, at once
  *		status
  *		members			asks for the members of its group, and for its node
  * Output:	up NODEID PID
@@ -28,6 +29,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -262,6 +264,8 @@ static int obey(struct client *client, char *line)
 		return check("leave", leave(client->handle, &client->group));
 	if (strcmp(line, "quit") == 0)
 		return 1;
+	if (strcmp(line, "die") == 0)
+		return raise(SIGKILL);
 	printf("error command %s\n", line);
 	return -1;
 }

@@ -9,7 +9,8 @@ cpgwrongpid_SOURCES = test/cluster/cpgwrongpid.c
 cpgwrongpid_CFLAGS = $(AM_CFLAGS) $(LIBQB_CFLAGS)
 cpgwrongpid_LDADD = $(LIBQB_LIBS)
 
-cluster_tests = test/cluster/test_admin_tools.sh \
+cluster_tests = test/cluster/test_accepted.sh \
+	test/cluster/test_admin_tools.sh \
 	test/cluster/test_bad_options.sh \
 	test/cluster/test_bench.sh \
 	test/cluster/test_debug_switch.sh \
