@@ -18,7 +18,7 @@
 
 #include "service_abi.h"
 
-#define SERVICE_MODULE_ABI 2u
+#define SERVICE_MODULE_ABI 3u
 #define SERVICE_ENGINE_SYMBOL "corosync_get_service_engine_ver0"
 #define SERVICE_MODULE_SYMBOL "corosync_service_module"
 
@@ -61,6 +61,12 @@ struct service_module {
 	 * qb_ipcs_connection_stats, filled in: the module adds what went past libqb.
 	 */
 	void (*connection_stats)(void *conn, void *stats);
+
+	/*
+	 * Somebody in this process changes what happens on SIGBUS. libqb does, twice, when it closes a connection; in between it may leave a
+	 * handler by longjmp, with the signal blocked. Alone of all hooks it may be called in any thread.
+	 */
+	void (*sigbus_changed)(void);
 };
 
 #endif

@@ -96,7 +96,7 @@ const char *loader_module_check(const struct service_module *module)
 	if (module->engine_size != sizeof(struct corosync_service_engine))
 		return "its engine has another size than the executive's";
 	if (module->configure == NULL || module->server_created == NULL || module->client_accepted == NULL ||
-	    module->connection_stats == NULL || module->rate_limit == NULL)
+	    module->connection_stats == NULL || module->sigbus_changed == NULL || module->rate_limit == NULL)
 		return "one of its functions is missing";
 	return NULL;
 }

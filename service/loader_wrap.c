@@ -2,7 +2,8 @@
 /*
  * Functions of libqb, called through us because we are preloaded. The executive's api tells a service
  * neither who its clients are nor when sync is over; two of these calls do. The third is where the executive reads the statistics of a
- * connection that it shows to administrators.
+ * connection that it shows to administrators. And one of libc, by which libqb leaves SIGBUS blocked now and then: the module, which
+ * needs it, would have to unblock it each time that it reads a client's memory.
  *
  * libqb's types are its own: what matters here is five pointers in a row, so that we needn't depend on it.
  */
@@ -10,6 +11,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <signal.h>
 
 #include "service/loader.h"
 
@@ -29,6 +31,7 @@ struct ipcs_handlers {
 typedef void *(*create_fn)(const char *name, int32_t service_id, int type, struct ipcs_handlers *handlers);
 typedef void (*rate_limit_fn)(void *server, int rate);
 typedef int32_t (*connection_stats_fn)(void *conn, void *stats, int32_t clear);
+typedef int (*sigaction_fn)(int number, const struct sigaction *action, struct sigaction *previous);
 
 EXPORT void *qb_ipcs_create(const char *name, int32_t service_id, int type, struct ipcs_handlers *handlers);
 EXPORT void qb_ipcs_request_rate_limit(void *server, int rate);
@@ -129,4 +132,21 @@ int32_t qb_ipcs_connection_stats_get(void *conn, void *stats, int32_t clear)
 	if (result == 0 && loader.module != NULL)
 		loader.module->connection_stats(conn, stats);
 	return result;
+}
+
+/* A program may call it where dlsym can't be, in a handler or between fork and exec: so it is looked up before main(). */
+static sigaction_fn libc_sigaction;
+
+__attribute__((constructor)) static void libc_find(void)
+{
+	libc_sigaction = (sigaction_fn)dlsym(RTLD_NEXT, "sigaction");
+}
+
+EXPORT int sigaction(int number, const struct sigaction *action, struct sigaction *previous)
+{
+	if (libc_sigaction == NULL)
+		libc_find(); /* somebody's constructor comes before ours */
+	if (number == SIGBUS && action != NULL && loader.module != NULL)
+		loader.module->sigbus_changed();
+	return libc_sigaction(number, action, previous);
 }

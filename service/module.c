@@ -624,4 +624,5 @@ const struct service_module corosync_service_module = {
 	.client_accepted = client_accepted,
 	.rate_limit = rate_limit,
 	.connection_stats = connection_stats,
+	.sigbus_changed = segment_guard_disturbed,
 };

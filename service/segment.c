@@ -279,3 +279,8 @@ void segment_guard_arm(void)
 {
 	guard_arm();
 }
+
+void segment_guard_disturbed(void)
+{
+	guard_disturbed();
+}

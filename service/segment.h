@@ -57,4 +57,7 @@ bool segment_broken(const struct segment *segment);
  */
 void segment_guard_arm(void);
 
+/* Somebody changed what happens on SIGBUS, or is about to, as libqb does before that and after: it may be blocked. In any thread. */
+void segment_guard_disturbed(void);
+
 #endif

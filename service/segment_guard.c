@@ -28,7 +28,8 @@ static struct {
 	struct guard_range *free; /* not for the handler */
 	struct sigaction previous;
 	bool installed;
-} guard;
+	atomic_bool disturbed; /* SIGBUS may be blocked */
+} guard = {.disturbed = true};
 
 static bool range_covers(struct guard_range *range, uintptr_t address)
 {
@@ -163,10 +164,18 @@ bool guard_tripped(const struct guard_range *range)
 	return atomic_load(&range->tripped);
 }
 
+void guard_disturbed(void)
+{
+	atomic_store(&guard.disturbed, true);
+}
+
 void guard_arm(void)
 {
 	sigset_t set;
 
+	if (!atomic_load_explicit(&guard.disturbed, memory_order_relaxed))
+		return;
+	atomic_store(&guard.disturbed, false);
 	sigemptyset(&set);
 	sigaddset(&set, SIGBUS);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);

@@ -25,7 +25,11 @@ void guard_remove(struct guard_range *range);
 /* True once a fault in the range was covered with zero pages. */
 bool guard_tripped(const struct guard_range *range);
 
-/* Unblocks SIGBUS in the calling thread: a blocked one that an access raises kills. */
+/*
+ * Unblocks SIGBUS in the calling thread, the same one always: a blocked one that an access raises kills. It costs nothing unless
+ * guard_disturbed() was called in between, as it has to be, in any thread, before something may leave the signal blocked or after.
+ */
 void guard_arm(void);
+void guard_disturbed(void);
 
 #endif

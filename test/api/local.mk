@@ -124,7 +124,7 @@ api_zcb_wait_LDADD = lib/libcpg.la
 api_zcb_wait_LDFLAGS = $(api_ldflags)
 
 check_PROGRAMS += fault_ipc
-fault_ipc_SOURCES = test/fault/fault_ipc.c test/fault/fault_ipc.h test/fault/fault_ipc_segments.c \
+fault_ipc_SOURCES = test/fault/fault_ipc.c test/fault/fault_ipc.h test/fault/fault_ipc_rings.c test/fault/fault_ipc_segments.c \
 	test/fault/fault_ipc_wire.c $(api_shared)
 fault_ipc_CFLAGS = $(AM_CFLAGS) $(LIBQB_CFLAGS)
 fault_ipc_LDADD = lib/libcpg.la $(LIBQB_LIBS)

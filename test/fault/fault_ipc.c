@@ -622,6 +622,8 @@ int main(void)
 		run_case(&cases[i]);
 	for (size_t i = 0; i < fault_segment_case_count; i++)
 		run_case(&fault_segment_cases[i]);
+	for (size_t i = 0; i < fault_ring_case_count; i++)
+		run_case(&fault_ring_cases[i]);
 	client_close(&witness);
 	return 0;
 }

@@ -56,8 +56,13 @@ struct fault_case {
 	bool stock_survives;
 };
 
-/* fault_ipc_segments.c: what only our engine knows */
-extern const struct fault_case fault_segment_cases[];
-extern const size_t fault_segment_case_count;
+/* What only our engine knows: fault_ipc_segments.c, fault_ipc_rings.c */
+extern const struct fault_case fault_segment_cases[], fault_ring_cases[];
+extern const size_t fault_segment_case_count, fault_ring_case_count;
+
+/* ---- fault_ipc_segments.c ---- */
+int hello(struct wire *wire, enum ipc_hello_step step, uint32_t segment_id,
+	  struct ipc_hello_response *response);
+void segment_path(char *path, size_t capacity, const struct ipc_segment *segment); /* of its file */
 
 #endif

@@ -29,6 +29,8 @@ full_run()
 	[ "$(grep '^rate' "$scratch/notes" | tr '\n' ' ')" = "rate 4 rate 0 " ] || fail "wrong rates reported"
 	[ "$(grep -c 'connection created' "$scratch/out")" -eq 2 ] || fail "libqb got other handlers"
 	says out "requests 1007"
+	says out "SIGBUS came"
+	[ "$(grep -c '^SIGBUS changed' "$scratch/notes")" -eq 2 ] || fail "the module does not know who handles SIGBUS"
 	[ "$(grep -c '^statistics' "$scratch/notes")" -eq 1 ] || fail "the module adds to statistics that libqb has not got"
 }
 
@@ -43,6 +45,7 @@ built_in_run()
 	says notes "libqb rate server 4"
 	says notes "libqb rate server 0"
 	says out "requests 1000"
+	says out "SIGBUS came"
 	grep -qv '^libqb' "$scratch/notes" && fail "the module was loaded"
 }
 
@@ -57,7 +60,7 @@ for kind in one const; do
 		colour: blue"
 	full_run -c corosync.conf
 	says notes "option colour=blue"
-	lines out 5
+	lines out 6
 	section "name: pacemaker"
 	built_in_run -c corosync.conf
 	section

@@ -7,8 +7,10 @@
  *   TABLE_HIDDEN  the one that is used is not the one that looks like a table
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <qb/qbipcs.h>
 
@@ -120,6 +122,25 @@ static void show_requests(void *connection)
 		puts("statistics of nothing");
 }
 
+static void on_signal(int number)
+{
+	if (number == SIGBUS)
+		(void)!write(STDOUT_FILENO, "SIGBUS came\n", 12);
+}
+
+/* libqb's, as it closes a connection: looks at what there was, changes it, and back. */
+static void handle_sigbus(void)
+{
+	struct sigaction action = {.sa_handler = on_signal}, previous;
+
+	fflush(stdout);
+	(void)sigaction(SIGUSR1, &action, NULL);
+	(void)sigaction(SIGBUS, NULL, &previous);
+	(void)sigaction(SIGBUS, &action, NULL);
+	(void)raise(SIGBUS);
+	(void)sigaction(SIGBUS, &previous, NULL);
+}
+
 int main(void)
 {
 	const struct corosync_service_engine *engine = TABLE_USED;
@@ -144,5 +165,6 @@ int main(void)
 	qb_ipcs_request_rate_limit(server, QB_IPCS_RATE_OFF_2);
 	qb_ipcs_request_rate_limit(server, QB_IPCS_RATE_FAST);
 	show_requests(other);
+	handle_sigbus();
 	return other != NULL && server != NULL ? EXIT_SUCCESS : EXIT_FAILURE;
 }

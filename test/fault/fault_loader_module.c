@@ -188,6 +188,11 @@ static void connection_stats(void *conn, void *stats)
 	((struct qb_ipcs_connection_stats *)stats)->requests += 7;
 }
 
+static void sigbus_changed(void)
+{
+	note("SIGBUS changed\n");
+}
+
 struct service_module corosync_service_module = {
 	.abi = SERVICE_MODULE_ABI,
 	.engine_size = sizeof(struct corosync_service_engine),
@@ -196,6 +201,7 @@ struct service_module corosync_service_module = {
 	.client_accepted = client_accepted,
 	.rate_limit = rate_limit,
 	.connection_stats = connection_stats,
+	.sigbus_changed = sigbus_changed,
 };
 
 __attribute__((constructor)) static void prepare(void)

@@ -86,6 +86,10 @@ static void connection_stats(void *conn, void *stats)
 	(void)conn, (void)stats;
 }
 
+static void sigbus_changed(void)
+{
+}
+
 static void setup(void)
 {
 	int i;
@@ -112,8 +116,9 @@ static void setup(void)
 		.sync_activate = nothing,
 		.sync_abort = nothing,
 	};
-	module = (struct service_module){SERVICE_MODULE_ABI, sizeof(engine), configure,	      convert,
-					 client_accepted,    rate_limit,     connection_stats};
+	module =
+		(struct service_module){SERVICE_MODULE_ABI, sizeof(engine), configure,	      convert,
+					client_accepted,    rate_limit,	    connection_stats, sigbus_changed};
 }
 
 static void assert_refused(const char *words)
@@ -221,6 +226,9 @@ START_TEST(module_contract)
 	ck_assert_ptr_nonnull(loader_module_check(&module));
 	setup();
 	module.connection_stats = NULL;
+	ck_assert_ptr_nonnull(loader_module_check(&module));
+	setup();
+	module.sigbus_changed = NULL;
 	ck_assert_ptr_nonnull(loader_module_check(&module));
 }
 END_TEST

@@ -365,6 +365,7 @@ START_TEST(test_arm_after_a_handler_that_jumped_out)
 	}
 	ck_assert_msg(WIFSIGNALED(child_status(pid)),
 		      "a blocked SIGBUS does not kill here: is the test of any use?");
+	segment_guard_disturbed();
 	segment_guard_arm();
 	fill(segment_base(segment), 1, 9);
 	ck_assert(segment_broken(segment));
