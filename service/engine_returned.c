@@ -90,25 +90,39 @@ static void batch_finish(struct engine *engine, struct batch *batch)
 	}
 }
 
-/* The batch's join or leave, in a batch of its own, behind an older one of the same process, which goes. */
+static void forget_of(struct qb_list_head *list, struct peer_bytes sender)
+{
+	struct qb_list_head *at, *next;
+
+	qb_list_for_each_safe (at, next, list) {
+		struct batch *copy = qb_list_entry(at, struct batch, of_list);
+
+		if (copy->size >= sender.size && memcmp(copy->records, sender.at, sender.size) == 0) {
+			qb_list_del(at);
+			batch_free(copy);
+		}
+	}
+}
+
+/* The batch's join or leave has come: copies of older ones of the same process would come behind it. */
+static void forget_older(struct engine *engine, const struct batch *batch)
+{
+	struct peer_bytes sender = batch_sender(batch, &batch->returned);
+
+	forget_of(&engine->again, sender);
+	forget_of(&engine->repeat, sender);
+}
+
+/* The batch's join or leave, in a batch of its own. */
 static void copy_join(struct engine *engine, struct qb_list_head *list, const struct batch *batch,
 		      const struct peer_item *item)
 {
 	struct peer_bytes bytes = batch_sender(batch, &batch->returned);
 	struct record record = {.kind = item->kind, .detail = item->detail};
-	struct qb_list_head *at, *next;
 	struct batch *copy = NULL;
 	struct peer_item sender;
 	struct name name;
 
-	qb_list_for_each_safe (at, next, list) {
-		struct batch *older = qb_list_entry(at, struct batch, of_list);
-
-		if (older->size >= bytes.size && memcmp(older->records, bytes.at, bytes.size) == 0) {
-			qb_list_del(at);
-			batch_free(older);
-		}
-	}
 	if (peer_record_next(&bytes, &sender) && peer_sender_read(&sender, &name, &record.pid)) {
 		record.group = &name;
 		copy = batch_of(&record, 0);
@@ -146,6 +160,7 @@ static void give_up_dropped(struct engine *engine)
 
 	for (; engine->dropped && record_returned(engine, &item, &batch); engine->dropped--) {
 		if (is_join_or_leave(&item)) {
+			forget_older(engine, batch);
 			copy_join(engine, &engine->again, batch, &item);
 		} else if (batch->partial) {
 			batch->partial->broken = true;
@@ -180,6 +195,9 @@ void outgoing_stock_returned(struct engine *engine, size_t size)
 	give_up_dropped(engine);
 	count_returned(engine, size);
 	if (record_returned(engine, &item, &batch)) {
+		if (is_join_or_leave(&item)) {
+			forget_older(engine, batch);
+		}
 		if (engine->gate != GATE_OPEN) {
 			unsettled_returned(engine, batch, &item);
 		}

@@ -535,6 +535,30 @@ START_TEST(a_message_whose_join_was_dropped)
 }
 END_TEST
 
+/* Its end comes in the mixed ring: were the join sent again behind it, it would be in the group for ever. */
+START_TEST(a_process_whose_join_was_dropped_and_whose_end_was_not)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+	struct peer *three = peer_new(pair.fixture, 30);
+	struct packets held;
+
+	ring_change(pair.fixture, &with_stock);
+	ck_assert_int_eq(request_join(pair.fixture, three, "group"), CS_OK);
+	peer_gone(pair.fixture, three);
+	held = packets_held(&pair.fixture->multicasts);
+	ring_settles(pair.fixture, &without_stock);
+	one_comes_out(pair.fixture, &held);
+	drop_all(&pair.fixture->peer_multicasts);
+	ring_settles(pair.fixture, &with_stock);
+	drop_all(&pair.one->events);
+	comes_out(pair.fixture, &held);
+	mark_returns(pair.fixture);
+	ck_assert_str_eq(stock_returns(pair.fixture), "none");
+	ck_assert_str_eq(next_event(pair.one), "none");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
 /* What is with totem in stock's format has no number: the next one is still that of the next batch. */
 START_TEST(a_short_ring_of_ours_leaves_the_numbers_alone)
 {
@@ -777,6 +801,7 @@ int main(void)
 		a_short_ring_of_ours_between_mixed_ones,
 		a_mixed_ring_gets_little_at_a_time,
 		a_message_whose_join_was_dropped,
+		a_process_whose_join_was_dropped_and_whose_end_was_not,
 		a_short_ring_of_ours_leaves_the_numbers_alone,
 		large_from_ours_to_ours,
 		large_from_ours_to_mixed,
