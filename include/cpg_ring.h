@@ -50,7 +50,9 @@ enum ring_entry_kind {
 	/* Delivery ring: struct ring_run, then RING_MESSAGE entries, at least one: messages of one process. */
 	RING_RUN = 0x43,
 	/* Both: nothing up to the end of the data. */
-	RING_SKIP = 0x44
+	RING_SKIP = 0x44,
+	/* Both: what follows is in the ring's large data, at its position there. Once, and no sooner than `large` is set. */
+	RING_MOVED = 0x45
 };
 
 struct ring_block {
@@ -73,7 +75,7 @@ static_assert(sizeof(struct ring_run) == 8, "RUN");
  * A library refuses a send with CS_ERR_TRY_AGAIN while more than this much of its submission ring is taken: then what it
  * does not refuse has room, even where it must skip the end.
  */
-#define SUBMISSION_RING_LIMIT (SUBMISSION_RING_SIZE - 2 * (SUBMISSION_MESSAGE_MAX + 2 * RING_ALIGN))
+#define SUBMISSION_RING_LIMIT(size) ((size)-2 * (SUBMISSION_MESSAGE_MAX + 2 * RING_ALIGN))
 /* Bytes of messages in blocks that a library lets wait; what a dead client left behind is taken up to this much and one more. */
 #define SUBMISSION_BLOCKS_MAX (2u * 1024u * 1024u)
 /* An event that is larger than this goes through a delivery ring in IPC_RES_EVENT_PARTs. */
@@ -98,6 +100,12 @@ static inline size_t ring_rest(size_t size, uint64_t at)
 	return size - (size_t)(at & (size - 1));
 }
 
+/* Where the data is that a ring may move to; none: NULL. */
+struct ring_large {
+	uint8_t *data;
+	size_t size;
+};
+
 /* ---- the writer's side ---- */
 
 struct ring_writer {
@@ -107,6 +115,7 @@ struct ring_writer {
 	uint64_t end;	/* own position */
 	uint64_t put;	/* up to here the reader is told */
 	uint64_t taken; /* the reader's, as last seen: never behind the truth by more than the ring's size */
+	struct ring_large large;
 };
 
 /*
@@ -167,6 +176,23 @@ static inline void ring_put_untold(struct ring_writer *ring, size_t size)
 	ring->end += size + ring->spare;
 }
 
+/*
+ * Goes on in the large data, if there is any and this is not it. What is not read yet keeps its place, and counts as if it were in
+ * there too. False: nothing changed.
+ */
+static inline bool ring_move(struct ring_writer *ring)
+{
+	if (ring->large.data == NULL || ring->size - ring_used(ring) < sizeof(struct ring_entry)) {
+		return false;
+	}
+	*ring_end(ring) = (struct ring_entry){.kind = RING_MOVED};
+	ring->end += sizeof(struct ring_entry);
+	ring->data = ring->large.data;
+	ring->size = ring->large.size;
+	ring->large = (struct ring_large){0};
+	return true;
+}
+
 /* ---- the reader's side ---- */
 
 struct ring_reader {
@@ -175,14 +201,33 @@ struct ring_reader {
 	size_t spare; /* as the writer's */
 	uint64_t at;  /* own position */
 	uint64_t end; /* the writer's, as last seen */
+	struct ring_large large;
 };
 
-/* The same for what the writer says. */
+/* Bytes that may lie in it unread: the writer may have moved already. */
+static inline size_t ring_holds(const struct ring_reader *ring)
+{
+	return ring->large.data ? ring->large.size : ring->size;
+}
+
+/* The reader is at a RING_MOVED: what is behind that lies in the large data. False: there is none. */
+static inline bool ring_follow(struct ring_reader *ring)
+{
+	if (ring->large.data == NULL) {
+		return false;
+	}
+	ring->data = ring->large.data;
+	ring->size = ring->large.size;
+	ring->large = (struct ring_large){0};
+	return true;
+}
+
+/* What the writer says. False: it can't be true. */
 static inline bool ring_reader_look(struct ring_reader *ring, const _Atomic uint64_t *end)
 {
 	uint64_t now = atomic_load_explicit(end, memory_order_acquire);
 
-	if (now - ring->at > ring->size || now % RING_ALIGN != 0) {
+	if (now - ring->at > ring_holds(ring) || now % RING_ALIGN != 0) {
 		return false;
 	}
 	ring->end = now;
@@ -195,29 +240,40 @@ enum ring_found {
 	RING_FOUND_NONSENSE /* what can't be true */
 };
 
+/* Each field once: the writer may be hostile. */
+static inline struct ring_entry ring_entry_read(const void *at)
+{
+	const volatile struct ring_entry *entry = at;
+
+	return (struct ring_entry){.kind = entry->kind,
+				   .detail = entry->detail,
+				   .reserved = entry->reserved,
+				   .length = entry->length};
+}
+
+static inline bool ring_is_filler(const struct ring_entry *entry)
+{
+	return entry->kind == RING_SKIP || entry->kind == RING_MOVED;
+}
+
 /*
- * What lies at the reader's position, behind a RING_SKIP. `entry` is a copy, each field read once: the writer may be hostile. The
+ * What lies at the reader's position, behind a RING_SKIP or RING_MOVED. `entry` is a copy. The
  * body lies in one piece at ring_body(), and all of it was put in; what it says is not looked at.
  */
 static inline enum ring_found ring_peek(struct ring_reader *ring, struct ring_entry *entry)
 {
 	while (ring->at != ring->end) {
 		size_t rest = ring_rest(ring->size, ring->at), size;
-		const volatile struct ring_entry *from =
-			(const volatile struct ring_entry *)(ring->data + (ring->size - rest));
 
-		entry->kind = from->kind;
-		entry->detail = from->detail;
-		entry->reserved = from->reserved;
-		entry->length = from->length;
-		size = ring_entry_size(entry->length) + (entry->kind == RING_SKIP ? 0 : ring->spare);
+		*entry = ring_entry_read(ring->data + (ring->size - rest));
+		size = ring_entry_size(entry->length) + (ring_is_filler(entry) ? 0 : ring->spare);
 		if (size > rest || size > ring->end - ring->at) {
 			return RING_FOUND_NONSENSE;
 		}
-		if (entry->kind != RING_SKIP) {
+		if (!ring_is_filler(entry)) {
 			return RING_FOUND_ENTRY;
 		}
-		if (size != rest) {
+		if (entry->kind == RING_SKIP ? size != rest : entry->length != 0 || !ring_follow(ring)) {
 			return RING_FOUND_NONSENSE;
 		}
 		ring->at += size;

@@ -15,16 +15,18 @@
 /* A doorbell that must be just on its way is waited for this long, milliseconds. */
 #define DOORBELL_WAIT_MS 100
 
-/* Room is given back in steps, and when nothing is left: the engine's and our core pass a cache line each time. */
-#define GIVE_BACK_MIN (DELIVERY_RING_SIZE / 16)
+/* Room is given back in steps of such a part, and when nothing is left: the engine's and our core pass a cache line each time. */
+#define GIVE_BACK_PART 16
 
 void delivery_init(struct instance *instance)
 {
 	struct delivery *delivery = &instance->delivery;
 
-	delivery->ring = (struct ring_reader){.data = instance->control.base + DELIVERY_RING_OFFSET,
-					      .size = DELIVERY_RING_SIZE,
-					      .spare = DELIVERY_SPARE};
+	delivery->ring = (struct ring_reader){
+		.data = instance->control.base + DELIVERY_RING_OFFSET,
+		.size = DELIVERY_RING_SIZE,
+		.spare = DELIVERY_SPARE,
+		.large = {instance->control.base + DELIVERY_LARGE_OFFSET, DELIVERY_LARGE_SIZE}};
 	delivery->bells = RING_BELLS_INITIAL;
 	delivery->events_before = instance_control(instance)->events_before;
 }
@@ -263,7 +265,7 @@ bool delivery_give_back(struct instance *instance)
 
 	if (delivery->oldest)
 		given.at = delivery->oldest->start;
-	if (given.at - delivery->given < GIVE_BACK_MIN && given.at != given.end)
+	if (given.at - delivery->given < given.size / GIVE_BACK_PART && given.at != given.end)
 		return false;
 	delivery->given = given.at;
 	return ring_take_waking(&given, &control->delivery_taken.end, &control->delivered.more);

@@ -11,8 +11,10 @@ void submission_init(struct instance *instance)
 {
 	struct submission *submission = &instance->submission;
 
-	submission->ring = (struct ring_writer){.data = instance->control.base + SUBMISSION_RING_OFFSET,
-						.size = SUBMISSION_RING_SIZE};
+	submission->ring = (struct ring_writer){
+		.data = instance->control.base + SUBMISSION_RING_OFFSET,
+		.size = SUBMISSION_RING_SIZE,
+		.large = {instance->control.base + SUBMISSION_LARGE_OFFSET, SUBMISSION_LARGE_SIZE}};
 	submission->next = &submission->oldest;
 }
 
@@ -47,8 +49,18 @@ static bool look(struct instance *instance)
 
 static bool full(const struct submission *submission)
 {
-	return ring_used(&submission->ring) > SUBMISSION_RING_LIMIT ||
+	return ring_used(&submission->ring) > SUBMISSION_RING_LIMIT(submission->ring.size) ||
 	       submission->waiting > SUBMISSION_BLOCKS_MAX;
+}
+
+/* There is more room once the engine has seen that it is wanted. */
+static void move_if_full(struct instance *instance)
+{
+	struct ring_writer *ring = &instance->submission.ring;
+
+	if (ring_used(ring) > SUBMISSION_RING_LIMIT(ring->size) &&
+	    atomic_load_explicit(&instance_control(instance)->large, memory_order_acquire))
+		ring_move(ring);
 }
 
 cs_error_t submission_state(struct instance *instance)
@@ -61,6 +73,7 @@ cs_error_t submission_state(struct instance *instance)
 		return CS_OK;
 	if (!look(instance))
 		return CS_ERR_LIBRARY;
+	move_if_full(instance);
 	return full(submission) ? CS_ERR_TRY_AGAIN : CS_OK;
 }
 

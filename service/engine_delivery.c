@@ -155,10 +155,27 @@ static bool look(const struct engine_client *client)
 	       !engine->ops.segment_broken(engine->context, &client->control->segment);
 }
 
+static bool must_wait(struct rings *rings)
+{
+	struct segment_control *control = rings->control;
+
+	return ring_must_wait(&rings->delivery, &control->delivery_taken.end, &control->delivered.more);
+}
+
+/* Who takes nothing would take nothing out of a larger one. */
+static void was_full(struct engine_client *client)
+{
+	struct rings *rings = client->rings;
+
+	if (rings->delivery.taken != rings->full_taken) {
+		rings->full_taken = rings->delivery.taken;
+		rings_were_full(client);
+	}
+}
+
 /* 0; -EAGAIN: there is no room, and the client will say when there is; -EBADMSG: what it says can't be. */
 static int reserve(struct engine_client *client, size_t size, struct ring_entry **entry)
 {
-	struct segment_control *control = client->rings->control;
 	struct ring_writer *ring = &client->rings->delivery;
 
 	*entry = ring_reserve(ring, size);
@@ -168,7 +185,11 @@ static int reserve(struct engine_client *client, size_t size, struct ring_entry 
 		}
 		*entry = ring_reserve(ring, size);
 	}
-	if (*entry == NULL && !ring_must_wait(ring, &control->delivery_taken.end, &control->delivered.more)) {
+	if (*entry == NULL) {
+		was_full(client);
+		*entry = ring_move(ring) ? ring_reserve(ring, size) : NULL;
+	}
+	if (*entry == NULL && !must_wait(client->rings)) {
 		if (!look(client)) {
 			return -EBADMSG;
 		}

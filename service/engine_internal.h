@@ -198,6 +198,9 @@ struct rings {
 	bool unannounced;		    /* something was put in, and it was not told */
 	uint32_t bells_due;		    /* that found no room in the connection */
 	bool group_told;		    /* runs are of the client's group */
+
+	unsigned int full;   /* how often one of the two was, up to when they may be larger or it was tried */
+	uint64_t full_taken; /* how far the client was when the delivery ring was full last */
 };
 
 struct engine_client {
@@ -428,6 +431,8 @@ bool receiver_behind(const struct engine_client *client);
 /* Tells the library. */
 void segment_receiver_behind(struct engine_client *client);
 void rings_end(struct engine_client *client);
+/* One of them was full: now and then that gives them larger data to move to, and what they have may lie somewhere else. */
+void rings_were_full(struct engine_client *client);
 /* Rings are about to be touched, in whatever context. */
 void rings_arm(const struct engine *engine);
 /* What lies at a place that the client says is in a segment of its own. NULL: it is not, or not any more; that was said. */

@@ -54,18 +54,17 @@ static void segment_drop(struct engine_client *client, struct client_segment *sl
 }
 
 /* Clients do without, and work. Who wonders about their speed finds one line, however many there are. */
-static void complain_of_none(struct engine *engine, int error)
+static void complain_of_none(struct engine *engine, const char *what, int error)
 {
 	if (!engine->no_segment_said) {
 		engine->no_segment_said = true;
-		engine_log(engine, LOG_WARNING,
-			   "no shared memory for clients: %s; without it they are slower (said once)",
+		engine_log(engine, LOG_WARNING, "no %s: %s; without it they are slower (said once)", what,
 			   strerror(-error));
 	}
 }
 
-/* Fills `offer`; NULL when there is none to be had. */
-static struct client_segment *segment_make(struct engine_client *client, size_t size,
+/* Fills `offer`; NULL when there is none to be had. `present` bytes of it are there at first. */
+static struct client_segment *segment_make(struct engine_client *client, size_t size, size_t present,
 					   struct ipc_segment *offer)
 {
 	struct engine *engine = client->engine;
@@ -80,9 +79,10 @@ static struct client_segment *segment_make(struct engine_client *client, size_t 
 	if (slot == NULL) {
 		return NULL;
 	}
-	error = engine->ops.segment_create(engine->context, client->conn, size, &slot->segment, &name);
+	error = engine->ops.segment_create(engine->context, client->conn, size, present, &slot->segment,
+					   &name);
 	if (error != 0) {
-		complain_of_none(engine, error);
+		complain_of_none(engine, "shared memory for clients", error);
 		return NULL;
 	}
 	slot->id = ++client->next_segment;
@@ -127,7 +127,7 @@ static void control_offer(struct engine_client *client, struct ipc_segment *offe
 	if (client->control) {
 		return; /* one per connection: asking again gets none */
 	}
-	slot = segment_make(client, SEGMENT_CONTROL_SIZE, offer);
+	slot = segment_make(client, SEGMENT_CONTROL_SIZE, SEGMENT_CONTROL_SMALL, offer);
 	if (slot) {
 		struct segment_control *control;
 
@@ -176,20 +176,31 @@ void segment_receiver_behind(struct engine_client *client)
 
 /* ---- rings ---- */
 
+/* One that was full once does well enough. */
+#define FULL_MAX 2u
+
+/* Before they move. */
+static void rings_place(struct rings *rings)
+{
+	uint8_t *base = rings->client->control->segment.base;
+
+	rings->control = (struct segment_control *)(base + SEGMENT_START);
+	rings->submission.data = base + SUBMISSION_RING_OFFSET;
+	rings->submission.size = SUBMISSION_RING_SIZE;
+	rings->delivery.data = base + DELIVERY_RING_OFFSET;
+	rings->delivery.size = DELIVERY_RING_SIZE;
+}
+
 static bool rings_begin(struct engine_client *client)
 {
-	uint8_t *base = client->control->segment.base;
 	struct rings *rings = calloc(1, sizeof(*rings));
 
 	if (rings == NULL) {
 		return false;
 	}
 	rings->client = client;
-	rings->control = (struct segment_control *)(base + SEGMENT_START);
-	rings->submission =
-		(struct ring_reader){.data = base + SUBMISSION_RING_OFFSET, .size = SUBMISSION_RING_SIZE};
-	rings->delivery = (struct ring_writer){
-		.data = base + DELIVERY_RING_OFFSET, .size = DELIVERY_RING_SIZE, .spare = DELIVERY_SPARE};
+	rings_place(rings);
+	rings->delivery.spare = DELIVERY_SPARE;
 	rings->control->events_before = client->events_sent;
 	client->rings = rings;
 	client->engine->rings_count++;
@@ -207,6 +218,28 @@ void rings_end(struct engine_client *client)
 		free(client->rings);
 		client->rings = NULL;
 	}
+}
+
+void rings_were_full(struct engine_client *client)
+{
+	struct engine *engine = client->engine;
+	struct rings *rings = client->rings;
+	uint8_t *base;
+	int error;
+
+	if (rings->full == FULL_MAX || ++rings->full != FULL_MAX) {
+		return;
+	}
+	error = engine->ops.segment_grow(engine->context, &client->control->segment);
+	if (error != 0) {
+		complain_of_none(engine, "more shared memory for clients with full rings", error);
+		return;
+	}
+	rings_place(rings);
+	base = client->control->segment.base;
+	rings->submission.large = (struct ring_large){base + SUBMISSION_LARGE_OFFSET, SUBMISSION_LARGE_SIZE};
+	rings->delivery.large = (struct ring_large){base + DELIVERY_LARGE_OFFSET, DELIVERY_LARGE_SIZE};
+	atomic_store_explicit(&rings->control->large, 1, memory_order_release);
 }
 
 void rings_arm(const struct engine *engine)
@@ -335,7 +368,7 @@ void request_segment_create(struct engine_client *client, const struct ipc_segme
 	if (!(client->features & IPC_FEATURE_SEGMENTS) || size <= SEGMENT_START || size > SEGMENT_POOL_MAX) {
 		client_complain(client, "segment: not agreed on, or its size is out of range");
 		response.header.error = CS_ERR_INVALID_PARAM;
-	} else if (segment_make(client, size, &response.segment) == NULL) {
+	} else if (segment_make(client, size, size, &response.segment) == NULL) {
 		response.header.error = CS_ERR_NO_RESOURCES;
 	}
 	client->engine->ops.respond(client->engine->context, client->conn, &iov, 1);

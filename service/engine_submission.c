@@ -20,7 +20,7 @@
 #define ENTRY_MAX (sizeof(struct ring_entry) + SUBMISSION_MESSAGE_MAX)
 
 /* Of what a client leaves behind, however large it says that is: its library lets no more wait. */
-#define REMAINDER_MAX (SUBMISSION_BLOCKS_MAX + TOTEM_MESSAGE_SIZE_MAX + SUBMISSION_RING_SIZE)
+#define REMAINDER_MAX (SUBMISSION_BLOCKS_MAX + TOTEM_MESSAGE_SIZE_MAX + SUBMISSION_LARGE_SIZE)
 
 /* ---- one piece ---- */
 
@@ -95,31 +95,42 @@ static bool may_send(const struct engine_client *client)
 	return client->state == CLIENT_JOIN_STARTED || client->state == CLIENT_JOINED;
 }
 
+/* Any entry but a filler. */
+static size_t take_entry(struct engine_client *client, const uint8_t *entry, const struct ring_entry *head,
+			 size_t size)
+{
+	if (!may_send(client)) {
+		return ring_entry_size(head->length);
+	}
+	switch (head->kind) {
+	case RING_MESSAGE:
+		return take_messages(client, entry, size);
+	case RING_BLOCK:
+		return take_block(client, entry, size);
+	default:
+		return 0;
+	}
+}
+
 /* Returns how much was taken, 0: the client is evicted, for want of memory or because it is not to be trusted. */
-static size_t take_piece(struct engine_client *client, const struct ring_reader *ring)
+static size_t take_piece(struct engine_client *client, struct ring_reader *ring)
 {
 	const uint8_t *entry = ring->data + (ring->at & (ring->size - 1));
 	size_t size = piece_size(ring), taken = 0;
+	struct ring_entry head = ring_entry_read(entry);
 
-	if (!may_send(client)) {
-		return size;
-	}
-	switch (*(const volatile uint8_t *)entry) {
-	case RING_MESSAGE:
-		taken = take_messages(client, entry, size);
-		break;
-	case RING_BLOCK:
-		taken = take_block(client, entry, size);
-		break;
-	case RING_SKIP:
+	if (head.kind == RING_SKIP) {
 		taken = ring_rest(ring->size, ring->at);
-		taken = taken <= size ? taken : 0;
-		break;
-	default:
-		break;
+	} else if (head.kind != RING_MOVED) {
+		taken = take_entry(client, entry, &head, size);
+	} else if (head.length == 0 && ring_follow(ring)) {
+		taken = sizeof(head);
 	}
-	if (taken == 0 && !client->evicted) {
-		distrust(client);
+	if (taken == 0 || taken > size) {
+		if (!client->evicted) {
+			distrust(client);
+		}
+		return 0;
 	}
 	return taken;
 }
@@ -136,6 +147,8 @@ static bool take(struct engine_client *client, size_t most)
 	rings->taken = 0;
 	if (!ring_reader_look(ring, &rings->control->submitted.end) || broken(client)) {
 		distrust(client);
+	} else if (ring->end - ring->at > SUBMISSION_RING_LIMIT(ring->size)) {
+		rings_were_full(client);
 	}
 	while (!rings->distrusted && ring->at != ring->end && rings->taken < most) {
 		size_t taken = take_piece(client, ring);

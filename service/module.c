@@ -192,12 +192,12 @@ static void hold_requests(void *context, bool hold)
 	set_rate();
 }
 
-static int make_segment(void *context, void *conn, size_t user_size, struct engine_segment *segment,
-			struct engine_segment_name *name)
+static int make_segment(void *context, void *conn, size_t user_size, size_t present,
+			struct engine_segment *segment, struct engine_segment_name *name)
 {
 	const struct connection *connection = module.api->ipc_private_data_get(conn);
 	struct segment *made;
-	int error = segment_create(&made, connection->uid, connection->gid, user_size);
+	int error = segment_create(&made, connection->uid, connection->gid, user_size, present);
 	size_t length;
 
 	(void)context;
@@ -214,6 +214,16 @@ static int make_segment(void *context, void *conn, size_t user_size, struct engi
 	*segment = (struct engine_segment){
 		.base = segment_base(made), .size = segment_size(made), .handle = made};
 	return 0;
+}
+
+static int grow_segment(void *context, struct engine_segment *segment)
+{
+	int error = segment_grow(segment->handle);
+
+	(void)context;
+	segment->base = segment_base(segment->handle);
+	segment->size = segment_size(segment->handle);
+	return error;
 }
 
 static void unlink_segment(void *context, struct engine_segment *segment)
@@ -252,6 +262,7 @@ static const struct engine_ops ops = {
 	.hold_requests = hold_requests,
 	.log = write_log,
 	.segment_create = make_segment,
+	.segment_grow = grow_segment,
 	.segment_unlink = unlink_segment,
 	.segment_destroy = destroy_segment,
 	.segment_arm = arm_segments,

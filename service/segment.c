@@ -14,6 +14,7 @@
  *
  * The directory stays ours, so the client can't put anything else in place of what we unlink later.
  */
+#define _GNU_SOURCE /* mremap */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -38,6 +39,10 @@
 #define HEADER_KEPT "header"
 #define DATA_KEPT "data"
 
+#ifndef MADV_POPULATE_WRITE /* Linux 5.14 */
+#define MADV_POPULATE_WRITE 23
+#endif
+
 /* What libqb makes before the user data is added. */
 #define RING_FILES 2u
 #define RING_PAGES 4u
@@ -48,7 +53,8 @@ struct segment {
 	void *map; /* the header file, page-aligned */
 	size_t map_size;
 	size_t user_offset;
-	size_t user_size;
+	size_t user_size; /* all of it */
+	size_t present;
 	struct guard_range *guard;
 };
 
@@ -127,14 +133,14 @@ static int ring_make(const struct workshop *shop, const char *name, size_t *user
 	return error;
 }
 
-static int allocate(int fd, size_t size)
+static int allocate(int fd, size_t size, size_t present)
 {
 	int error;
 
 	if (ftruncate(fd, (off_t)size) == -1)
 		return -errno;
 	do
-		error = posix_fallocate(fd, 0, (off_t)size);
+		error = posix_fallocate(fd, 0, (off_t)present);
 	while (error == EINTR);
 	return -error;
 }
@@ -149,8 +155,8 @@ static int header_map(struct segment *segment, int fd)
 		return -errno;
 	if (segment->user_offset >= (size_t)st.st_size)
 		return -ENOTSUP;
-	segment->map_size = (size_t)st.st_size + segment->user_size;
-	error = allocate(fd, segment->map_size);
+	segment->map_size = (size_t)st.st_size + segment->present;
+	error = allocate(fd, (size_t)st.st_size + segment->user_size, segment->map_size);
 	if (error != 0)
 		return error;
 	segment->map = mmap(NULL, segment->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -201,18 +207,19 @@ static void segment_unmap(struct segment *segment)
 		munmap(segment->map, segment->map_size);
 }
 
-int segment_create(struct segment **segment, uid_t uid, gid_t gid, size_t user_size)
+int segment_create(struct segment **segment, uid_t uid, gid_t gid, size_t user_size, size_t present)
 {
 	struct segment *made;
 	struct workshop shop;
 	int error;
 
-	if (user_size == 0 || user_size > SEGMENT_POOL_MAX)
+	if (user_size == 0 || user_size > SEGMENT_POOL_MAX || present > user_size)
 		return -EINVAL;
 	made = calloc(1, sizeof(*made));
 	if (made == NULL)
 		return -ENOMEM;
 	made->user_size = user_size;
+	made->present = present;
 	error = workshop_open(&shop);
 	if (error == 0) {
 		snprintf(made->name, sizeof(made->name), "%s" RING, shop.path);
@@ -231,6 +238,50 @@ int segment_create(struct segment **segment, uid_t uid, gid_t gid, size_t user_s
 	return 0;
 }
 
+/* Memory for what is mapped from `present` bytes on, without a signal when there is none. */
+static int populate(const struct segment *segment)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t from = (segment->map_size - (segment->user_size - segment->present)) / page * page;
+	char *more = (char *)segment->map + from;
+	int error;
+
+	if (madvise(more, segment->map_size - from, MADV_POPULATE_WRITE) == 0)
+		return 0;
+	error = errno == EFAULT ? -ENOSPC : errno == EINVAL ? -ENOTSUP : -errno;
+	(void)madvise(more + page, segment->map_size - from - page, MADV_REMOVE);
+	return error;
+}
+
+/* The mapping has `size` bytes now, wherever. */
+static int remap(struct segment *segment, size_t size)
+{
+	void *map = mremap(segment->map, segment->map_size, size, MREMAP_MAYMOVE);
+
+	if (map == MAP_FAILED)
+		return -errno;
+	guard_remove(segment->guard);
+	segment->map = map;
+	segment->map_size = size;
+	segment->guard = guard_add(map, size); /* finds room: one was removed */
+	return 0;
+}
+
+int segment_grow(struct segment *segment)
+{
+	size_t before = segment->map_size, more = segment->user_size - segment->present;
+	int error = segment_broken(segment) ? -EIO : remap(segment, before + more);
+
+	if (error != 0)
+		return error;
+	error = populate(segment);
+	if (error == 0)
+		segment->present = segment->user_size;
+	else
+		(void)remap(segment, before); /* to shrink one needs nothing */
+	return error;
+}
+
 void *segment_base(const struct segment *segment)
 {
 	return (char *)segment->map + segment->user_offset;
@@ -238,7 +289,7 @@ void *segment_base(const struct segment *segment)
 
 size_t segment_size(const struct segment *segment)
 {
-	return segment->user_size;
+	return segment->present;
 }
 
 const char *segment_name(const struct segment *segment)

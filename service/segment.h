@@ -3,7 +3,7 @@
  * Shared-memory segments that the engine makes for its clients (layout: include/cpg_segment.h).
  *
  * A segment is what a client attaches to with
- * qb_rb_open(segment_name(), SEGMENT_DATA_SIZE, QB_RB_FLAG_SHARED_PROCESS, segment_size()).
+ * qb_rb_open(segment_name(), SEGMENT_DATA_SIZE, QB_RB_FLAG_SHARED_PROCESS, user_size).
  * The client owns the files and can write, cut short or remove them at any time. Nothing here ever reads what
  * a client can write: addresses, lengths and paths are those of the creation, kept in memory of our own.
  *
@@ -25,13 +25,20 @@ struct segment;
 #define SEGMENT_DATA_SIZE 1024u
 
 /*
- * Makes a segment with `user_size` zeroed bytes of user data, readable and writable by `uid` alone. 0, or a
+ * Makes a segment with `user_size` zeroed bytes of user data, readable and writable by `uid` alone. The first `present` of them are
+ * there; for the others there is only space in the file, until segment_grow. 0, or a
  * negative errno and nothing left behind: -ENOSPC when /dev/shm is full, -EPERM when we may not give files
  * away.
  */
-int segment_create(struct segment **segment, uid_t uid, gid_t gid, size_t user_size);
+int segment_create(struct segment **segment, uid_t uid, gid_t gid, size_t user_size, size_t present);
 
-/* User data. Valid until segment_destroy, whatever the client does to the file. */
+/*
+ * All of it is there, and may lie somewhere else for us. 0, or a negative errno and nothing changed: -ENOSPC when /dev/shm is full,
+ * -ENOTSUP when this kernel (before Linux 5.14) can't say that, -EIO when the client cut the file short.
+ */
+int segment_grow(struct segment *segment);
+
+/* User data that is there. Valid until segment_grow or segment_destroy, whatever the client does to the file. */
 void *segment_base(const struct segment *segment);
 size_t segment_size(const struct segment *segment);
 

@@ -16,18 +16,18 @@
 # What node 1's daemon may need more than before that traffic, in MiB: what waits (4: BACKLOG_HOLD; with rings as much as may be with
 # totem, 2, and the sender's blocks, which the daemon has mapped: SUBMISSION_BLOCKS_MAX, 2), what is with totem (2), here and there, a
 # receiver's queue (client_queue: 4) and what was on its way when it became full (6), and what malloc and segments in part use keep
-# (12). Totem keeps some of the old ring's messages at each change of the ring for ever, with stock's engine too, up to 4 each under
+# (12), and the rings of the clients here, which grow (4). Totem keeps some of the old ring's messages at each change of the ring for ever, with stock's engine too, up to 4 each under
 # such load.
-MORE=$((4 + 2 * 2 + 4 + 6 + 12))
+MORE=$((4 + 2 * 2 + 4 + 6 + 12 + 4))
 MORE_EACH_RING=4
 STATUSES=0
 SENT=0
 FLOW=""
 ACCEPTED=0
 
-# Client one sends messages of this size. So many of them, each with a header of 8 bytes, fill its submission ring.
+# Client one sends messages of this size. So many of them, each with a header of 8 bytes, fill its submission ring when that has grown.
 SIZE=64
-ROOM=$((64 * 1024 / (SIZE + 8)))
+ROOM=$((512 * 1024 / (SIZE + 8)))
 
 # Prints a number that grows with each line of that kind.
 lines()

@@ -67,8 +67,8 @@ static void doorbell(struct ringed *client)
 /* Entries of all kinds, with lengths that nearly fit, in positions that do. */
 static void submit_garbage(struct ringed *client, uint32_t seed)
 {
-	static const uint8_t kinds[] = {RING_MESSAGE, RING_MESSAGE, RING_MESSAGE, RING_BLOCK, RING_SKIP, 0,
-					255};
+	static const uint8_t kinds[] = {
+		RING_MESSAGE, RING_MESSAGE, RING_MESSAGE, RING_BLOCK, RING_SKIP, RING_MOVED, 0, 255};
 	uint64_t at = atomic_load(&client->control->submission_taken.end);
 	uint8_t *data = client->base + SUBMISSION_RING_OFFSET;
 	uint32_t random[4];
@@ -157,7 +157,7 @@ static void submit_decently(struct ringed *client, struct ring_writer *ring, uin
 
 	/* what the engine says of this may be ours: then so be it */
 	ring->taken = atomic_load(&client->control->submission_taken.end);
-	if (ring->end - ring->taken > SUBMISSION_RING_LIMIT)
+	if (ring->end - ring->taken > SUBMISSION_RING_LIMIT(SUBMISSION_RING_SIZE))
 		ring->taken = ring->end;
 	entry = ring_reserve(ring, ring_entry_size(length));
 	memset(entry, 0, ring_entry_size(length));

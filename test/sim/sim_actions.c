@@ -86,6 +86,17 @@ static void join_any(struct sim_client *client)
 	client_join(client, group, sim_percent(clock, 30));
 }
 
+/* As much as its ring takes, and a little more. */
+static void send_burst(struct sim_client *client)
+{
+	struct sim_clock *clock = &client->node->world->clock;
+	uint64_t left = sim_between(clock, 10, 60);
+
+	for (; left > 0; left--) {
+		client_send(client, sim_between(clock, 4000, 8000));
+	}
+}
+
 static void act_joined(struct sim_client *client, uint64_t dice)
 {
 	struct sim_world *world = client->node->world;
@@ -93,6 +104,8 @@ static void act_joined(struct sim_client *client, uint64_t dice)
 	if (dice < world->config.fragmented) {
 		client_send_fragmented(client,
 				       sim_between(&world->clock, 100, world->config.fragmented_size));
+	} else if (client->rings && dice < world->config.fragmented + 4) {
+		send_burst(client);
 	} else if (dice < 70) {
 		send_some(client);
 	} else if (dice < 74) {

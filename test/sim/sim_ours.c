@@ -128,8 +128,8 @@ static void op_log(void *context, int priority, const char *text)
 
 /* ---- shared memory ---- */
 
-static int op_segment_create(void *context, void *conn, size_t user_size, struct engine_segment *segment,
-			     struct engine_segment_name *name)
+static int op_segment_create(void *context, void *conn, size_t user_size, size_t present,
+			     struct engine_segment *segment, struct engine_segment_name *name)
 {
 	struct sim_node *node = context;
 	struct sim_segment *made;
@@ -138,8 +138,21 @@ static int op_segment_create(void *context, void *conn, size_t user_size, struct
 		return -ENOSPC;
 	}
 	made = segment_new(conn, user_size);
-	*segment = (struct engine_segment){.base = made->base, .size = user_size, .handle = made};
+	*segment = (struct engine_segment){.base = made->base, .size = present, .handle = made};
 	snprintf(name->name, name->capacity, "%s", made->name);
+	return 0;
+}
+
+/* All of it is there from the beginning. */
+static int op_segment_grow(void *context, struct engine_segment *segment)
+{
+	struct sim_node *node = context;
+	const struct sim_segment *made = segment->handle;
+
+	if (sim_percent(&node->world->clock, NO_MEMORY)) {
+		return -ENOSPC;
+	}
+	segment->size = made->size;
 	return 0;
 }
 
@@ -184,6 +197,7 @@ static const struct engine_ops ours_ops = {
 	.hold_requests = op_hold_requests,
 	.log = op_log,
 	.segment_create = op_segment_create,
+	.segment_grow = op_segment_grow,
 	.segment_unlink = op_segment_unlink,
 	.segment_destroy = op_segment_destroy,
 	.segment_arm = op_segment_arm,

@@ -28,12 +28,21 @@ static void submission_look(struct sim_client *client)
 	blocks_reclaim(rings);
 }
 
+static bool is_full(const struct sim_rings *rings)
+{
+	return ring_used(&rings->submission) > SUBMISSION_RING_LIMIT(rings->submission.size);
+}
+
 static bool may_send(struct sim_client *client)
 {
-	const struct sim_rings *rings = client->rings;
+	struct sim_rings *rings = client->rings;
 
 	submission_look(client);
-	return ring_used(&rings->submission) <= SUBMISSION_RING_LIMIT &&
+	if (is_full(rings) && atomic_load_explicit(&rings->control->large, memory_order_acquire) &&
+	    ring_move(&rings->submission)) {
+		client->node->world->stats.ring_moves++;
+	}
+	return !is_full(rings) &&
 	       !atomic_load_explicit(&rings->control->receiver_behind, memory_order_relaxed) &&
 	       rings->block_bytes <= SUBMISSION_BLOCKS_MAX;
 }

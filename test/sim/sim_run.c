@@ -19,7 +19,7 @@ struct totals {
 	struct oracle_totals oracle;
 	struct sim_counts counts;
 	uint64_t seeds, failed, rings, behind_gap, late, aborted, evictions, accepted, chain_drops, injected;
-	uint64_t ring_messages, ring_blocks, ring_refusals, ring_heard, scribbles;
+	uint64_t ring_messages, ring_blocks, ring_refusals, ring_moves, ring_heard, scribbles;
 	uint64_t stock_seeds, weak[ORACLE_KINDS];
 };
 
@@ -45,6 +45,7 @@ static void totals_add(struct totals *totals, const struct sim_world *world)
 	totals->ring_messages += world->stats.ring_messages;
 	totals->ring_blocks += world->stats.ring_blocks;
 	totals->ring_refusals += world->stats.ring_refusals;
+	totals->ring_moves += world->stats.ring_moves;
 	totals->ring_heard += world->stats.ring_heard;
 	totals->scribbles += world->stats.scribbles;
 	totals->counts.gaps += counts.gaps;
@@ -72,10 +73,12 @@ static void run_seed(uint64_t seed, const struct options *options, struct totals
 
 static void tell_rings(const struct totals *totals)
 {
-	printf("; through rings %llu sent, %llu in blocks, %llu refused, %llu heard, %llu scribbles",
+	printf("; through rings %llu sent, %llu in blocks, %llu refused, %llu moved, %llu heard, %llu "
+	       "scribbles",
 	       (unsigned long long)totals->ring_messages + (unsigned long long)totals->ring_blocks,
 	       (unsigned long long)totals->ring_blocks, (unsigned long long)totals->ring_refusals,
-	       (unsigned long long)totals->ring_heard, (unsigned long long)totals->scribbles);
+	       (unsigned long long)totals->ring_moves, (unsigned long long)totals->ring_heard,
+	       (unsigned long long)totals->scribbles);
 }
 
 /* What is not promised where stock has its hands in. */

@@ -131,7 +131,7 @@ struct sim_world {
 	uint64_t events; /* that happened so far */
 	struct {
 		uint64_t accepted, joins, leaves, deaths, evictions, rogue_requests, crashes, again, injected;
-		uint64_t ring_messages, ring_blocks, ring_refusals, ring_heard, scribbles;
+		uint64_t ring_messages, ring_blocks, ring_refusals, ring_moves, ring_heard, scribbles;
 	} stats;
 	struct sim_counts ended; /* of engines that are no more */
 };

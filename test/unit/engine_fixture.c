@@ -169,8 +169,9 @@ static size_t segment_memory(size_t user_size)
 	return (BASE_OFFSET + user_size + SEGMENT_CACHE_LINE - 1) / SEGMENT_CACHE_LINE * SEGMENT_CACHE_LINE;
 }
 
-static int op_segment_create(void *context, void *conn, size_t user_size, struct engine_segment *segment,
-			     struct engine_segment_name *name)
+/* All of it is there from the beginning: the client's side is not another mapping. */
+static int op_segment_create(void *context, void *conn, size_t user_size, size_t present,
+			     struct engine_segment *segment, struct engine_segment_name *name)
 {
 	int error = ((struct fixture *)context)->segment_error;
 	uint8_t *memory;
@@ -182,11 +183,22 @@ static int op_segment_create(void *context, void *conn, size_t user_size, struct
 	memory = aligned_alloc(SEGMENT_CACHE_LINE, segment_memory(user_size));
 	ck_assert_ptr_nonnull(memory);
 	memset(memory, 0, segment_memory(user_size));
-	*segment = (struct engine_segment){.base = memory + BASE_OFFSET, .size = user_size};
+	*segment = (struct engine_segment){.base = memory + BASE_OFFSET, .size = present};
 	(void)snprintf(name->name, name->capacity, "/segment");
 	((struct fixture *)context)->segments++;
 	((struct fixture *)context)->last_segment = segment->base;
 	return 0;
+}
+
+static int op_segment_grow(void *context, struct engine_segment *segment)
+{
+	struct fixture *fixture = context;
+
+	if (fixture->segment_error == 0) {
+		segment->size = SEGMENT_CONTROL_SIZE;
+		fixture->segments_grown++;
+	}
+	return fixture->segment_error;
 }
 
 static void op_segment_unlink(void *context, struct engine_segment *segment)
@@ -228,6 +240,7 @@ static const struct engine_ops fixture_ops = {
 	.hold_requests = op_hold_requests,
 	.log = op_log,
 	.segment_create = op_segment_create,
+	.segment_grow = op_segment_grow,
 	.segment_unlink = op_segment_unlink,
 	.segment_destroy = op_segment_destroy,
 	.segment_arm = op_segment_arm,

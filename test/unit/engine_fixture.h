@@ -59,7 +59,8 @@ struct fixture {
 	size_t segments;    /* that exist */
 	void *last_segment; /* user data of the segment that was made last */
 	bool segment_cut;
-	int segment_error;	    /* what making one gives, 0: it works */
+	int segment_error; /* what making one gives, or making it larger; 0: it works */
+	size_t segments_grown;
 	void (*looked)(void *data); /* called when the engine has looked at a segment */
 	void *looked_data;
 	size_t segments_armed; /* how often */

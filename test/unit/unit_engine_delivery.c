@@ -143,6 +143,9 @@ START_TEST(a_full_ring_loses_nothing)
 	ck_assert_uint_eq(atomic_load(&slow.control->delivered.more), 1);
 	check_heard(&slow, MESSAGES);
 	ck_assert_uint_eq(atomic_load(&slow.control->delivered.more), 0);
+	/* full, read, full again: it got a larger one meanwhile */
+	ck_assert_uint_eq(fixture->segments_grown, 1);
+	ck_assert_uint_eq(slow.delivery.size, DELIVERY_LARGE_SIZE);
 	ck_assert_uint_eq(sender->events.count, 1 + MESSAGES);
 	ringed_free(&slow);
 	fixture_free(fixture);
@@ -325,6 +328,7 @@ START_TEST(a_client_that_reads_slowly)
 	struct ringed good = ringed_joined(fixture, 20, "group");
 	int i;
 
+	fixture->segment_error = -ENOSPC; /* there is no larger ring */
 	for (i = 0; i < 40; i++) {
 		send_8000(&good);
 		take_a_little(&slow);
@@ -358,6 +362,7 @@ START_TEST(a_client_that_stops_reading)
 	}
 	ck_assert(stuck.peer->evicted);
 	ck_assert(!good.peer->evicted);
+	ck_assert_uint_eq(fixture->segments_grown, 0); /* nothing would come out of a larger one either */
 	ringed_free(&good);
 	fixture_free(fixture);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What clients with rings send, and what comes of rings that lie. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,7 +234,8 @@ START_TEST(messages_wait_in_the_ring)
 	memset(text, 'x', sizeof(text) - 1);
 	settle(fixture);
 	fixture->totem_full = true;
-	for (i = 0; i < 100 && ring_used(&client.submission) <= SUBMISSION_RING_LIMIT; i++) {
+	for (i = 0; i < 100 && ring_used(&client.submission) <= SUBMISSION_RING_LIMIT(SUBMISSION_RING_SIZE);
+	     i++) {
 		submit_text(&client, text);
 		(void)submitted(&client);
 		engine_token(fixture->engine);
@@ -340,6 +342,117 @@ START_TEST(wrong_blocks_end_their_client)
 }
 END_TEST
 
+/* ---- larger data ---- */
+
+/* Up to its limit. The engine takes it, and the client hears all of it that is for it. Returns how many messages that was. */
+static int fill_up(struct ringed *client)
+{
+	static char text[1001];
+	int count = 0;
+
+	memset(text, 'x', sizeof(text) - 1);
+	ck_assert(ring_writer_look(&client->submission, &client->control->submission_taken.end));
+	for (; ring_used(&client->submission) <= SUBMISSION_RING_LIMIT(client->submission.size); count++) {
+		submit_text(client, text);
+	}
+	(void)submitted(client);
+	settle(client->fixture);
+	deliveries(client);
+	drop_all(&client->heard.events);
+	return count;
+}
+
+START_TEST(a_ring_that_was_full_may_move)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+
+	settle(fixture);
+	(void)fill_up(&client);
+	ck_assert_uint_eq(atomic_load(&client.control->large), 0);
+	(void)fill_up(&client);
+	ck_assert_uint_eq(atomic_load(&client.control->large), 1);
+	submit_text(&client, "before");
+	ck_assert(ring_move(&client.submission));
+	submit_text(&client, "behind");
+	(void)submitted(&client);
+	settle(fixture);
+	ck_assert_str_eq(heard(&client), "1:10 'before'");
+	ck_assert_str_eq(heard(&client), "1:10 'behind'");
+	ck_assert_int_gt(fill_up(&client), (int)SUBMISSION_LARGE_SIZE / 1024 - 32);
+	submit_text(&client, "last");
+	(void)submitted(&client);
+	settle(fixture);
+	ck_assert_str_eq(heard(&client), "1:10 'last'");
+	ck_assert_uint_eq(fixture->segments_grown, 1);
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(nobody_moves_twice)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+
+	settle(fixture);
+	(void)fill_up(&client);
+	(void)fill_up(&client);
+	ck_assert(ring_move(&client.submission));
+	(void)fill_up(&client);
+	ck_assert(!client.peer->evicted);
+	submit(&client, RING_MOVED, NULL, 0);
+	(void)submitted(&client);
+	ck_assert(client.peer->evicted);
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(no_memory_for_larger_data)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	int i;
+
+	settle(fixture);
+	fixture->segment_error = -ENOSPC;
+	for (i = 0; i < 10; i++) {
+		(void)fill_up(&client);
+	}
+	fixture->segment_error = 0; /* it is tried once */
+	(void)fill_up(&client);
+	ck_assert_uint_eq(atomic_load(&client.control->large), 0);
+	ck_assert_uint_eq(fixture->log_lines, 1);
+	ck_assert(!client.peer->evicted);
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* What it sends goes to nobody, and where its ring is is known all the same. */
+START_TEST(who_is_in_no_group_moves)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_new(fixture, 10);
+
+	(void)fill_up(&client);
+	(void)fill_up(&client);
+	submit_text(&client, "to nobody");
+	ck_assert(ring_move(&client.submission));
+	submit_text(&client, "to nobody");
+	(void)submitted(&client);
+	joined(fixture, client.peer, "group");
+	ck_assert_str_eq(heard(&client), "1:10 +1:10j");
+	submit_text(&client, "to all");
+	(void)submitted(&client);
+	settle(fixture);
+	ck_assert_str_eq(heard(&client), "1:10 'to all'");
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
 /* ---- rings that lie ---- */
 
 /* What was good before it is sent, it is not, and its client ends. */
@@ -367,6 +480,7 @@ static const struct ring_entry lies[] = {
 	{.kind = RING_MESSAGE, .length = 1},
 	{.kind = RING_MESSAGE, .length = UINT32_MAX},
 	{.kind = RING_SKIP, .length = 0},
+	{.kind = RING_MOVED},					   /* there is nothing to move to */
 	{.kind = RING_BLOCK, .length = sizeof(struct ring_block)}, /* which is not there */
 	{.kind = RING_BLOCK, .length = 0},
 };
@@ -435,7 +549,8 @@ static uint64_t dice(uint64_t *state)
 /* Entries of all kinds, with lengths that fit, nearly fit or do not. */
 static void put_garbage(struct ringed *client, uint64_t *state)
 {
-	static const uint8_t kinds[] = {RING_MESSAGE, RING_MESSAGE, RING_MESSAGE, RING_BLOCK, RING_SKIP, 0};
+	static const uint8_t kinds[] = {
+		RING_MESSAGE, RING_MESSAGE, RING_MESSAGE, RING_BLOCK, RING_SKIP, RING_MOVED, 0};
 	struct ring_writer *ring = &client->submission;
 	uint64_t at = ring->end, i;
 
@@ -549,6 +664,10 @@ int main(void)
 		blocks_are_messages,
 		large_blocks,
 		wrong_blocks_end_their_client,
+		a_ring_that_was_full_may_move,
+		nobody_moves_twice,
+		no_memory_for_larger_data,
+		who_is_in_no_group_moves,
 		entries_that_lie,
 		positions_that_lie,
 		random_garbage,

@@ -198,6 +198,28 @@ START_TEST(more_than_there_is_room_for)
 }
 END_TEST
 
+/* The engine has gone on in the large data: all of it lies there. */
+START_TEST(a_full_ring_moves)
+{
+	unsigned int total = 2 * DELIVERY_RING_SIZE / ring_entry_size(1000);
+	cpg_handle_t handle = start(send_run);
+
+	atomic_store(&control_of(handle)->large, 1);
+	ck_assert_int_eq(send_bytes(handle, 'm', 1), CS_OK);
+	take(handle, true); /* the doorbell of that is through */
+	ck_assert(!atomic_load(&control_of(handle)->delivered.more));
+	while (delivered < total) {
+		ck_assert(readable(handle, 10000));
+		ck_assert_int_eq(cpg_dispatch(handle, modes[_i]), CS_OK);
+		ck_assert_uint_eq(last_length, 1000);
+	}
+	ck_assert_uint_eq(delivered, total);
+	ck_assert(!readable(handle, 0));
+	ck_assert_uint_eq(given_back(handle), atomic_load(&control_of(handle)->delivered.end));
+	stop(handle);
+}
+END_TEST
+
 static uint64_t pinned;
 
 static void dispatch_inside(cpg_handle_t handle)
@@ -436,7 +458,7 @@ static bool send_nonsense(qb_ipcs_connection_t *conn, const struct ipc_request *
 		fake_ring_entry(conn, RING_SKIP, &name, 8);
 		break;
 	case 'l': /* ends that no ring has */
-		atomic_store(&control->delivered.end, end + DELIVERY_RING_SIZE + 64);
+		atomic_store(&control->delivered.end, end + DELIVERY_LARGE_SIZE + 64);
 		break;
 	case 'm':
 		atomic_store(&control->delivered.end, end + 4);
@@ -563,6 +585,7 @@ int main(void)
 	tcase_add_test(tcase, everything_comes_in_order);
 	tcase_add_loop_test(tcase, descriptor_is_right_however_slow_the_engine, 0, 12);
 	tcase_add_loop_test(tcase, more_than_there_is_room_for, 0, 3);
+	tcase_add_loop_test(tcase, a_full_ring_moves, 0, 3);
 	tcase_add_loop_test(tcase, nested_dispatch, 0, 3);
 	tcase_add_test(tcase, two_threads);
 	tcase_add_loop_test(tcase, dispatcher_that_was_first, 0, 2);

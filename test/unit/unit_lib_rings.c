@@ -89,7 +89,7 @@ START_TEST(full_ring_is_what_the_state_says)
 		ck_assert_int_eq(send_bytes(handle, 1, ATOMIC_MESSAGE_MAX), CS_ERR_TRY_AGAIN);
 		ck_assert_uint_gt(atomic_load(&control->submitted.end) -
 					  atomic_load(&control->submission_taken.end),
-				  SUBMISSION_RING_LIMIT);
+				  SUBMISSION_RING_LIMIT(SUBMISSION_RING_SIZE));
 		ck_assert_uint_le(atomic_load(&control->submitted.end) -
 					  atomic_load(&control->submission_taken.end),
 				  SUBMISSION_RING_SIZE);
@@ -99,6 +99,41 @@ START_TEST(full_ring_is_what_the_state_says)
 		deliver(handle, ++sent);
 	}
 	ck_assert_uint_eq(seen(IPC_REQ_MCAST), sent);
+	stop(handle);
+}
+END_TEST
+
+static void expect_next(cpg_handle_t handle)
+{
+	(void)handle;
+	ck_assert_uint_eq(last_byte, delivered % 251);
+}
+
+/* It goes on in the large data as soon as the engine says that there is some, and not before. */
+START_TEST(a_full_ring_moves)
+{
+	cpg_handle_t handle = start(NULL);
+	struct segment_control *control = control_of(handle);
+	unsigned int round, sent = 0, small;
+
+	in_callback = expect_next;
+	take(handle, false);
+	while (!congested(handle))
+		ck_assert_int_eq(send_bytes(handle, (uint8_t)(++sent % 251), 1000), CS_OK);
+	small = sent;
+	atomic_store(&control->large, 1);
+	for (round = 0; round < 3; round++) {
+		while (!congested(handle))
+			ck_assert_int_eq(send_bytes(handle, (uint8_t)(++sent % 251), 1000), CS_OK);
+		ck_assert_uint_gt(sent - delivered, 7 * small);
+		ck_assert_uint_le(atomic_load(&control->submitted.end) -
+					  atomic_load(&control->submission_taken.end),
+				  SUBMISSION_LARGE_SIZE);
+		take(handle, true);
+		fake_wait_until(!congested(handle));
+		deliver(handle, sent);
+		take(handle, false);
+	}
 	stop(handle);
 }
 END_TEST
@@ -390,6 +425,7 @@ int main(void)
 	tcase_add_loop_test(tcase, messages_of_every_size, 0, 4);
 	tcase_add_test(tcase, engine_is_rung_when_it_sleeps);
 	tcase_add_loop_test(tcase, full_ring_is_what_the_state_says, 0, 6);
+	tcase_add_test(tcase, a_full_ring_moves);
 	tcase_add_test(tcase, receiver_behind_holds_up_sends);
 	tcase_add_test(tcase, zcb_is_a_plain_send);
 	tcase_add_loop_test(tcase, blocks_are_used_again, 0, 3);

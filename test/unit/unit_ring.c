@@ -552,10 +552,106 @@ START_TEST(below_the_limit_the_largest_message_fits)
 		struct ring_writer full = {.data = large,
 					   .size = sizeof(large),
 					   .end = SUBMISSION_RING_SIZE + end,
-					   .taken = SUBMISSION_RING_SIZE + end - SUBMISSION_RING_LIMIT};
+					   .taken = SUBMISSION_RING_SIZE + end -
+						    SUBMISSION_RING_LIMIT(SUBMISSION_RING_SIZE)};
 
 		ck_assert_ptr_nonnull(ring_reserve(&full, ring_entry_size(SUBMISSION_MESSAGE_MAX)));
 	}
+}
+END_TEST
+
+/* ---- the large data ---- */
+
+static uint8_t more[4 * SIZE] __attribute__((aligned(8)));
+
+static void ring_with_more_at(uint64_t at)
+{
+	ring_at(at);
+	memset(more, 0xee, sizeof(more));
+	writer.large = reader.large = (struct ring_large){more, sizeof(more)};
+}
+
+/* Wherever it is: what was put in before is read where it was, and what follows at its place in the large data. */
+START_TEST(a_ring_that_moves)
+{
+	uint64_t at;
+
+	for (at = 0; at < 8 * SIZE; at += RING_ALIGN) {
+		ring_with_more_at(at);
+		ck_assert(put(8, 'a') && put(3, 'b'));
+		ck_assert(ring_move(&writer));
+		ck_assert(!ring_move(&writer));
+		ck_assert(put(60, 'c') && put(30, 'd'));
+		must_take(8, 'a');
+		must_take(3, 'b');
+		must_take(60, 'c');
+		must_take(30, 'd');
+		ck_assert(ring_writer_look(&writer, &control.delivery_taken.end));
+		ck_assert(put(100, 'e')); /* now and then behind a skip */
+		must_take(100, 'e');
+		must_be_empty();
+		ck_assert_ptr_eq(reader.data, more);
+		ck_assert_uint_eq(reader.size, sizeof(more));
+	}
+}
+END_TEST
+
+/* What is not read yet counts against the room there, too. */
+START_TEST(a_full_ring_that_moves)
+{
+	ring_with_more_at(0);
+	ck_assert(put(48, 'a'));
+	ck_assert(ring_move(&writer)); /* 8 bytes, the last ones */
+	ck_assert(put(64, 'b') && put(104, 'c'));
+	ck_assert(!put(8, 'd'));
+	ck_assert(ring_reader_look(&reader, &control.delivered.end));
+	must_take(48, 'a');
+	ck_assert(ring_writer_look(&writer, &control.delivery_taken.end));
+	ck_assert(put(40, 'd'));
+	must_take(64, 'b');
+	must_take(104, 'c');
+	must_take(40, 'd');
+	must_be_empty();
+}
+END_TEST
+
+START_TEST(nothing_to_move_to)
+{
+	ring_at(0);
+	ck_assert(!ring_move(&writer));
+	ring_with_more_at(0);
+	ck_assert(put(56, 'a'));
+	ck_assert(!ring_move(&writer)); /* no room to say so */
+	must_take(56, 'a');
+	ck_assert(ring_writer_look(&writer, &control.delivery_taken.end));
+	ck_assert(ring_move(&writer));
+}
+END_TEST
+
+static void check_lying_move(bool has_more, uint32_t length)
+{
+	struct ring_entry entry;
+
+	ring_with_more_at(0);
+	ck_assert(put(8, 'x'));
+	*(struct ring_entry *)data = (struct ring_entry){.kind = RING_MOVED, .length = length};
+	if (!has_more) {
+		reader.large = (struct ring_large){0};
+	}
+	ck_assert(ring_reader_look(&reader, &control.delivered.end));
+	ck_assert_int_eq(ring_peek(&reader, &entry), RING_FOUND_NONSENSE);
+}
+
+START_TEST(moves_that_can_not_be)
+{
+	check_lying_move(false, 0);
+	check_lying_move(true, 1);
+	check_lying_move(true, 8);
+	ring_with_more_at(0);
+	atomic_store(&control.delivered.end, sizeof(more)); /* it may have moved */
+	ck_assert(ring_reader_look(&reader, &control.delivered.end));
+	atomic_store(&control.delivered.end, sizeof(more) + 8);
+	ck_assert(!ring_reader_look(&reader, &control.delivered.end));
 }
 END_TEST
 
@@ -593,6 +689,10 @@ int main(void)
 		who_waits_for_room_is_woken_when_half_is_free,
 		nobody_waits_while_there_is_room,
 		below_the_limit_the_largest_message_fits,
+		a_ring_that_moves,
+		a_full_ring_that_moves,
+		nothing_to_move_to,
+		moves_that_can_not_be,
 	};
 	TCase *tcase = tcase_create("ring");
 	size_t i;

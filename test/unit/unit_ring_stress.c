@@ -20,6 +20,7 @@
 #include "cpg_segment.h"
 
 #define ENTRIES_DEFAULT 500000ull
+#define LARGER 4 /* that many times as large is the ring's large data */
 #define PATIENCE_MS                                                                                          \
 	10000 /* without a step of the other side: then it is looked whether there was one to wait for */
 
@@ -32,7 +33,8 @@ struct stress {
 	struct segment_control *control;
 	uint8_t *data;
 	size_t size;
-	size_t longest; /* body, bytes */
+	struct ring_large large; /* the writer moves there at half time */
+	size_t longest;		 /* body, bytes */
 	uint64_t entries;
 	int bell[2];	  /* to the reader */
 	int room_bell[2]; /* to a writer that waits for room */
@@ -188,11 +190,19 @@ static struct ring_entry *reserve_below_limit(struct stress *stress, struct ring
 	return entry;
 }
 
+/* As soon as there is room for that. */
+static void move_when_due(const struct stress *stress, struct ring_writer *ring, uint64_t left)
+{
+	if (left <= stress->entries / 2) {
+		(void)ring_move(ring);
+	}
+}
+
 static void *submit(void *context)
 {
 	struct stress *stress = context;
 	struct segment_control *control = stress->control;
-	struct ring_writer ring = {.data = stress->data, .size = stress->size};
+	struct ring_writer ring = {.data = stress->data, .size = stress->size, .large = stress->large};
 	struct source source = {.state = 1}, dice = {.state = 2};
 	uint64_t left = stress->entries, burst;
 
@@ -200,8 +210,10 @@ static void *submit(void *context)
 		for (burst = below(&dice, 8) + 1; burst > 0 && left > 0; burst--, left--) {
 			size_t length = draw_length(&source, stress->longest);
 			size_t size = ring_entry_size(length);
-			struct ring_entry *entry = reserve_below_limit(stress, &ring, size);
+			struct ring_entry *entry;
 
+			move_when_due(stress, &ring, left);
+			entry = reserve_below_limit(stress, &ring, size);
 			if (entry == NULL) {
 				return NULL;
 			}
@@ -243,7 +255,7 @@ static void *take_and_sleep(void *context)
 {
 	struct stress *stress = context;
 	struct segment_control *control = stress->control;
-	struct ring_reader ring = {.data = stress->data, .size = stress->size};
+	struct ring_reader ring = {.data = stress->data, .size = stress->size, .large = stress->large};
 	struct source source = {.state = 1}, dice = {.state = 3};
 	uint64_t left = stress->entries;
 
@@ -298,7 +310,8 @@ static struct ring_entry *reserve_or_wait(struct stress *stress, struct ring_wri
 static void *deliver(void *context)
 {
 	struct stress *stress = context;
-	struct ring_writer ring = {.data = stress->data, .size = stress->size, .spare = DELIVERY_SPARE};
+	struct ring_writer ring = {
+		.data = stress->data, .size = stress->size, .spare = DELIVERY_SPARE, .large = stress->large};
 	struct source source = {.state = 1}, dice = {.state = 2};
 	uint64_t left = stress->entries, burst;
 
@@ -306,8 +319,10 @@ static void *deliver(void *context)
 		for (burst = below(&dice, 8) + 1; burst > 0 && left > 0; burst--, left--) {
 			size_t length = draw_length(&source, stress->longest);
 			size_t size = ring_entry_size(length);
-			struct ring_entry *entry = reserve_or_wait(stress, &ring, size);
+			struct ring_entry *entry;
 
+			move_when_due(stress, &ring, left);
+			entry = reserve_or_wait(stress, &ring, size);
 			if (entry == NULL) {
 				return NULL;
 			}
@@ -380,7 +395,8 @@ static void sleep_for_deliveries(struct stress *stress, const struct ring_reader
 static void *take_and_answer(void *context)
 {
 	struct stress *stress = context;
-	struct ring_reader ring = {.data = stress->data, .size = stress->size, .spare = DELIVERY_SPARE};
+	struct ring_reader ring = {
+		.data = stress->data, .size = stress->size, .spare = DELIVERY_SPARE, .large = stress->large};
 	struct ring_bells bells = RING_BELLS_INITIAL;
 	struct source source = {.state = 1}, dice = {.state = 3};
 	uint64_t left = stress->entries;
@@ -398,6 +414,9 @@ static void *take_and_answer(void *context)
 	}
 	if (is_readable(stress->bell[0], 0)) {
 		fail(stress, "a doorbell is left over");
+	}
+	if (ring.large.data) {
+		fail(stress, "the ring never moved");
 	}
 	return NULL;
 }
@@ -452,9 +471,11 @@ static bool run_round(const struct round *round, uint64_t entries)
 {
 	static struct segment_control control;
 	static uint8_t data[DELIVERY_RING_SIZE] __attribute__((aligned(SEGMENT_CACHE_LINE)));
+	static uint8_t large[LARGER * DELIVERY_RING_SIZE] __attribute__((aligned(SEGMENT_CACHE_LINE)));
 	struct stress stress = {.control = &control,
 				.data = data,
 				.size = round->size,
+				.large = {large, LARGER * round->size},
 				.longest = round->longest,
 				.entries = entries};
 	const char *failure;

@@ -29,13 +29,14 @@
 
 #define OTHER_ID 65534
 #define USER_SIZE (256u * 1024u)
+#define SMALL_SIZE (64u * 1024u)
 #define CYCLES 2000
 
 static struct segment *create(size_t user_size)
 {
 	struct segment *segment = NULL;
 
-	ck_assert_int_eq(segment_create(&segment, getuid(), getgid(), user_size), 0);
+	ck_assert_int_eq(segment_create(&segment, getuid(), getgid(), user_size, user_size), 0);
 	return segment;
 }
 
@@ -188,7 +189,8 @@ START_TEST(test_client_attaches_reads_and_writes)
 	struct stat st;
 	pid_t pid;
 
-	ck_assert_int_eq(segment_create(&segment, id, id == OTHER_ID ? OTHER_ID : getgid(), USER_SIZE), 0);
+	ck_assert_int_eq(
+		segment_create(&segment, id, id == OTHER_ID ? OTHER_ID : getgid(), USER_SIZE, USER_SIZE), 0);
 	ck_assert_uint_eq(segment_size(segment), USER_SIZE);
 	ck_assert_uint_eq((uintptr_t)segment_base(segment) % SEGMENT_CACHE_LINE,
 			  SEGMENT_CACHE_LINE - SEGMENT_START);
@@ -230,7 +232,7 @@ START_TEST(test_strangers_are_kept_out)
 		printf("SKIP test_strangers_are_kept_out: needs root to be two users\n");
 		return;
 	}
-	ck_assert_int_eq(segment_create(&segment, OTHER_ID, OTHER_ID, USER_SIZE), 0);
+	ck_assert_int_eq(segment_create(&segment, OTHER_ID, OTHER_ID, USER_SIZE, USER_SIZE), 0);
 	pid = fork();
 	if (pid == 0) {
 		become(OTHER_ID - 1);
@@ -288,9 +290,10 @@ START_TEST(test_bad_sizes_are_refused)
 {
 	struct segment *segment = NULL;
 
-	ck_assert_int_eq(segment_create(&segment, getuid(), getgid(), 0), -EINVAL);
-	ck_assert_int_eq(segment_create(&segment, getuid(), getgid(), SEGMENT_POOL_MAX + 1), -EINVAL);
-	ck_assert_int_eq(segment_create(&segment, getuid(), getgid(), SIZE_MAX), -EINVAL);
+	ck_assert_int_eq(segment_create(&segment, getuid(), getgid(), 0, 0), -EINVAL);
+	ck_assert_int_eq(segment_create(&segment, getuid(), getgid(), SEGMENT_POOL_MAX + 1, 1), -EINVAL);
+	ck_assert_int_eq(segment_create(&segment, getuid(), getgid(), SIZE_MAX, 1), -EINVAL);
+	ck_assert_int_eq(segment_create(&segment, getuid(), getgid(), 64, 65), -EINVAL);
 	ck_assert_ptr_null(segment);
 }
 END_TEST
@@ -537,7 +540,7 @@ static int foreign_status(const struct sigaction *action, bool sent)
 
 		without_core();
 		sigaction(SIGBUS, action, NULL);
-		if (segment_create(&segment, getuid(), getgid(), 64) != 0)
+		if (segment_create(&segment, getuid(), getgid(), 64, 64) != 0)
 			_exit(4);
 		segment_unlink(segment);
 		if (!sent)
@@ -570,6 +573,111 @@ START_TEST(test_foreign_sigbus_goes_where_it_went)
 }
 END_TEST
 
+/* ---- segments that grow ---- */
+
+static size_t file_pages(const struct segment *segment)
+{
+	struct stat st;
+
+	ck_assert_int_eq(stat(file_of(segment, "header"), &st), 0);
+	return (size_t)st.st_blocks * 512 / 4096;
+}
+
+static struct segment *create_small(void)
+{
+	struct segment *segment = NULL;
+
+	ck_assert_int_eq(segment_create(&segment, getuid(), getgid(), USER_SIZE, SMALL_SIZE), 0);
+	ck_assert_uint_eq(segment_size(segment), SMALL_SIZE);
+	return segment;
+}
+
+/* The client maps all of it from the beginning. */
+START_TEST(test_grows)
+{
+	struct segment *segment = create_small();
+	size_t pages = file_pages(segment), maps = shm_mappings();
+	qb_ringbuffer_t *ring =
+		qb_rb_open(segment_name(segment), SEGMENT_DATA_SIZE, QB_RB_FLAG_SHARED_PROCESS, USER_SIZE);
+	uint8_t *data;
+
+	ck_assert_ptr_nonnull(ring);
+	data = qb_rb_shared_user_data_get(ring);
+	ck_assert_uint_lt(pages, SMALL_SIZE / 4096 + 8);
+	fill(data, SMALL_SIZE, 3);
+	ck_assert_int_eq(segment_grow(segment), 0);
+	ck_assert_uint_eq(segment_size(segment), USER_SIZE);
+	ck_assert_uint_eq(file_pages(segment), pages + (USER_SIZE - SMALL_SIZE) / 4096);
+	ck_assert(filled(segment_base(segment), SMALL_SIZE, 3));
+	fill(segment_base(segment), USER_SIZE, 4);
+	ck_assert(filled(data, USER_SIZE, 4));
+	ck_assert_int_eq(segment_grow(segment), 0);
+	ck_assert(!segment_broken(segment));
+	qb_rb_close(ring);
+	/* it is guarded where it is now */
+	ck_assert_int_eq(truncate(file_of(segment, "header"), 0), 0);
+	fill(segment_base(segment), USER_SIZE, 5);
+	ck_assert(segment_broken(segment));
+	segment_destroy(segment);
+	ck_assert_uint_le(shm_mappings(), maps);
+}
+END_TEST
+
+START_TEST(test_broken_ones_do_not_grow)
+{
+	struct segment *segment = create_small();
+
+	ck_assert_int_eq(truncate(file_of(segment, "header"), 0), 0);
+	fill(segment_base(segment), SMALL_SIZE, 5);
+	ck_assert_int_eq(segment_grow(segment), -EIO);
+	segment_destroy(segment);
+	/* cut, and nobody knows yet: it stays as it is */
+	segment = create_small();
+	ck_assert_int_eq(truncate(file_of(segment, "header"), 0), 0);
+	ck_assert_int_lt(segment_grow(segment), 0);
+	ck_assert_uint_eq(segment_size(segment), SMALL_SIZE);
+	fill(segment_base(segment), SMALL_SIZE, 5);
+	ck_assert(segment_broken(segment));
+	segment_destroy(segment);
+}
+END_TEST
+
+static void no_room_to_grow(void)
+{
+	struct segment *segment = NULL;
+	struct statvfs before, after;
+
+	if (!private_shm(SMALL_SIZE / 4096 + 20))
+		_exit(77);
+	if (segment_create(&segment, getuid(), getgid(), USER_SIZE, SMALL_SIZE) != 0)
+		_exit(1);
+	statvfs("/dev/shm", &before);
+	fill(segment_base(segment), SMALL_SIZE, 6);
+	if (segment_grow(segment) != -ENOSPC || segment_size(segment) != SMALL_SIZE)
+		_exit(2);
+	statvfs("/dev/shm", &after);
+	if (before.f_bfree != after.f_bfree || !filled(segment_base(segment), SMALL_SIZE, 6))
+		_exit(3);
+	segment_destroy(segment);
+	_exit(0);
+}
+
+START_TEST(test_no_room_to_grow_is_an_error)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0)
+		no_room_to_grow();
+	status = child_status(pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+		printf("SKIP test_no_room_to_grow_is_an_error: needs a mount namespace\n");
+		return;
+	}
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %#x", status);
+}
+END_TEST
+
 /* In a child: every creation fails alike, and takes nothing with it. */
 static void full_shm(unsigned int pages)
 {
@@ -580,13 +688,13 @@ static void full_shm(unsigned int pages)
 	if (!private_shm(pages))
 		_exit(77);
 	/* libqb and malloc keep something from the first one */
-	if (segment_create(&segment, getuid(), getgid(), USER_SIZE) != -ENOSPC || segment != NULL)
+	if (segment_create(&segment, getuid(), getgid(), USER_SIZE, USER_SIZE) != -ENOSPC || segment != NULL)
 		_exit(1);
 	maps = shm_mappings();
 	files = open_files();
 	statvfs("/dev/shm", &before);
 	for (int i = 0; i < 100; i++) {
-		if (segment_create(&segment, getuid(), getgid(), USER_SIZE) != -ENOSPC)
+		if (segment_create(&segment, getuid(), getgid(), USER_SIZE, USER_SIZE) != -ENOSPC)
 			_exit(2);
 	}
 	statvfs("/dev/shm", &after);
@@ -635,7 +743,8 @@ START_TEST(test_no_descriptor_is_an_error)
 		limit.rlim_cur = (rlim_t)next + 1; /* valgrind allows no other maximum */
 		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
 			_exit(2);
-		if (segment_create(&segment, getuid(), getgid(), USER_SIZE) != -EMFILE || segment != NULL)
+		if (segment_create(&segment, getuid(), getgid(), USER_SIZE, USER_SIZE) != -EMFILE ||
+		    segment != NULL)
 			_exit(1);
 		_exit(open_files() == files ? 0 : 3);
 	}
@@ -651,7 +760,7 @@ START_TEST(test_giving_away_needs_the_right_to)
 	if (pid == 0) {
 		if (getuid() == 0)
 			become(OTHER_ID);
-		_exit(segment_create(&segment, 1, 1, 64) == -EPERM ? 0 : 1);
+		_exit(segment_create(&segment, 1, 1, 64, 64) == -EPERM ? 0 : 1);
 	}
 	ck_child_exits_zero(pid);
 }
@@ -682,6 +791,9 @@ static Suite *segment_suite(void)
 	tcase_add_test(limits, test_nothing_leaks);
 	tcase_add_test(limits, test_guard_slots_serve_again);
 	tcase_add_loop_test(limits, test_full_shm_is_an_error, 0, sizeof(full_pages) / sizeof(full_pages[0]));
+	tcase_add_test(use, test_grows);
+	tcase_add_test(hostile, test_broken_ones_do_not_grow);
+	tcase_add_test(limits, test_no_room_to_grow_is_an_error);
 	tcase_add_test(limits, test_no_descriptor_is_an_error);
 	tcase_add_test(limits, test_giving_away_needs_the_right_to);
 	tcase_set_timeout(limits, 120);
