@@ -16,7 +16,7 @@ declare -A ROW_PAIRS=([plain]=ours/ours/stock) # besides the usual ones
 declare -A ROW_WHAT=(
 	[plain]="cpg_mcast_joined, each size"
 	[zcb]="zero-copy, each size: cpg_zcb_mcast_joined and cpg_zcb_mcast_async, and what a plain send of that size does"
-	[nodes]="one sender, a receiver on each node, 64 bytes"
+	[nodes]="one sender, a receiver on each node; 64, 1000 and 100,000 bytes"
 	[idle]="64 bytes beside many idle clients, each in a group of its own; and the shared memory of these"
 	[members]="8 members of one group, 1000 bytes"
 	[trip]="from send to delivery to oneself, 64 bytes: 1000 a second, and at 80 % of what was the most just before"
@@ -161,8 +161,12 @@ row_zcb()
 
 row_nodes()
 {
-	flow bench 64 plain 1 2 3
-	figure "3 nodes, plain, 64 B" msg/s "$FLOW"
+	local size
+	for size in 64 1000 100000; do
+		# a group of its own: what the last sender left behind still comes when it is gone
+		flow "bench-$size" "$size" plain 1 2 3
+		figure "3 nodes, plain, $size B" msg/s "$FLOW"
+	done
 }
 
 shared_memory()
@@ -219,8 +223,11 @@ row_join()
 {
 	clients_start 1 "$PROCESSES" $((CLIENTS / PROCESSES))
 	clients_wait 1 "$PROCESSES" "$PROCESSES"
-	figure "$CLIENTS clients connect" ms "$(milliseconds "$(clients_time 1 connecting)" "$(clients_time 1 joining)")"
-	figure "$CLIENTS clients join" ms "$(milliseconds "$(clients_time 1 joining)" "$(clients_time 1 "members $PROCESSES")")"
+	local from connected joined
+	from=$(clients_time 1 connecting) connected=$(clients_time 1 joining) joined=$(clients_time 1 "members $PROCESSES")
+	figure "$CLIENTS clients connect and join" ms "$(milliseconds "$from" "$joined")"
+	figure "$CLIENTS clients connect" ms "$(milliseconds "$from" "$connected")"
+	figure "$CLIENTS clients join" ms "$(milliseconds "$connected" "$joined")"
 	clients_end
 }
 

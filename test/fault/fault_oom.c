@@ -14,6 +14,7 @@ void *oom_malloc(size_t size);
 void *oom_calloc(size_t count, size_t size);
 void *oom_realloc(void *memory, size_t size);
 void *oom_reallocarray(void *memory, size_t count, size_t size);
+void oom_free(void *memory);
 
 /* Allocations that still succeed; SIZE_MAX: all. */
 static size_t countdown = SIZE_MAX;
@@ -54,6 +55,11 @@ void *oom_realloc(void *memory, size_t size)
 void *oom_reallocarray(void *memory, size_t count, size_t size)
 {
 	return fails() ? NULL : reallocarray(memory, count, size);
+}
+
+void oom_free(void *memory)
+{
+	free(memory);
 }
 
 static void fail_after(size_t allocations, bool all)

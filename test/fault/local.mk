@@ -51,8 +51,9 @@ noinst_LTLIBRARIES += libengine_oom.la
 libengine_oom_la_SOURCES = $(libengine_la_SOURCES) test/fault/oom_alloc.h
 libengine_oom_la_CPPFLAGS = $(AM_CPPFLAGS) -include $(top_srcdir)/test/fault/oom_alloc.h
 libengine_oom_la_CFLAGS = $(AM_CFLAGS) $(LIBQB_CFLAGS)
-fault_oom_SOURCES = test/fault/fault_oom.c test/unit/engine_fixture.c test/unit/engine_fixture.h \
+oom_fixture = test/unit/engine_fixture.c test/unit/engine_fixture.h \
 	test/unit/peer_fixture.c test/unit/peer_fixture.h \
 	test/unit/transport_fixture.c test/unit/transport_fixture.h
+fault_oom_SOURCES = test/fault/fault_oom.c $(oom_fixture)
 fault_oom_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 fault_oom_LDADD = libengine_oom.la $(CHECK_LIBS)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Forced in front of the engine's sources: their allocations go through a counter that can make any one fail. */
+/* Forced in front of the engine's sources: their allocations go through functions of the test, which may count them, or make any one fail. */
 #ifndef OOM_ALLOC_H
 #define OOM_ALLOC_H
 
@@ -9,10 +9,12 @@ void *oom_malloc(size_t size);
 void *oom_calloc(size_t count, size_t size);
 void *oom_realloc(void *memory, size_t size);
 void *oom_reallocarray(void *memory, size_t count, size_t size);
+void oom_free(void *memory);
 
 #define malloc(size) oom_malloc(size)
 #define calloc(count, size) oom_calloc(count, size)
 #define realloc(memory, size) oom_realloc(memory, size)
 #define reallocarray(memory, count, size) oom_reallocarray(memory, count, size)
+#define free(memory) oom_free(memory)
 
 #endif

@@ -57,7 +57,7 @@ unit_cpgverify_verify_LDADD = $(CHECK_LIBS)
 
 # service/engine*, wire_convert: the core, behind ops that record
 engine_unit_tests = unit_engine_membership unit_engine_sync unit_engine_outgoing unit_engine_clients \
-	unit_engine_requests unit_engine_peer unit_engine_rings unit_engine_exchange unit_engine_behind \
+	unit_engine_memory unit_engine_requests unit_engine_peer unit_engine_rings unit_engine_exchange unit_engine_behind \
 	unit_engine_large unit_engine_submission unit_engine_delivery unit_peer_records unit_wire unit_module_options
 check_PROGRAMS += $(engine_unit_tests)
 TESTS += $(engine_unit_tests)
@@ -90,6 +90,9 @@ unit_engine_requests_LDADD = libfixture.la
 unit_engine_peer_SOURCES = test/unit/unit_engine_peer.c
 unit_engine_peer_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_engine_peer_LDADD = libfixture.la
+unit_engine_memory_SOURCES = test/unit/unit_engine_memory.c $(oom_fixture)
+unit_engine_memory_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_engine_memory_LDADD = libengine_oom.la $(CHECK_LIBS)
 unit_engine_rings_SOURCES = test/unit/unit_engine_rings.c
 unit_engine_rings_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_engine_rings_LDADD = libfixture.la
