@@ -47,6 +47,8 @@
 #
 # Tests
 #	wait_until SECONDS CMD ...    polls CMD until it succeeds; fails after SECONDS
+#	log_watch FD LOG ...          opens the descriptor FD (a variable), from which each new line of these files can be read: SPAWN_PID
+#	                              writes them; log_watch_end FD PID
 #	wait_gone SECONDS PID         until our child PID ended; its status
 #	require CMD ...               runs CMD; the test fails when it does
 #	fail TEXT, skip TEXT          end the test: exit 1, exit 77
@@ -99,8 +101,36 @@ wait_until()
 	shift
 	until "$@" >/dev/null 2>&1; do
 		((SECONDS < end)) || return 1
-		sleep 0.1
+		pause_shortly
 	done
+}
+
+# A tenth of a second without a process of its own. From a descriptor that nothing ever comes from, opened at the first time.
+pause_shortly()
+{
+	[[ -n ${PAUSE_FD:-} ]] || exec {PAUSE_FD}<>"$CLUSTER_DIR/pause"
+	read -r -t 0.1 -u "$PAUSE_FD" || true
+}
+
+# No <(...): bash 5.2 now and then loses the end of the process that it waits for just then, and waits for ever.
+log_watch()
+{
+	local -n watch_fd=$1
+	local fifo=$CLUSTER_DIR/watch.$1
+	shift
+	rm -f "$fifo"
+	mkfifo "$fifo" || fail "no fifo"
+	exec {watch_fd}<>"$fifo"
+	(with_test tail -q -n 0 -f "$@") >"$fifo" &
+	SPAWN_PID=$!
+	CLUSTER_SPAWNED+=("$SPAWN_PID")
+}
+
+log_watch_end()
+{
+	local -n watch_fd=$1
+	end_process "$2"
+	exec {watch_fd}<&-
 }
 
 # A child that ended is a zombie until somebody waits for it. A shell may have done that, and its number be another process's by now: one
@@ -137,6 +167,7 @@ cluster_init()
 	cluster_can_run
 	CLUSTER_DIR=$(mktemp -d "${TMPDIR:-/tmp}/cpg-cluster-$$.XXXXXX") || fail "no temporary directory"
 	chmod 755 "$CLUSTER_DIR"
+	mkfifo "$CLUSTER_DIR/pause" || fail "no fifo"
 	trap cluster_end EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP

@@ -10,11 +10,10 @@
 wait_merge()
 {
 	local lines tail status=0
-	exec {lines}< <(exec timeout 60 tail -n 0 -f "$CLUSTER_DIR/n3/log/corosync.log")
-	tail=$!
-	grep -q -m 1 'entering OPERATIONAL state' <&"$lines" || status=1
-	kill "$tail"
-	exec {lines}<&-
+	log_watch lines "$CLUSTER_DIR/n3/log/corosync.log"
+	tail=$SPAWN_PID
+	timeout 60 grep -q -m 1 'entering OPERATIONAL state' <&"$lines" || status=1
+	log_watch_end lines "$tail"
 	((status == 0)) || fail "node 3 does not merge"
 }
 

@@ -97,7 +97,7 @@ check_limit()
 nothing_changed()
 {
 	local logs
-	mapfile -t logs < <(verify_logs)
+	mapfile -t logs <<<"$(verify_logs)"
 	node_run 1 cpgverify verify --stock "${logs[@]}" >"$VERIFY_DIR/verdict"
 	cat "$VERIFY_DIR/verdict"
 	! grep -E 'VIOLATION.*(corrupt|content|fifo|stranger|order|invented)' "$VERIFY_DIR/verdict" || fail "see above"

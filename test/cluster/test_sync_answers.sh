@@ -10,16 +10,15 @@ TRIES=20
 # Node 3 comes to the ring and stops as soon as node 1 begins to sync with it. True: before the sync was through.
 stop_in_sync()
 {
-	local line watch
-	exec {watch}< <(with_test tail -q -n 0 -f "$CLUSTER_DIR/n1/log/corosync.log")
-	CLUSTER_SPAWNED+=("$!")
+	local line watch watcher
+	log_watch watch "$CLUSTER_DIR/n1/log/corosync.log"
+	watcher=$SPAWN_PID
 	node_boot 3 ours
 	while read -r -t 30 -u "$watch" line && [[ $line != *'A new membership ('* ]]; do
 		:
 	done
 	node_pause 3
-	end_process "${CLUSTER_SPAWNED[-1]}"
-	exec {watch}<&-
+	log_watch_end watch "$watcher"
 	[[ $line == *'A new membership ('* ]] || fail "node 3 never came to the ring"
 	! wait_until 1 sync_over
 }

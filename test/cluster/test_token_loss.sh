@@ -46,7 +46,7 @@ status()
 	STATUSES=$((STATUSES + 1))
 	client_say one status
 	client_wait one "^status $STATUSES "
-	read -r _ _ _ SENT _ _ _ FLOW < <(client_output one | grep "^status $STATUSES ")
+	read -r _ _ _ SENT _ _ _ FLOW <<<"$(client_output one | grep "^status $STATUSES ")"
 }
 
 # COUNT: it tries to send so many; of these ACCEPTED were.

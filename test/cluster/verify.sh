@@ -115,6 +115,6 @@ verify_logs()
 verify_verdict()
 {
 	local logs
-	mapfile -t logs < <(verify_logs)
+	mapfile -t logs <<<"$(verify_logs)"
 	node_run 1 cpgverify verify "$@" "${logs[@]}" || fail "cpgverify found what must not be"
 }
