@@ -46,6 +46,9 @@ int main(void)
 	}
 	for (uint32_t i = 0; i < 30; i++)
 		EXPECT_IN_TIME(CS_OK, peer_send(&peers[i % 3], 500, i));
+	/* Between processes nothing says that what one sent comes before the other's leave: an answer to it does. */
+	for (int i = 0; i < 3; i++)
+		EXPECT_IN_TIME(CS_ERR_EXIST, peer_join(&peers[i], "cmirror"));
 	EXPECT_IN_TIME(CS_OK, peer_leave(&peers[0], "cmirror"));
 	peer_kill(&peers[1]);
 	EXPECT_IN_TIME(CS_OK, cpg_leave(client.handle, &name));
