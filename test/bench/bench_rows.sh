@@ -10,11 +10,13 @@
 #
 # Set by bench_cpg: SIZES, SECONDS_EACH, CLIENTS, ROUND, ROW, PAIR, and CPG_LIB.
 
-ROWS=(plain zcb nodes idle members trip join change stall)
-declare -A ROW_NODES=([plain]=1 [zcb]=1 [nodes]=3 [idle]=1 [members]=1 [trip]=1 [join]=1 [change]=3 [stall]=1)
+ROWS=(plain sockets zcb nodes idle members trip join change stall)
+declare -A ROW_NODES=([plain]=1 [sockets]=1 [zcb]=1 [nodes]=3 [idle]=1 [members]=1 [trip]=1 [join]=1 [change]=3 [stall]=1)
+declare -A ROW_IPC=([sockets]=socket) # system { qb_ipc_type }
 declare -A ROW_PAIRS=([plain]=ours/ours/stock) # besides the usual ones
 declare -A ROW_WHAT=(
 	[plain]="cpg_mcast_joined, each size"
+	[sockets]="the same with system { qb_ipc_type: socket }, 64 and 1000 bytes"
 	[zcb]="zero-copy, each size: cpg_zcb_mcast_joined and cpg_zcb_mcast_async, and what a plain send of that size does"
 	[nodes]="one sender, a receiver on each node; 64, 1000 and 100,000 bytes"
 	[idle]="64 bytes beside many idle clients, each in a group of its own; and the shared memory of these"
@@ -135,6 +137,15 @@ row_plain()
 	for size in "${SIZES[@]}"; do
 		flow bench "$size" plain 1
 		figure "1 node, plain, $size B" msg/s "$FLOW"
+	done
+}
+
+row_sockets()
+{
+	local size
+	for size in 64 1000; do
+		flow bench "$size" plain 1
+		figure "1 node, sockets, plain, $size B" msg/s "$FLOW"
 	done
 }
 
