@@ -146,6 +146,10 @@ EXPORT int sigaction(int number, const struct sigaction *action, struct sigactio
 {
 	if (libc_sigaction == NULL)
 		libc_find(); /* somebody's constructor comes before ours */
+	if (libc_sigaction == NULL) {
+		errno = ENOSYS;
+		return -1;
+	}
 	if (number == SIGBUS && action != NULL && loader.module != NULL)
 		loader.module->sigbus_changed();
 	return libc_sigaction(number, action, previous);
