@@ -20,13 +20,17 @@ unit_loader_scan_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_loader_scan_LDADD = $(CHECK_LIBS)
 
 # service/segment*: shared memory that a client can do anything to
-check_PROGRAMS += unit_segment
-TESTS += unit_segment
+check_PROGRAMS += unit_segment unit_segment_room
+TESTS += unit_segment unit_segment_room
 EXTRA_DIST += test/unit/valgrind.supp
-unit_segment_SOURCES = test/unit/unit_segment.c service/segment.c service/segment.h service/segment_guard.c \
-	service/segment_guard.h
+segment_shared = test/unit/segment_fixture.c test/unit/segment_fixture.h service/segment.c service/segment.h \
+	service/segment_guard.c service/segment_guard.h
+unit_segment_SOURCES = test/unit/unit_segment.c $(segment_shared)
 unit_segment_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(LIBQB_CFLAGS)
 unit_segment_LDADD = $(CHECK_LIBS) $(LIBQB_LIBS)
+unit_segment_room_SOURCES = test/unit/unit_segment_room.c $(segment_shared)
+unit_segment_room_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(LIBQB_CFLAGS)
+unit_segment_room_LDADD = $(CHECK_LIBS) $(LIBQB_LIBS)
 
 # include/cpg_ring.h: alone, and between two threads, also built with other tools and for another machine
 ring_unit_scripts = test/unit/unit_ring_tsan.sh test/unit/unit_ring_arm64.sh
@@ -57,7 +61,7 @@ unit_cpgverify_verify_LDADD = $(CHECK_LIBS)
 
 # service/engine*, wire_convert: the core, behind ops that record
 engine_unit_tests = unit_engine_membership unit_engine_sync unit_engine_outgoing unit_engine_clients \
-	unit_engine_memory unit_engine_requests unit_engine_peer unit_engine_rings unit_engine_exchange unit_engine_behind \
+	unit_engine_memory unit_engine_requests unit_engine_peer unit_engine_rings unit_engine_rings_large unit_engine_exchange unit_engine_behind \
 	unit_engine_large unit_engine_submission unit_engine_delivery unit_peer_records unit_wire unit_module_options
 check_PROGRAMS += $(engine_unit_tests)
 TESTS += $(engine_unit_tests)
@@ -96,6 +100,9 @@ unit_engine_memory_LDADD = libengine_oom.la $(CHECK_LIBS)
 unit_engine_rings_SOURCES = test/unit/unit_engine_rings.c
 unit_engine_rings_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_engine_rings_LDADD = libfixture.la
+unit_engine_rings_large_SOURCES = test/unit/unit_engine_rings_large.c
+unit_engine_rings_large_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_engine_rings_large_LDADD = libfixture.la
 unit_engine_exchange_SOURCES = test/unit/unit_engine_exchange.c
 unit_engine_exchange_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_engine_exchange_LDADD = libfixture.la

@@ -31,10 +31,6 @@ static void mcast_of(struct fixture *fixture, struct peer *peer, size_t length)
 
 static const struct ring with_ours = {.members = (const uint32_t[]){SELF, 2, 0},
 				      .trans = (const uint32_t[]){SELF, 0}};
-static const struct ring with_stock = {.members = (const uint32_t[]){SELF, 3, 0},
-				       .trans = (const uint32_t[]){SELF, 0},
-				       .stock = (const uint32_t[]){3, 0}};
-
 /* ---- batches ---- */
 
 START_TEST(a_lone_message_goes_out_at_once)

@@ -2,57 +2,32 @@
 /* service/segment.c: what a client may do to a segment, and that none of it hurts the engine. */
 #include "config.h"
 
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <qb/qbrb.h>
 
 #include "cpg_segment.h"
 #include "run_suite.h"
-#include "service/segment.h"
+#include "segment_fixture.h"
 #include "service/segment_guard.h"
 
-#define OTHER_ID 65534
-#define USER_SIZE (256u * 1024u)
-#define SMALL_SIZE (64u * 1024u)
 #define CYCLES 2000
-
-static struct segment *create(size_t user_size)
-{
-	struct segment *segment = NULL;
-
-	ck_assert_int_eq(segment_create(&segment, getuid(), getgid(), user_size, user_size), 0);
-	return segment;
-}
 
 static qb_ringbuffer_t *attach(const struct segment *segment)
 {
 	return qb_rb_open(segment_name(segment), SEGMENT_DATA_SIZE, QB_RB_FLAG_SHARED_PROCESS,
 			  segment_size(segment));
-}
-
-/* Path of a segment's file; `file` is "header" or "data". */
-static const char *file_of(const struct segment *segment, const char *file)
-{
-	static char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s-%s", segment_name(segment), file);
-	return path;
 }
 
 /* Mappings of this process that overlap `size` bytes at `base`. */
@@ -73,20 +48,6 @@ static size_t mappings_at(const void *base, size_t size)
 	return count;
 }
 
-/* Mappings of files in /dev/shm, removed ones too. */
-static size_t shm_mappings(void)
-{
-	FILE *maps = fopen("/proc/self/maps", "re");
-	char line[PATH_MAX + 128];
-	size_t count = 0;
-
-	ck_assert_ptr_nonnull(maps);
-	while (fgets(line, sizeof(line), maps) != NULL)
-		count += strstr(line, " /dev/shm/") != NULL;
-	fclose(maps);
-	return count;
-}
-
 static size_t address_space_pages(void)
 {
 	FILE *statm = fopen("/proc/self/statm", "re");
@@ -98,70 +59,11 @@ static size_t address_space_pages(void)
 	return pages;
 }
 
-static size_t open_files(void)
-{
-	size_t count = 0;
-
-	for (int fd = 0; fd < 256; fd++)
-		count += fcntl(fd, F_GETFD) != -1;
-	return count;
-}
-
-static int child_status(pid_t pid)
-{
-	int status;
-
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	return status;
-}
-
-#define ck_child_exits_zero(pid)                                                                             \
-	do {                                                                                                 \
-		int status_ = child_status(pid);                                                             \
-		ck_assert_msg(WIFEXITED(status_) && WEXITSTATUS(status_) == 0, "child: status %#x",          \
-			      status_);                                                                      \
-	} while (0)
-
-/*
- * A /dev/shm for this process and its children alone, of `pages` pages (0: no limit). False: not allowed
- * here.
- */
-static bool private_shm(unsigned int pages)
-{
-	char options[64];
-
-	snprintf(options, sizeof(options), "size=%u", pages * 4096);
-	return unshare(CLONE_NEWNS) == 0 && mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
-	       mount("none", "/dev/shm", "tmpfs", MS_NODEV | MS_NOSUID, options) == 0 &&
-	       chmod("/dev/shm", 01777) == 0;
-}
-
 static void without_core(void)
 {
 	struct rlimit none = {0, 0};
 
 	setrlimit(RLIMIT_CORE, &none);
-}
-
-static void become(uid_t id)
-{
-	if (setgid(id) == -1 || setuid(id) == -1)
-		_exit(9);
-}
-
-static void fill(uint8_t *at, size_t size, unsigned int seed)
-{
-	for (size_t i = 0; i < size; i++)
-		at[i] = (uint8_t)(seed + i * 7 + (i >> 8));
-}
-
-static bool filled(const uint8_t *at, size_t size, unsigned int seed)
-{
-	for (size_t i = 0; i < size; i++) {
-		if (at[i] != (uint8_t)(seed + i * 7 + (i >> 8)))
-			return false;
-	}
-	return true;
 }
 
 /* In a child: attaches, checks what the engine wrote, answers with a pattern of its own. */
@@ -573,199 +475,6 @@ START_TEST(test_foreign_sigbus_goes_where_it_went)
 }
 END_TEST
 
-/* ---- segments that grow ---- */
-
-static size_t file_pages(const struct segment *segment)
-{
-	struct stat st;
-
-	ck_assert_int_eq(stat(file_of(segment, "header"), &st), 0);
-	return (size_t)st.st_blocks * 512 / 4096;
-}
-
-static struct segment *create_small(void)
-{
-	struct segment *segment = NULL;
-
-	ck_assert_int_eq(segment_create(&segment, getuid(), getgid(), USER_SIZE, SMALL_SIZE), 0);
-	ck_assert_uint_eq(segment_size(segment), SMALL_SIZE);
-	return segment;
-}
-
-/* The client maps all of it from the beginning. */
-START_TEST(test_grows)
-{
-	struct segment *segment = create_small();
-	size_t pages = file_pages(segment), maps = shm_mappings();
-	qb_ringbuffer_t *ring =
-		qb_rb_open(segment_name(segment), SEGMENT_DATA_SIZE, QB_RB_FLAG_SHARED_PROCESS, USER_SIZE);
-	uint8_t *data;
-
-	ck_assert_ptr_nonnull(ring);
-	data = qb_rb_shared_user_data_get(ring);
-	ck_assert_uint_lt(pages, SMALL_SIZE / 4096 + 8);
-	fill(data, SMALL_SIZE, 3);
-	ck_assert_int_eq(segment_grow(segment), 0);
-	ck_assert_uint_eq(segment_size(segment), USER_SIZE);
-	ck_assert_uint_eq(file_pages(segment), pages + (USER_SIZE - SMALL_SIZE) / 4096);
-	ck_assert(filled(segment_base(segment), SMALL_SIZE, 3));
-	fill(segment_base(segment), USER_SIZE, 4);
-	ck_assert(filled(data, USER_SIZE, 4));
-	ck_assert_int_eq(segment_grow(segment), 0);
-	ck_assert(!segment_broken(segment));
-	qb_rb_close(ring);
-	/* it is guarded where it is now */
-	ck_assert_int_eq(truncate(file_of(segment, "header"), 0), 0);
-	fill(segment_base(segment), USER_SIZE, 5);
-	ck_assert(segment_broken(segment));
-	segment_destroy(segment);
-	ck_assert_uint_le(shm_mappings(), maps);
-}
-END_TEST
-
-START_TEST(test_broken_ones_do_not_grow)
-{
-	struct segment *segment = create_small();
-
-	ck_assert_int_eq(truncate(file_of(segment, "header"), 0), 0);
-	fill(segment_base(segment), SMALL_SIZE, 5);
-	ck_assert_int_eq(segment_grow(segment), -EIO);
-	segment_destroy(segment);
-	/* cut, and nobody knows yet: it stays as it is */
-	segment = create_small();
-	ck_assert_int_eq(truncate(file_of(segment, "header"), 0), 0);
-	ck_assert_int_lt(segment_grow(segment), 0);
-	ck_assert_uint_eq(segment_size(segment), SMALL_SIZE);
-	fill(segment_base(segment), SMALL_SIZE, 5);
-	ck_assert(segment_broken(segment));
-	segment_destroy(segment);
-}
-END_TEST
-
-static void no_room_to_grow(void)
-{
-	struct segment *segment = NULL;
-	struct statvfs before, after;
-
-	if (!private_shm(SMALL_SIZE / 4096 + 20))
-		_exit(77);
-	if (segment_create(&segment, getuid(), getgid(), USER_SIZE, SMALL_SIZE) != 0)
-		_exit(1);
-	statvfs("/dev/shm", &before);
-	fill(segment_base(segment), SMALL_SIZE, 6);
-	if (segment_grow(segment) != -ENOSPC || segment_size(segment) != SMALL_SIZE)
-		_exit(2);
-	statvfs("/dev/shm", &after);
-	if (before.f_bfree != after.f_bfree || !filled(segment_base(segment), SMALL_SIZE, 6))
-		_exit(3);
-	segment_destroy(segment);
-	_exit(0);
-}
-
-START_TEST(test_no_room_to_grow_is_an_error)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0)
-		no_room_to_grow();
-	status = child_status(pid);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-		printf("SKIP test_no_room_to_grow_is_an_error: needs a mount namespace\n");
-		return;
-	}
-	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %#x", status);
-}
-END_TEST
-
-/* In a child: every creation fails alike, and takes nothing with it. */
-static void full_shm(unsigned int pages)
-{
-	size_t maps, files;
-	struct statvfs before, after;
-	struct segment *segment = NULL;
-
-	if (!private_shm(pages))
-		_exit(77);
-	/* libqb and malloc keep something from the first one */
-	if (segment_create(&segment, getuid(), getgid(), USER_SIZE, USER_SIZE) != -ENOSPC || segment != NULL)
-		_exit(1);
-	maps = shm_mappings();
-	files = open_files();
-	statvfs("/dev/shm", &before);
-	for (int i = 0; i < 100; i++) {
-		if (segment_create(&segment, getuid(), getgid(), USER_SIZE, USER_SIZE) != -ENOSPC)
-			_exit(2);
-	}
-	statvfs("/dev/shm", &after);
-	if (shm_mappings() != maps || open_files() != files)
-		_exit(3);
-	if (after.f_bfree != before.f_bfree || after.f_ffree != before.f_ffree || before.f_bfree != pages)
-		_exit(4);
-	_exit(0);
-}
-
-/* 1 page, 3: libqb's files do not fit; 20: our user data does not. */
-static const unsigned int full_pages[] = {1, 3, 20};
-
-START_TEST(test_full_shm_is_an_error)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0)
-		full_shm(full_pages[_i]);
-	status = child_status(pid);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-		printf("SKIP test_full_shm_is_an_error: needs a mount namespace\n");
-		return;
-	}
-	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%u pages: status %#x", full_pages[_i],
-		      status);
-}
-END_TEST
-
-/* The directory takes the one descriptor there is, and libqb finds none. */
-START_TEST(test_no_descriptor_is_an_error)
-{
-	struct segment *segment = NULL;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		int next = dup(STDOUT_FILENO);
-		struct rlimit limit;
-		size_t files;
-
-		close(next);
-		files = open_files();
-		if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-			_exit(2);
-		limit.rlim_cur = (rlim_t)next + 1; /* valgrind allows no other maximum */
-		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-			_exit(2);
-		if (segment_create(&segment, getuid(), getgid(), USER_SIZE, USER_SIZE) != -EMFILE ||
-		    segment != NULL)
-			_exit(1);
-		_exit(open_files() == files ? 0 : 3);
-	}
-	ck_child_exits_zero(pid);
-}
-END_TEST
-
-START_TEST(test_giving_away_needs_the_right_to)
-{
-	struct segment *segment = NULL;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		if (getuid() == 0)
-			become(OTHER_ID);
-		_exit(segment_create(&segment, 1, 1, 64, 64) == -EPERM ? 0 : 1);
-	}
-	ck_child_exits_zero(pid);
-}
-END_TEST
-
 static Suite *segment_suite(void)
 {
 	Suite *suite = suite_create("segment");
@@ -790,12 +499,6 @@ static Suite *segment_suite(void)
 	tcase_add_test(limits, test_bad_sizes_are_refused);
 	tcase_add_test(limits, test_nothing_leaks);
 	tcase_add_test(limits, test_guard_slots_serve_again);
-	tcase_add_loop_test(limits, test_full_shm_is_an_error, 0, sizeof(full_pages) / sizeof(full_pages[0]));
-	tcase_add_test(use, test_grows);
-	tcase_add_test(hostile, test_broken_ones_do_not_grow);
-	tcase_add_test(limits, test_no_room_to_grow_is_an_error);
-	tcase_add_test(limits, test_no_descriptor_is_an_error);
-	tcase_add_test(limits, test_giving_away_needs_the_right_to);
 	tcase_set_timeout(limits, 120);
 	suite_add_tcase(suite, limits);
 	return suite;
