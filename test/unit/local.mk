@@ -61,8 +61,9 @@ unit_cpgverify_verify_LDADD = $(CHECK_LIBS)
 
 # service/engine*, wire_convert: the core, behind ops that record
 engine_unit_tests = unit_engine_membership unit_engine_sync unit_engine_outgoing unit_engine_clients \
-	unit_engine_memory unit_engine_requests unit_engine_peer unit_engine_rings unit_engine_rings_large unit_engine_exchange unit_engine_behind \
-	unit_engine_large unit_engine_submission unit_engine_delivery unit_peer_records unit_wire unit_module_options
+	unit_engine_memory unit_engine_requests unit_engine_peer unit_engine_rings unit_engine_rings_large \
+	unit_engine_exchange unit_engine_behind unit_engine_large unit_engine_submission unit_engine_delivery \
+	unit_peer_records unit_wire unit_module_options
 check_PROGRAMS += $(engine_unit_tests)
 TESTS += $(engine_unit_tests)
 noinst_LTLIBRARIES += libfixture.la

@@ -216,11 +216,12 @@ static size_t named_count(const struct named *named)
 	return count;
 }
 
-const struct ring alone = {.members = (const uint32_t[]){SELF, 0}};
-const struct ring without_stock = {.members = (const uint32_t[]){SELF, 0}, .left = (const uint32_t[]){3, 0}};
-const struct ring with_stock = {.members = (const uint32_t[]){SELF, 3, 0},
-				.trans = (const uint32_t[]){SELF, 0},
-				.stock = (const uint32_t[]){3, 0}};
+const struct ring ring_alone = {.members = (const uint32_t[]){SELF, 0}};
+const struct ring ring_without_stock = {.members = (const uint32_t[]){SELF, 0},
+					.left = (const uint32_t[]){3, 0}};
+const struct ring ring_with_stock = {.members = (const uint32_t[]){SELF, 3, 0},
+				     .trans = (const uint32_t[]){SELF, 0},
+				     .stock = (const uint32_t[]){3, 0}};
 
 void ring_sync(struct fixture *fixture, const struct ring *ring)
 {

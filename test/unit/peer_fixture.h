@@ -107,7 +107,7 @@ void ring_change(struct fixture *fixture, const struct ring *ring);
 #define RING(...) (&(const struct ring){__VA_ARGS__})
 
 /* SELF by itself; from where node 3, a stock node, has left; with it. */
-extern const struct ring alone, without_stock, with_stock;
+extern const struct ring ring_alone, ring_without_stock, ring_with_stock;
 
 /* What totem still holds at a ring change is taken away, and comes out after the next sync. */
 struct packets packets_held(struct packets *packets);

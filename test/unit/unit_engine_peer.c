@@ -294,10 +294,10 @@ START_TEST(the_format_is_logged_when_it_changes)
 	ck_assert_str_eq(pair.fixture->log_line, "wire format: our own, version 1: all 1 nodes speak it");
 	ring_change(pair.fixture, &with_ours);
 	ck_assert_uint_eq(pair.fixture->log_lines, 0);
-	ring_change(pair.fixture, &with_stock);
+	ring_change(pair.fixture, &ring_with_stock);
 	ck_assert_str_eq(pair.fixture->log_line,
 			 "wire format: stock's, because these nodes speak no other: 3");
-	ring_change(pair.fixture, &with_stock);
+	ring_change(pair.fixture, &ring_with_stock);
 	ck_assert_uint_eq(pair.fixture->log_lines, 1);
 	ring_change(pair.fixture, &with_ours);
 	ck_assert_uint_eq(pair.fixture->log_lines, 2);

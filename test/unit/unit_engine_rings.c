@@ -68,7 +68,7 @@ START_TEST(what_comes_back_late_is_not_sent_again)
 	transitional(pair.fixture, NOBODY);
 	ck_assert_str_eq(batch_returns(pair.fixture), "batch 4: 10@group '2'");
 	drop_all(&pair.fixture->peer_multicasts);
-	ring_settles(pair.fixture, &alone);
+	ring_settles(pair.fixture, &ring_alone);
 	ck_assert_str_eq(batch_returns(pair.fixture), "mark");
 	engine_tick(pair.fixture->engine);
 	ck_assert_str_eq(batch_returns(pair.fixture), "batch 5: 20@group '3'");
@@ -83,9 +83,9 @@ START_TEST(a_mark_of_another_ring_opens_nothing)
 	struct pair pair = pair_new(&fixture_own_format);
 	struct packets marks;
 
-	ring_settles(pair.fixture, &alone);
+	ring_settles(pair.fixture, &ring_alone);
 	marks = packets_held(&pair.fixture->peer_multicasts);
-	ring_settles(pair.fixture, &alone);
+	ring_settles(pair.fixture, &ring_alone);
 	request_mcast(pair.fixture, pair.one, "waits");
 	comes_out(pair.fixture, &marks);
 	engine_tick(pair.fixture->engine);
@@ -105,7 +105,7 @@ START_TEST(a_mark_that_does_not_come_back_is_sent_again)
 	struct pair pair = pair_new(&fixture_own_format);
 	int visits = 0;
 
-	ring_settles(pair.fixture, &alone);
+	ring_settles(pair.fixture, &ring_alone);
 	ck_assert_str_eq(batch_lost(pair.fixture), "mark");
 	while (pair.fixture->peer_multicasts.count == 0 && visits <= 100) {
 		engine_token(pair.fixture->engine);
@@ -124,14 +124,14 @@ START_TEST(nested_changes_send_it_again_once)
 
 	fill(&pair);
 	drop_all(&pair.fixture->peer_multicasts);
-	ring_sync(pair.fixture, &alone);
-	ring_settles(pair.fixture, &alone);
+	ring_sync(pair.fixture, &ring_alone);
+	ring_settles(pair.fixture, &ring_alone);
 	drop_all(&pair.fixture->peer_multicasts);
-	ring_change(pair.fixture, &alone);
+	ring_change(pair.fixture, &ring_alone);
 	ck_assert_str_eq(batch_lost(pair.fixture), "batch 4: 10@group '2'");
 	ck_assert_str_eq(batch_lost(pair.fixture), "batch 5: 20@group '3'");
 	ck_assert_str_eq(batch_lost(pair.fixture), "batch 6: 10@group '4'");
-	ring_change(pair.fixture, &alone);
+	ring_change(pair.fixture, &ring_alone);
 	ck_assert_str_eq(batch_returns(pair.fixture), "batch 4: 10@group '2'");
 	ck_assert_str_eq(batch_returns(pair.fixture), "batch 5: 20@group '3'");
 	ck_assert_str_eq(batch_returns(pair.fixture), "batch 6: 10@group '4'");
@@ -152,7 +152,7 @@ START_TEST(joins_and_leaves_keep_their_place)
 	request_mcast(pair.fixture, pair.one, "3");
 	engine_token(pair.fixture->engine);
 	drop_all(&pair.fixture->peer_multicasts);
-	ring_change(pair.fixture, &alone);
+	ring_change(pair.fixture, &ring_alone);
 	drop_all(&pair.two->events);
 	drop_all(&three->events);
 	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: 10@group '1'");
@@ -181,7 +181,7 @@ START_TEST(from_ours_to_mixed_it_is_sent_again_in_stocks_format)
 	fill(&pair);
 	ck_assert_int_eq(request_leave(pair.fixture, pair.two, "group"), CS_OK);
 	held = packets_held(&pair.fixture->peer_multicasts);
-	ring_settles(pair.fixture, &with_stock);
+	ring_settles(pair.fixture, &ring_with_stock);
 	comes_out(pair.fixture, &held);
 	ck_assert_str_eq(next_event(pair.one), "ring 1 3");
 	ck_assert_str_eq(next_event(pair.one), "none");
@@ -224,9 +224,9 @@ START_TEST(from_mixed_to_ours_it_is_sent_again_in_batches)
 	struct engine_stats stats;
 	struct packets held;
 
-	ring_change(pair.fixture, &with_stock);
+	ring_change(pair.fixture, &ring_with_stock);
 	held = fill_stock(&pair);
-	ring_settles(pair.fixture, &without_stock);
+	ring_settles(pair.fixture, &ring_without_stock);
 	comes_out(pair.fixture, &held); /* dropped */
 	mark_returns(pair.fixture);
 	ck_assert_uint_eq(pair.fixture->multicasts.count, 0);
@@ -242,7 +242,7 @@ START_TEST(from_mixed_to_ours_it_is_sent_again_in_batches)
 	ck_assert_str_eq(next_event(pair.one), "none");
 	ck_assert(!engine_busy(pair.fixture->engine));
 	ring_change(pair.fixture,
-		    &with_stock); /* what was dropped between was sent again: nothing is missing */
+		    &ring_with_stock); /* what was dropped between was sent again: nothing is missing */
 	request_mcast(pair.fixture, pair.one, "5");
 	ck_assert_str_eq(stock_returns(pair.fixture), "10@group '5'");
 	engine_stats(pair.fixture->engine, &stats);
@@ -261,12 +261,12 @@ START_TEST(half_a_batch_goes_on)
 	request_mcast(pair.fixture, pair.one, "2");
 	request_mcast(pair.fixture, pair.one, "3");
 	pair.fixture->totem_full = false;
-	ring_change(pair.fixture, &with_stock);
+	ring_change(pair.fixture, &ring_with_stock);
 	ck_assert_str_eq(stock_returns(pair.fixture), "10@group '1'");
 	drop_all(&pair.fixture->multicasts);
-	ring_change(pair.fixture, &without_stock);
+	ring_change(pair.fixture, &ring_without_stock);
 	ck_assert_str_eq(batch_lost(pair.fixture), "batch 3: 10@group '2' '3'");
-	ring_change(pair.fixture, &with_stock);
+	ring_change(pair.fixture, &ring_with_stock);
 	ck_assert_str_eq(stock_returns(pair.fixture), "10@group '2'");
 	ck_assert_str_eq(stock_returns(pair.fixture), "10@group '3'");
 	ck_assert_str_eq(stock_returns(pair.fixture), "none");
@@ -280,9 +280,9 @@ START_TEST(from_mixed_to_mixed_what_totem_holds_will_come)
 	struct pair pair = pair_new(&fixture_own_format);
 	struct packets held;
 
-	ring_change(pair.fixture, &with_stock);
+	ring_change(pair.fixture, &ring_with_stock);
 	held = fill_stock(&pair);
-	ring_settles(pair.fixture, &with_stock);
+	ring_settles(pair.fixture, &ring_with_stock);
 	comes_out(pair.fixture, &held);
 	mark_returns(pair.fixture);
 	ck_assert_uint_eq(pair.fixture->multicasts.count, 0);
@@ -305,12 +305,12 @@ START_TEST(joins_and_leaves_are_repeated_to_those_who_missed_them)
 	struct peer *three = peer_new(pair.fixture, 30);
 	struct packets held;
 
-	ring_change(pair.fixture, &with_stock);
+	ring_change(pair.fixture, &ring_with_stock);
 	ck_assert_int_eq(request_join(pair.fixture, three, "group"), CS_OK);
 	ck_assert_int_eq(request_leave(pair.fixture, pair.two, "group"), CS_OK);
 	peer_gone(pair.fixture, three);
 	held = packets_held(&pair.fixture->multicasts);
-	ring_settles(pair.fixture, &with_stock);
+	ring_settles(pair.fixture, &ring_with_stock);
 	request_mcast(pair.fixture, pair.one, "behind it");
 	comes_out(pair.fixture, &held);
 	pair.fixture->totem_full = true;
@@ -325,7 +325,7 @@ START_TEST(joins_and_leaves_are_repeated_to_those_who_missed_them)
 	ck_assert_str_eq(stock_returns(pair.fixture), "10@group 'behind it'");
 	peer_gone(pair.fixture, pair.two); /* it has left, and nobody hears it again */
 	ck_assert_str_eq(stock_returns(pair.fixture), "none");
-	ring_change(pair.fixture, &with_stock);
+	ring_change(pair.fixture, &ring_with_stock);
 	ck_assert_str_eq(batch_returns(pair.fixture), "none");
 	fixture_free(pair.fixture);
 }
@@ -337,10 +337,10 @@ START_TEST(what_comes_back_before_the_end_of_sync_is_repeated_too)
 	struct pair pair = pair_new(&fixture_own_format);
 	struct packets held;
 
-	ring_change(pair.fixture, &with_stock);
+	ring_change(pair.fixture, &ring_with_stock);
 	ck_assert_int_eq(request_leave(pair.fixture, pair.two, "group"), CS_OK);
 	held = packets_held(&pair.fixture->multicasts);
-	ring_sync(pair.fixture, &with_stock);
+	ring_sync(pair.fixture, &ring_with_stock);
 	engine_sync_activate(pair.fixture->engine);
 	comes_out(pair.fixture, &held);
 	engine_sync_over(pair.fixture->engine);
@@ -357,7 +357,7 @@ START_TEST(what_comes_back_before_joinlists_is_not_repeated)
 	struct pair pair = pair_new(&fixture_own_format);
 	struct packets held;
 
-	ring_change(pair.fixture, &with_stock);
+	ring_change(pair.fixture, &ring_with_stock);
 	ck_assert_int_eq(request_leave(pair.fixture, pair.two, "group"), CS_OK);
 	held = packets_held(&pair.fixture->multicasts);
 	transitional(pair.fixture, NODES(3));
@@ -374,7 +374,7 @@ START_TEST(nothing_of_this_ring_is_repeated)
 {
 	struct pair pair = pair_new(&fixture_own_format);
 
-	ring_change(pair.fixture, &with_stock);
+	ring_change(pair.fixture, &ring_with_stock);
 	ck_assert_int_eq(request_leave(pair.fixture, pair.two, "group"), CS_OK);
 	ck_assert_str_eq(stock_returns(pair.fixture), "20@group leaves");
 	engine_token(pair.fixture->engine);
@@ -389,13 +389,13 @@ START_TEST(a_ring_change_says_it_too)
 	struct pair pair = pair_new(&fixture_own_format);
 	struct packets held;
 
-	ring_change(pair.fixture, &with_stock);
+	ring_change(pair.fixture, &ring_with_stock);
 	ck_assert_int_eq(request_leave(pair.fixture, pair.two, "group"), CS_OK);
 	held = packets_held(&pair.fixture->multicasts);
-	ring_settles(pair.fixture, &with_stock);
+	ring_settles(pair.fixture, &ring_with_stock);
 	comes_out(pair.fixture, &held);
 	drop_all(&pair.fixture->peer_multicasts);
-	ring_change(pair.fixture, &with_stock);
+	ring_change(pair.fixture, &ring_with_stock);
 	ck_assert_str_eq(batch_returns(pair.fixture), "none");
 	fixture_free(pair.fixture);
 }
@@ -447,14 +447,14 @@ START_TEST(a_short_ring_of_ours_between_mixed_ones)
 	struct packets held;
 	int i;
 
-	ring_change(pair.fixture, &with_stock);
+	ring_change(pair.fixture, &ring_with_stock);
 	held = fill_stock(&pair);
-	ring_settles(pair.fixture, &without_stock);
+	ring_settles(pair.fixture, &ring_without_stock);
 	for (i = 0; i < 3; i++) { /* "2", "3" and the join */
 		one_comes_out(pair.fixture, &held);
 	}
 	drop_all(&pair.fixture->peer_multicasts); /* the mark does not come back before the next change */
-	ring_settles(pair.fixture, &with_stock);
+	ring_settles(pair.fixture, &ring_with_stock);
 	drop_all(&pair.one->events);
 	comes_out(pair.fixture, &held);
 	ck_assert_str_eq(next_event(pair.one), "1:10 '4'");
@@ -465,7 +465,7 @@ START_TEST(a_short_ring_of_ours_between_mixed_ones)
 	ck_assert_str_eq(stock_returns(pair.fixture), "none");
 	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 1:30 +1:30j");
 	ck_assert(!engine_busy(pair.fixture->engine));
-	ring_sync(pair.fixture, &with_stock);
+	ring_sync(pair.fixture, &ring_with_stock);
 	fixture_free(pair.fixture);
 }
 END_TEST
@@ -481,7 +481,7 @@ START_TEST(a_mixed_ring_gets_little_at_a_time)
 
 	memset(text, 't', SIZE);
 	text[SIZE] = '\0';
-	ring_change(pair.fixture, &with_stock);
+	ring_change(pair.fixture, &ring_with_stock);
 	for (i = 0; i < 400; i++) {
 		request_mcast(pair.fixture, pair.one, text);
 	}
@@ -508,14 +508,14 @@ START_TEST(a_message_whose_join_was_dropped)
 	struct engine_stats stats;
 	struct packets held;
 
-	ring_change(pair.fixture, &with_stock);
+	ring_change(pair.fixture, &ring_with_stock);
 	ck_assert_int_eq(request_join(pair.fixture, three, "group"), CS_OK);
 	request_mcast(pair.fixture, three, "behind its join");
 	held = packets_held(&pair.fixture->multicasts);
-	ring_settles(pair.fixture, &without_stock);
+	ring_settles(pair.fixture, &ring_without_stock);
 	one_comes_out(pair.fixture, &held);
 	drop_all(&pair.fixture->peer_multicasts);
-	ring_settles(pair.fixture, &with_stock);
+	ring_settles(pair.fixture, &ring_with_stock);
 	drop_all(&pair.one->events);
 	comes_out(pair.fixture, &held);
 	engine_stats(pair.fixture->engine, &stats);
@@ -535,14 +535,14 @@ START_TEST(a_process_whose_join_was_dropped_and_whose_end_was_not)
 	struct peer *three = peer_new(pair.fixture, 30);
 	struct packets held;
 
-	ring_change(pair.fixture, &with_stock);
+	ring_change(pair.fixture, &ring_with_stock);
 	ck_assert_int_eq(request_join(pair.fixture, three, "group"), CS_OK);
 	peer_gone(pair.fixture, three);
 	held = packets_held(&pair.fixture->multicasts);
-	ring_settles(pair.fixture, &without_stock);
+	ring_settles(pair.fixture, &ring_without_stock);
 	one_comes_out(pair.fixture, &held);
 	drop_all(&pair.fixture->peer_multicasts);
-	ring_settles(pair.fixture, &with_stock);
+	ring_settles(pair.fixture, &ring_with_stock);
 	drop_all(&pair.one->events);
 	comes_out(pair.fixture, &held);
 	mark_returns(pair.fixture);
@@ -558,9 +558,9 @@ START_TEST(a_short_ring_of_ours_leaves_the_numbers_alone)
 	struct pair pair = pair_new(&fixture_own_format);
 	struct packets held;
 
-	ring_change(pair.fixture, &with_stock);
+	ring_change(pair.fixture, &ring_with_stock);
 	held = fill_stock(&pair);
-	ring_settles(pair.fixture, &without_stock);
+	ring_settles(pair.fixture, &ring_without_stock);
 	drop_all(&pair.fixture->peer_multicasts);
 	transitional(pair.fixture, NOBODY);
 	sync_begin(pair.fixture, NODES(1), NODES(1));

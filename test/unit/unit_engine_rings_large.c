@@ -57,11 +57,11 @@ START_TEST(large_from_ours_to_ours)
 
 	fragment(&pair, IPC_FRAGMENT_FIRST, "abc");
 	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: 10@group 1/9 'abc'");
-	ring_change(pair.fixture, &alone);
+	ring_change(pair.fixture, &ring_alone);
 	drop_all(&pair.two->events);
 	rest_of_large(&pair);
 	check_large_in_batches(&pair, 4);
-	ring_change(pair.fixture, &alone); /* it is done */
+	ring_change(pair.fixture, &ring_alone); /* it is done */
 	drop_all(&pair.two->events);
 	ck_assert_str_eq(batch_returns(pair.fixture), "none");
 	fixture_free(pair.fixture);
@@ -76,7 +76,7 @@ START_TEST(large_from_ours_to_mixed)
 	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: 10@group 1/9 'abc'");
 	rest_of_large(&pair);
 	drop_all(&pair.fixture->peer_multicasts);
-	ring_change(pair.fixture, &with_stock);
+	ring_change(pair.fixture, &ring_with_stock);
 	drop_all(&pair.two->events);
 	check_large_in_stocks_format(&pair);
 	fixture_free(pair.fixture);
@@ -87,12 +87,12 @@ START_TEST(large_from_mixed_to_ours)
 {
 	struct pair pair = pair_new(&fixture_own_format);
 
-	ring_change(pair.fixture, &with_stock);
+	ring_change(pair.fixture, &ring_with_stock);
 	fragment(&pair, IPC_FRAGMENT_FIRST, "abc");
 	ck_assert_str_eq(stock_returns(pair.fixture), "10@group 1/9 'abc'");
 	rest_of_large(&pair);
 	drop_all(&pair.fixture->multicasts);
-	ring_change(pair.fixture, &without_stock);
+	ring_change(pair.fixture, &ring_without_stock);
 	drop_all(&pair.two->events);
 	check_large_in_batches(&pair, 3);
 	fixture_free(pair.fixture);
@@ -111,7 +111,7 @@ START_TEST(large_whose_last_fragment_is_dropped)
 	ck_assert_str_eq(batch_lost(pair.fixture), "batch 5: 10@group 3/9 'ghi'");
 	request_mcast(pair.fixture, pair.two, "behind it");
 	drop_all(&pair.fixture->peer_multicasts);
-	ring_change(pair.fixture, &alone);
+	ring_change(pair.fixture, &ring_alone);
 	drop_all(&pair.two->events);
 	ck_assert_str_eq(batch_returns(pair.fixture), "batch 5: 10@group 1/9 'abc'");
 	ck_assert_str_eq(batch_returns(pair.fixture), "batch 6: 10@group 2/9 'def'");
@@ -128,15 +128,15 @@ START_TEST(large_over_a_short_ring_of_ours)
 	struct pair pair = pair_new(&fixture_own_format);
 	struct packets held;
 
-	ring_change(pair.fixture, &with_stock);
+	ring_change(pair.fixture, &ring_with_stock);
 	fragment(&pair, IPC_FRAGMENT_FIRST, "abc");
 	rest_of_large(&pair);
 	ck_assert_uint_eq(pair.fixture->multicasts.count, 3);
 	held = packets_held(&pair.fixture->multicasts);
-	ring_settles(pair.fixture, &without_stock);
+	ring_settles(pair.fixture, &ring_without_stock);
 	one_comes_out(pair.fixture, &held);
 	drop_all(&pair.fixture->peer_multicasts);
-	ring_settles(pair.fixture, &with_stock);
+	ring_settles(pair.fixture, &ring_with_stock);
 	drop_all(&pair.two->events);
 	comes_out(pair.fixture, &held);
 	ck_assert_str_eq(next_event(pair.two), "none");
@@ -153,16 +153,16 @@ START_TEST(large_overtaken_over_a_short_ring_of_ours)
 	struct engine_stats stats;
 	struct packets held;
 
-	ring_change(pair.fixture, &with_stock);
+	ring_change(pair.fixture, &ring_with_stock);
 	fragment(&pair, IPC_FRAGMENT_FIRST, "abc");
 	rest_of_large(&pair);
 	request_mcast(pair.fixture, pair.two, "of another one");
 	request_mcast(pair.fixture, pair.one, "behind it");
 	held = packets_held(&pair.fixture->multicasts);
-	ring_settles(pair.fixture, &without_stock);
+	ring_settles(pair.fixture, &ring_without_stock);
 	one_comes_out(pair.fixture, &held);
 	drop_all(&pair.fixture->peer_multicasts);
-	ring_settles(pair.fixture, &with_stock);
+	ring_settles(pair.fixture, &ring_with_stock);
 	drop_all(&pair.two->events);
 	one_comes_out(pair.fixture, &held);
 	one_comes_out(pair.fixture, &held);
@@ -187,15 +187,15 @@ START_TEST(large_around_a_short_ring_of_ours)
 	struct pair pair = pair_new(&fixture_own_format);
 	struct packets held;
 
-	ring_change(pair.fixture, &with_stock);
+	ring_change(pair.fixture, &ring_with_stock);
 	fragment(&pair, IPC_FRAGMENT_FIRST, "abc");
 	ck_assert_str_eq(stock_returns(pair.fixture), "10@group 1/9 'abc'");
 	rest_of_large(&pair);
 	ck_assert_uint_eq(pair.fixture->multicasts.count, 2);
 	held = packets_held(&pair.fixture->multicasts);
-	ring_settles(pair.fixture, &without_stock);
+	ring_settles(pair.fixture, &ring_without_stock);
 	drop_all(&pair.fixture->peer_multicasts);
-	ring_settles(pair.fixture, &with_stock);
+	ring_settles(pair.fixture, &ring_with_stock);
 	drop_all(&pair.two->events);
 	comes_out(pair.fixture, &held);
 	ck_assert_str_eq(next_event(pair.two), "none");
