@@ -153,7 +153,11 @@ run_logged()
 	esac
 	printf '  %d:%02d\n' $(((SECONDS - start) / 60)) $(((SECONDS - start) % 60))
 	if ((status != 0 && status != 77)); then
-		tail -n 30 "$log" | sed 's/^/    | /'
+		# what a compiler or make complained of may stand far above the end of a parallel build
+		{
+			head -n -30 "$log" | grep -E '(error|Error [0-9]+)\b' | head -n 10
+			tail -n 30 "$log"
+		} | sed 's/^/    | /'
 		say "    | all of it: $log"
 	fi
 	return "$status"
