@@ -307,12 +307,15 @@ static_assert(sizeof(struct ipc_hello) == 48, "HELLO");
 
 #define IPC_SEGMENT_NAME_MAX 128u
 
-/* A segment as the engine offers it: qb_rb_open(name, data_size, QB_RB_FLAG_SHARED_PROCESS, user_size). */
+/*
+ * A segment as the engine offers it: the user data of a libqb ring, user_size bytes at user_offset of the file that is called name with
+ * "-header" behind it. Not all of it may have memory (cpg_segment.h), and qb_rb_open() would have it allocated: it is for mmap(2).
+ */
 struct ipc_segment {
 	uint32_t id; /* 0: none */
-	uint32_t data_size;
+	uint32_t user_offset;
 	uint64_t user_size;		 /* bytes of user data: what both sides use, see cpg_segment.h */
-	char name[IPC_SEGMENT_NAME_MAX]; /* NUL-terminated absolute path prefix */
+	char name[IPC_SEGMENT_NAME_MAX]; /* NUL-terminated absolute path */
 };
 static_assert(sizeof(struct ipc_segment) == 144, "segment");
 

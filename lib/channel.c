@@ -195,7 +195,7 @@ static bool window_closed(struct instance *instance)
 {
 	uint64_t taken;
 
-	if (!instance->control.ring)
+	if (!instance->control.map)
 		return false;
 	taken = mcast_bytes_taken(instance);
 	if (taken != instance->refused_taken)
@@ -224,9 +224,9 @@ static bool mcast_switched_off(struct instance *instance)
  */
 static void note_refusal(struct instance *instance)
 {
-	uint64_t taken = instance->control.ring ? mcast_bytes_taken(instance) : 0;
+	uint64_t taken = instance->control.map ? mcast_bytes_taken(instance) : 0;
 
-	if (mcast_switched_off(instance) || (instance->control.ring && taken == instance->mcast_bytes_sent))
+	if (mcast_switched_off(instance) || (instance->control.map && taken == instance->mcast_bytes_sent))
 		return;
 	instance->refused = true;
 	instance->refused_taken = taken;
@@ -237,7 +237,7 @@ static cs_error_t send_state(struct instance *instance)
 	/* With rings nothing else shows it until they are full. */
 	if (atomic_load(&instance->gone))
 		return CS_ERR_LIBRARY;
-	if (instance->control.ring && receiver_behind(instance))
+	if (instance->control.map && receiver_behind(instance))
 		return CS_ERR_TRY_AGAIN;
 	if (instance_has_rings(instance))
 		return submission_state(instance);
@@ -325,7 +325,7 @@ static bool congested_locked(struct instance *instance)
 {
 	if (!instance_has_rings(instance) && mcast_switched_off(instance))
 		return true;
-	if (instance->control.ring)
+	if (instance->control.map)
 		return send_state(instance) == CS_ERR_TRY_AGAIN;
 	return instance->refused && still_refused(instance);
 }

@@ -19,7 +19,6 @@
 
 #include <corosync/corotypes.h>
 #include <qb/qbipcc.h>
-#include <qb/qbrb.h>
 
 #include "corosync/cpg.h"
 #include "cpg_ipc.h"
@@ -63,9 +62,10 @@ void handle_remove_owned(const struct handle_object *owner);
 /* ---- segment.c: shared memory that the engine made ---- */
 
 struct segment {
-	qb_ringbuffer_t *ring; /* NULL: not attached */
-	uint8_t *base;	       /* user data */
-	size_t size;	       /* of the user data, bytes */
+	void *map; /* NULL: not attached */
+	size_t map_size;
+	uint8_t *base; /* user data */
+	size_t size;   /* of the user data, bytes */
 	uint32_t id;
 };
 

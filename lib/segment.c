@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Segments that the engine made with qb_rb_open(): attaching and detaching. Layout: cpg_segment.h. */
+/* Segments that the engine made: attaching and detaching. Layout: cpg_segment.h. */
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib_internal.h"
+
+#define FILE_SUFFIX "-header" /* libqb's */
 
 static bool offer_valid(const struct ipc_segment *offer)
 {
@@ -12,35 +17,46 @@ static bool offer_valid(const struct ipc_segment *offer)
 	       offer->user_size > SEGMENT_START && offer->user_size <= SEGMENT_POOL_MAX;
 }
 
-bool segment_attach(struct segment *segment, const struct ipc_segment *offer)
+/* All of the file, if that is what the engine says. */
+static bool map(struct segment *segment, const struct ipc_segment *offer, int fd)
 {
-	*segment = (struct segment){.id = offer->id};
-	if (!offer_valid(offer))
+	size_t size = offer->user_offset + (size_t)offer->user_size;
+	struct stat st;
+	void *at;
+
+	if (fstat(fd, &st) != 0 || st.st_size < 0 || (size_t)st.st_size < size)
 		return false;
-	segment->ring = qb_rb_open(offer->name, offer->data_size, QB_RB_FLAG_SHARED_PROCESS,
-				   (size_t)offer->user_size);
-	if (!segment->ring)
+	at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (at == MAP_FAILED)
 		return false;
-	segment->base = qb_rb_shared_user_data_get(segment->ring);
+	segment->map = at;
+	segment->map_size = size;
+	segment->base = (uint8_t *)at + offer->user_offset;
 	segment->size = (size_t)offer->user_size;
 	return true;
 }
 
-/*
- * qb_rb_close() unmaps the ring's header but not the user data behind it: it stops at the end of the page in
- * which the user data begins. The rest goes first, while it certainly is ours.
- */
+bool segment_attach(struct segment *segment, const struct ipc_segment *offer)
+{
+	char path[IPC_SEGMENT_NAME_MAX + sizeof(FILE_SUFFIX)];
+	bool mapped;
+	int fd;
+
+	*segment = (struct segment){.id = offer->id};
+	if (!offer_valid(offer))
+		return false;
+	snprintf(path, sizeof(path), "%s" FILE_SUFFIX, offer->name);
+	fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	mapped = map(segment, offer, fd);
+	close(fd);
+	return mapped;
+}
+
 void segment_detach(struct segment *segment)
 {
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	uintptr_t first, end;
-
-	if (!segment->ring)
-		return;
-	first = ((uintptr_t)segment->base + page - 1) / page * page;
-	end = ((uintptr_t)segment->base + segment->size + page - 1) / page * page;
-	if (end > first)
-		munmap((void *)first, end - first);
-	qb_rb_close(segment->ring);
+	if (segment->map)
+		munmap(segment->map, segment->map_size);
 	*segment = (struct segment){0};
 }

@@ -168,7 +168,7 @@ cs_error_t zcb_mcast(struct instance *instance, cpg_guarantee_t guarantee, void 
 	pthread_mutex_unlock(&instance->pool.lock);
 	if (!buffer)
 		return CS_ERR_INVALID_PARAM;
-	if (segment.ring && !instance_has_rings(instance))
+	if (segment.map && !instance_has_rings(instance))
 		return send_from_segment(instance, guarantee, &segment, message, length);
 	return mcast_send(instance, guarantee, &iov, 1);
 }

@@ -31,7 +31,7 @@ struct engine_segment {
 struct engine_segment_name {
 	char *name; /* buffer of `capacity` bytes, filled with a NUL-terminated path */
 	size_t capacity;
-	uint32_t data_size;
+	uint32_t user_offset; /* into the file */
 };
 
 /* What the engine needs done. Every op gets `context` as its first argument. */

@@ -88,7 +88,7 @@ static struct client_segment *segment_make(struct engine_client *client, size_t 
 	slot->id = ++client->next_segment;
 	slot->named = true;
 	offer->id = slot->id;
-	offer->data_size = name.data_size;
+	offer->user_offset = name.user_offset;
 	offer->user_size = size;
 	return slot;
 }

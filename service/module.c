@@ -210,7 +210,7 @@ static int make_segment(void *context, void *conn, size_t user_size, size_t pres
 		return -ENAMETOOLONG;
 	}
 	memcpy(name->name, segment_name(made), length + 1);
-	name->data_size = SEGMENT_DATA_SIZE;
+	name->user_offset = (uint32_t)segment_user_offset(made);
 	*segment = (struct engine_segment){
 		.base = segment_base(made), .size = segment_size(made), .handle = made};
 	return 0;

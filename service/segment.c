@@ -297,6 +297,11 @@ const char *segment_name(const struct segment *segment)
 	return segment->name;
 }
 
+size_t segment_user_offset(const struct segment *segment)
+{
+	return segment->user_offset;
+}
+
 void segment_unlink(struct segment *segment)
 {
 	char path[sizeof(segment->name) + sizeof("-header")];

@@ -2,8 +2,8 @@
 /*
  * Shared-memory segments that the engine makes for its clients (layout: include/cpg_segment.h).
  *
- * A segment is what a client attaches to with
- * qb_rb_open(segment_name(), SEGMENT_DATA_SIZE, QB_RB_FLAG_SHARED_PROCESS, user_size).
+ * A segment is the user data of a libqb ring: a client may attach to it with
+ * qb_rb_open(segment_name(), SEGMENT_DATA_SIZE, QB_RB_FLAG_SHARED_PROCESS, user_size), which gives memory to all of it, or map it.
  * The client owns the files and can write, cut short or remove them at any time. Nothing here ever reads what
  * a client can write: addresses, lengths and paths are those of the creation, kept in memory of our own.
  *
@@ -20,7 +20,7 @@
 struct segment;
 
 /*
- * The ring of a segment is never used: the smallest there is. Part of what the client passes to qb_rb_open.
+ * The ring of a segment is never used: the smallest there is.
  */
 #define SEGMENT_DATA_SIZE 1024u
 
@@ -42,8 +42,9 @@ int segment_grow(struct segment *segment);
 void *segment_base(const struct segment *segment);
 size_t segment_size(const struct segment *segment);
 
-/* The name for the client's qb_rb_open; valid until segment_destroy. */
+/* The ring's name; valid until segment_destroy. Its user data lies in the file of that name and "-header". */
 const char *segment_name(const struct segment *segment);
+size_t segment_user_offset(const struct segment *segment);
 
 /* Takes the name out of the file system: the client has attached, or never will. May be called again. */
 void segment_unlink(struct segment *segment);

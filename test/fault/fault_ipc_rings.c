@@ -5,19 +5,19 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <qb/qbrb.h>
 
 #include "cpg_ring.h"
 #include "cpg_segment.h"
 
 struct ringed {
 	struct wire wire;
-	qb_ringbuffer_t *segment;
 	int fd; /* the segment's file */
+	void *map;
+	size_t map_size;
 	uint8_t *base;
 	struct segment_control *control;
 };
@@ -38,10 +38,10 @@ static void ringed_open(struct ringed *client)
 	segment_path(path, sizeof(path), &response.control);
 	client->fd = open(path, O_RDWR | O_CLOEXEC);
 	CHECK(client->fd >= 0);
-	client->segment = qb_rb_open(response.control.name, response.control.data_size,
-				     QB_RB_FLAG_SHARED_PROCESS, (size_t)response.control.user_size);
-	CHECK(client->segment != NULL);
-	client->base = qb_rb_shared_user_data_get(client->segment);
+	client->map_size = response.control.user_offset + (size_t)response.control.user_size;
+	client->map = mmap(NULL, client->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, client->fd, 0);
+	CHECK(client->map != MAP_FAILED);
+	client->base = (uint8_t *)client->map + response.control.user_offset;
 	client->control = (struct segment_control *)(client->base + SEGMENT_START);
 	CHECK_NUMBER(hello(&client->wire, IPC_HELLO_ATTACHED, response.control.id, &response), CS_OK);
 	do
@@ -53,7 +53,7 @@ static void ringed_open(struct ringed *client)
 static void ringed_close(struct ringed *client)
 {
 	(void)close(client->fd);
-	qb_rb_close(client->segment);
+	(void)munmap(client->map, client->map_size);
 	wire_close(&client->wire);
 }
 

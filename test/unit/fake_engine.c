@@ -83,7 +83,7 @@ static void control_make(qb_ipcs_connection_t *conn, struct ipc_segment *offer)
 {
 	struct fake_rings *rings;
 
-	fake_segment_make(offer, SEGMENT_CONTROL_SIZE);
+	fake_segment_make(offer, SEGMENT_CONTROL_SIZE, SEGMENT_CONTROL_SMALL);
 	rings = fake_rings_new(offer->id, qb_rb_shared_user_data_get(fake_segment_find(offer->id)->ring));
 	qb_ipcs_context_set(conn, rings);
 	control_spoil(rings, offer);
@@ -208,7 +208,7 @@ static void on_segment_create(qb_ipcs_connection_t *conn, const struct ipc_segme
 		fake_respond(conn, IPC_RES_SEGMENT_CREATE, CS_ERR_NO_RESOURCES);
 		return;
 	}
-	fake_segment_make(&response.segment, request->user_size);
+	fake_segment_make(&response.segment, request->user_size, request->user_size);
 	atomic_fetch_add(&fake_shared->segments, 1);
 	fake_respond_raw(conn, &response, sizeof(response));
 }

@@ -34,7 +34,7 @@ struct fake_segment {
 /* NULL: there is none. */
 struct fake_segment *fake_segment_find(uint32_t id);
 /* An offer of id 0: there is no room for it. */
-void fake_segment_make(struct ipc_segment *offer, size_t user_size);
+void fake_segment_make(struct ipc_segment *offer, size_t user_size, size_t present);
 /* Takes its name out of the file system. */
 void fake_segment_unname(struct fake_segment *segment);
 void fake_segment_end(struct fake_segment *segment);

@@ -2,6 +2,7 @@
 /* Segments of the fake engine: control segments and pools. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fake_internal.h"
@@ -22,7 +23,28 @@ struct fake_segment *fake_segment_find(uint32_t id)
 	return NULL;
 }
 
-void fake_segment_make(struct ipc_segment *offer, size_t user_size)
+/* libqb's mapping begins with the page that holds the ring's name. */
+static uint32_t user_offset(qb_ringbuffer_t *ring)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+	return (uint32_t)((uintptr_t)qb_rb_shared_user_data_get(ring) -
+			  (uintptr_t)qb_rb_name_get(ring) / page * page);
+}
+
+/* Only the first `present` bytes of user data have memory. */
+static void make_sparse(const struct ipc_segment *offer, size_t present)
+{
+	char path[IPC_SEGMENT_NAME_MAX + sizeof("-header")];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s-header", offer->name);
+	if (stat(path, &st) != 0 || truncate(path, (off_t)(offer->user_offset + present)) != 0 ||
+	    truncate(path, st.st_size) != 0)
+		abort();
+}
+
+void fake_segment_make(struct ipc_segment *offer, size_t user_size, size_t present)
 {
 	struct fake_segment *segment = fake_segment_find(0);
 
@@ -30,12 +52,13 @@ void fake_segment_make(struct ipc_segment *offer, size_t user_size)
 	if (!segment)
 		return;
 	offer->id = ++segment_ids;
-	offer->data_size = 1;
 	offer->user_size = user_size;
 	snprintf(offer->name, sizeof(offer->name), "/dev/shm/qb-fake-%d-%u", getpid(), offer->id);
 	segment->ring = qb_rb_open(offer->name, 1, QB_RB_FLAG_CREATE | QB_RB_FLAG_SHARED_PROCESS, user_size);
 	if (!segment->ring)
 		abort();
+	offer->user_offset = user_offset(segment->ring);
+	make_sparse(offer, present);
 	segment->id = offer->id;
 	segment->named = true;
 	atomic_fetch_add(&fake_shared->named, 1);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Shared memory with the engine: flow control that tells the truth, and zcb buffers. */
 #include <check.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "fake_engine.h"
@@ -128,7 +130,7 @@ static bool bad_hello(qb_ipcs_connection_t *conn, const struct ipc_request *requ
 		.version = 1,
 		.features = BOTH,
 		.control = {.id = 1,
-			    .data_size = 1,
+			    .user_offset = 8240,
 			    .user_size = SEGMENT_CONTROL_SIZE,
 			    .name = "/dev/shm/qb-not-there"}};
 	const struct ipc_hello *hello = (const struct ipc_hello *)request;
@@ -146,6 +148,8 @@ static bool bad_hello(qb_ipcs_connection_t *conn, const struct ipc_request *requ
 		response.control.user_size = 8;
 	if (how == 4)
 		strcpy(response.control.name, "relative");
+	if (how == 5)
+		strcpy(response.control.name, "/dev/shm/qb-short");
 	fake_respond_raw(conn, &response, sizeof(response));
 	return true;
 }
@@ -157,13 +161,37 @@ START_TEST(control_segment_that_can_not_be_used)
 	struct cpg_name group = fake_name("group");
 	cpg_handle_t handle;
 
+	close(open("/dev/shm/qb-short-header", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	fake_engine_start(&engine, &options);
 	atomic_store(&engine.shared->value, (unsigned int)_i);
 	ck_assert_int_eq(cpg_initialize(&handle, &callbacks), CS_OK);
+	unlink("/dev/shm/qb-short-header");
 	ck_assert_int_eq(cpg_join(handle, &group), CS_OK);
 	ck_assert_uint_eq(atomic_load(&engine.shared->value), (unsigned int)_i + 100);
 	ck_assert_int_eq(send_bytes(handle, 10), CS_OK);
 	ck_assert(!congested(handle));
+	stop(handle);
+}
+END_TEST
+
+static size_t shm_used(void)
+{
+	struct statvfs shm;
+
+	ck_assert_int_eq(statvfs("/dev/shm", &shm), 0);
+	return (shm.f_blocks - shm.f_bfree) * shm.f_frsize;
+}
+
+/* What the engine gave no memory to, for there may be thousands of handles, gets none by being mapped. */
+START_TEST(memory_of_a_handle_that_does_nothing)
+{
+	cpg_handle_t handle = start(BOTH | IPC_FEATURE_RINGS);
+	size_t before = shm_used();
+	cpg_handle_t idle;
+
+	ck_assert_int_eq(cpg_initialize(&idle, NULL), CS_OK);
+	ck_assert_uint_lt(shm_used() - before, 2 * SEGMENT_CONTROL_SMALL);
+	ck_assert_int_eq(cpg_finalize(idle), CS_OK);
 	stop(handle);
 }
 END_TEST
@@ -773,7 +801,8 @@ int main(void)
 	fake_private_shm();
 	tcase_add_test(tcase, control_segment_loses_its_name);
 	tcase_add_test(tcase, segments_are_reported_in_the_end);
-	tcase_add_loop_test(tcase, control_segment_that_can_not_be_used, 0, 5);
+	tcase_add_loop_test(tcase, control_segment_that_can_not_be_used, 0, 6);
+	tcase_add_test(tcase, memory_of_a_handle_that_does_nothing);
 	tcase_add_test(tcase, window_closes_and_opens);
 	tcase_add_test(tcase, a_receiver_that_is_behind_holds_up_all_sends);
 	tcase_add_test(tcase, a_closed_window_holds_up_all_sends);
