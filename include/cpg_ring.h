@@ -51,7 +51,7 @@ enum ring_entry_kind {
 	RING_RUN = 0x43,
 	/* Both: nothing up to the end of the data. */
 	RING_SKIP = 0x44,
-	/* Both: what follows is in the ring's large data, at its position there. Once, and no sooner than `large` is set. */
+	/* Both: what follows is in the ring's next place, at its position there. Not before `grown` says that there is memory. */
 	RING_MOVED = 0x45
 };
 
@@ -78,10 +78,11 @@ static_assert(sizeof(struct ring_run) == 8, "RUN");
 #define SUBMISSION_RING_LIMIT(size) ((size)-2 * (SUBMISSION_MESSAGE_MAX + 2 * RING_ALIGN))
 /* Bytes of messages in blocks that a library lets wait; what a dead client left behind is taken up to this much and one more. */
 #define SUBMISSION_BLOCKS_MAX (2u * 1024u * 1024u)
-/* An event that is larger than this goes through a delivery ring in IPC_RES_EVENT_PARTs. */
-#define DELIVERY_ENTRY_MAX (DELIVERY_RING_SIZE / 4)
-/* Messages of a run, with their headers. */
-#define DELIVERY_RUN_MAX (DELIVERY_ENTRY_MAX - sizeof(struct ring_run))
+/* An event that is larger than this goes through a delivery ring of that size in IPC_RES_EVENT_PARTs. */
+#define DELIVERY_ENTRY_MAX(size) ((size) / 4)
+/* Several messages in a run, with their headers: they fit the smallest ring. */
+#define DELIVERY_RUN_MAX                                                                                     \
+	(DELIVERY_ENTRY_MAX(DELIVERY_RING_SIZE) - sizeof(struct ring_entry) - sizeof(struct ring_run))
 
 /*
  * Bytes behind each entry of the delivery ring that nobody looks at: many a callback ends its message with a zero that it did not come
@@ -100,10 +101,18 @@ static inline size_t ring_rest(size_t size, uint64_t at)
 	return size - (size_t)(at & (size - 1));
 }
 
-/* Where the data is that a ring may move to; none: NULL. */
-struct ring_large {
+/* Where the data of a ring may lie. */
+struct ring_place {
 	uint8_t *data;
 	size_t size;
+};
+
+/* How often a ring may move. */
+#define RING_MOVES_MAX 2
+
+/* Where it may move to, in this order. data is NULL: no further. */
+struct ring_places {
+	struct ring_place next[RING_MOVES_MAX];
 };
 
 /* ---- the writer's side ---- */
@@ -115,8 +124,22 @@ struct ring_writer {
 	uint64_t end;	/* own position */
 	uint64_t put;	/* up to here the reader is told */
 	uint64_t taken; /* the reader's, as last seen: never behind the truth by more than the ring's size */
-	struct ring_large large;
+	struct ring_places larger;
 };
+
+/* The next place. False: there is none. */
+static inline bool ring_next_place(uint8_t **data, size_t *size, struct ring_places *larger)
+{
+	const struct ring_place next = larger->next[0];
+
+	if (next.data == NULL) {
+		return false;
+	}
+	*data = next.data;
+	*size = next.size;
+	*larger = (struct ring_places){{larger->next[1]}};
+	return true;
+}
 
 /*
  * What the reader says. False: it can't be true (the engine ends the connection; a library can't trust anything any more).
@@ -177,20 +200,17 @@ static inline void ring_put_untold(struct ring_writer *ring, size_t size)
 }
 
 /*
- * Goes on in the large data, if there is any and this is not it. What is not read yet keeps its place, and counts as if it were in
+ * Goes on in the next place, if there is one. What is not read yet stays where it is, and counts as if it were in
  * there too. False: nothing changed.
  */
 static inline bool ring_move(struct ring_writer *ring)
 {
-	if (ring->large.data == NULL || ring->size - ring_used(ring) < sizeof(struct ring_entry)) {
+	if (ring->larger.next[0].data == NULL || ring->size - ring_used(ring) < sizeof(struct ring_entry)) {
 		return false;
 	}
 	*ring_end(ring) = (struct ring_entry){.kind = RING_MOVED};
 	ring->end += sizeof(struct ring_entry);
-	ring->data = ring->large.data;
-	ring->size = ring->large.size;
-	ring->large = (struct ring_large){0};
-	return true;
+	return ring_next_place(&ring->data, &ring->size, &ring->larger);
 }
 
 /* ---- the reader's side ---- */
@@ -201,25 +221,21 @@ struct ring_reader {
 	size_t spare; /* as the writer's */
 	uint64_t at;  /* own position */
 	uint64_t end; /* the writer's, as last seen */
-	struct ring_large large;
+	struct ring_places larger;
 };
 
 /* Bytes that may lie in it unread: the writer may have moved already. */
 static inline size_t ring_holds(const struct ring_reader *ring)
 {
-	return ring->large.data ? ring->large.size : ring->size;
+	const struct ring_place *next = ring->larger.next;
+
+	return next[1].data ? next[1].size : next[0].data ? next[0].size : ring->size;
 }
 
-/* The reader is at a RING_MOVED: what is behind that lies in the large data. False: there is none. */
+/* The reader is at a RING_MOVED: what is behind that lies in the next place. False: there is none. */
 static inline bool ring_follow(struct ring_reader *ring)
 {
-	if (ring->large.data == NULL) {
-		return false;
-	}
-	ring->data = ring->large.data;
-	ring->size = ring->large.size;
-	ring->large = (struct ring_large){0};
-	return true;
+	return ring_next_place(&ring->data, &ring->size, &ring->larger);
 }
 
 /* What the writer says. False: it can't be true. */

@@ -10,7 +10,7 @@
  *   control segment, one per connection, made at HELLO
  *     SEGMENT_START  struct segment_control
  *     behind it      data of the submission ring, data of the delivery ring (cpg_ring.h)
- *     behind these   data of both once they have moved, see `large` below. Up to then there is no memory behind it, only space in the
+ *     behind these   data of both once they have moved, see `grown` below. Up to then there is no memory behind it, only space in the
  *                    file: nobody may touch it
  *
  *   pool segment, made on SEGMENT_CREATE: bytes from SEGMENT_START to user_size are the client's to divide
@@ -30,7 +30,7 @@
 #define SEGMENTS_PER_CLIENT_MAX 64u
 
 #define SEGMENT_CONTROL_MAGIC 0x43504743u
-#define SEGMENT_CONTROL_VERSION 3u
+#define SEGMENT_CONTROL_VERSION 4u
 
 #define SEGMENT_LINE _Alignas(SEGMENT_CACHE_LINE)
 
@@ -53,10 +53,11 @@ struct segment_control {
 	/* Events that the engine sent over the connection before the rings were in use. They come first. */
 	uint32_t events_before;
 	/*
-	 * Not 0: there is memory for rings that hold more. Each writer moves to its own when it likes, with a RING_MOVED. Stored by the engine,
-	 * once, with release order, when one of the small rings was full several times; read with acquire order.
+	 * How often memory came for rings that hold more: 1, the large data of both; 2, the huge data of the delivery ring. A writer moves there
+	 * when it likes, with a RING_MOVED. Stored by the engine with release order, when a ring was too small several times; read
+	 * with acquire order.
 	 */
-	_Atomic uint32_t large;
+	_Atomic uint32_t grown;
 
 	/* How the words of the rings keep anybody from sleeping while there is something to do: cpg_ring.h. */
 
@@ -91,7 +92,7 @@ struct segment_control {
 static_assert(offsetof(struct segment_control, mcast_bytes_taken) == 8, "segment_control");
 static_assert(offsetof(struct segment_control, receiver_behind) == 16, "segment_control");
 static_assert(offsetof(struct segment_control, events_before) == 20, "segment_control");
-static_assert(offsetof(struct segment_control, large) == 24, "segment_control");
+static_assert(offsetof(struct segment_control, grown) == 24, "segment_control");
 static_assert(offsetof(struct segment_control, submitted) == 64, "segment_control");
 static_assert(offsetof(struct segment_control, submission_taken) == 128, "segment_control");
 static_assert(offsetof(struct segment_control, delivered) == 192, "segment_control");
@@ -105,15 +106,18 @@ static_assert(sizeof(struct segment_control) == 320, "segment_control");
 #define SUBMISSION_RING_OFFSET (SEGMENT_START + sizeof(struct segment_control))
 #define DELIVERY_RING_OFFSET (SUBMISSION_RING_OFFSET + SUBMISSION_RING_SIZE)
 
-/* The same once they have moved. */
+/* The same once they have moved, and moved again. In the huge data every message that is multicast as one fits in one piece. */
 #define SUBMISSION_LARGE_SIZE (512u * 1024u)
 #define DELIVERY_LARGE_SIZE (1024u * 1024u)
+#define DELIVERY_HUGE_SIZE (4u * 1024u * 1024u)
 #define SUBMISSION_LARGE_OFFSET (DELIVERY_RING_OFFSET + DELIVERY_RING_SIZE)
 #define DELIVERY_LARGE_OFFSET (SUBMISSION_LARGE_OFFSET + SUBMISSION_LARGE_SIZE)
+#define DELIVERY_HUGE_OFFSET (DELIVERY_LARGE_OFFSET + DELIVERY_LARGE_SIZE)
 
-/* User data of a control segment, bytes: what is there from the beginning, and all. */
+/* User data of a control segment, bytes: what is there from the beginning, when it grew once, and all. */
 #define SEGMENT_CONTROL_SMALL (DELIVERY_RING_OFFSET + DELIVERY_RING_SIZE)
-#define SEGMENT_CONTROL_SIZE (DELIVERY_LARGE_OFFSET + DELIVERY_LARGE_SIZE)
+#define SEGMENT_CONTROL_LARGE (DELIVERY_LARGE_OFFSET + DELIVERY_LARGE_SIZE)
+#define SEGMENT_CONTROL_SIZE (DELIVERY_HUGE_OFFSET + DELIVERY_HUGE_SIZE)
 
 /*
  * A library refuses a plain send with CS_ERR_TRY_AGAIN while more than this much is on its way to the engine.

@@ -26,7 +26,8 @@ void delivery_init(struct instance *instance)
 		.data = instance->control.base + DELIVERY_RING_OFFSET,
 		.size = DELIVERY_RING_SIZE,
 		.spare = DELIVERY_SPARE,
-		.large = {instance->control.base + DELIVERY_LARGE_OFFSET, DELIVERY_LARGE_SIZE}};
+		.larger = {{{instance->control.base + DELIVERY_LARGE_OFFSET, DELIVERY_LARGE_SIZE},
+			    {instance->control.base + DELIVERY_HUGE_OFFSET, DELIVERY_HUGE_SIZE}}}};
 	delivery->bells = RING_BELLS_INITIAL;
 	delivery->events_before = instance_control(instance)->events_before;
 }

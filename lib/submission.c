@@ -14,7 +14,7 @@ void submission_init(struct instance *instance)
 	submission->ring = (struct ring_writer){
 		.data = instance->control.base + SUBMISSION_RING_OFFSET,
 		.size = SUBMISSION_RING_SIZE,
-		.large = {instance->control.base + SUBMISSION_LARGE_OFFSET, SUBMISSION_LARGE_SIZE}};
+		.larger = {{{instance->control.base + SUBMISSION_LARGE_OFFSET, SUBMISSION_LARGE_SIZE}}}};
 	submission->next = &submission->oldest;
 }
 
@@ -59,7 +59,7 @@ static void move_if_full(struct instance *instance)
 	struct ring_writer *ring = &instance->submission.ring;
 
 	if (ring_used(ring) > SUBMISSION_RING_LIMIT(ring->size) &&
-	    atomic_load_explicit(&instance_control(instance)->large, memory_order_acquire))
+	    atomic_load_explicit(&instance_control(instance)->grown, memory_order_acquire))
 		ring_move(ring);
 }
 

@@ -39,13 +39,7 @@ void batch_free(struct batch *batch)
 
 static size_t body_size(const struct record *record)
 {
-	size_t size = 0;
-	unsigned int i;
-
-	for (i = 0; i < RECORD_PIECES; i++) {
-		size += record->body[i].iov_len;
-	}
-	return size;
+	return pieces_size(record->body, RECORD_PIECES);
 }
 
 static size_t sender_size(const struct record *record)

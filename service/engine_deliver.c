@@ -116,21 +116,35 @@ void deliver_event(struct engine *engine, const struct group *group, struct even
 	event_to(engine, group, ALL, shared, iov, iov_len);
 }
 
-static void message_to(struct engine *engine, const struct group *group, enum audience audience,
-		       const struct sender *sender, const void *payload, size_t length)
+struct message {
+	const struct sender *sender;
+	const void *payload;
+	size_t length;
+};
+
+/* As clients without rings get it, and those whose rings are too small. */
+static void message_head(const struct message *message, struct ipc_deliver *event)
 {
-	struct ipc_deliver event = {
-		.header = {.id = IPC_RES_DELIVER, .size = (int32_t)(sizeof(event) + length), .error = CS_OK},
-		.msglen = (uint32_t)length,
-		.nodeid = sender->nodeid,
-		.pid = sender->pid,
+	*event = (struct ipc_deliver){
+		.header = {.id = IPC_RES_DELIVER,
+			   .size = (int32_t)(sizeof(*event) + message->length),
+			   .error = CS_OK},
+		.msglen = (uint32_t)message->length,
+		.nodeid = message->sender->nodeid,
+		.pid = message->sender->pid,
 	};
+	name_write(&event->group, &message->sender->group);
+}
+
+static void message_to_others(struct engine *engine, const struct group *group, const struct message *message)
+{
+	struct ipc_deliver event;
 	struct iovec iov[2] = {{.iov_base = &event, .iov_len = sizeof(event)},
-			       {.iov_base = (void *)(uintptr_t)payload, .iov_len = length}};
+			       {.iov_base = (void *)(uintptr_t)message->payload, .iov_len = message->length}};
 	struct event *shared = NULL;
 
-	name_write(&event.group, &sender->group);
-	event_to(engine, group, audience, &shared, iov, length ? 2 : 1);
+	message_head(message, &event);
+	event_to(engine, group, WITHOUT_RINGS, &shared, iov, message->length ? 2 : 1);
 	event_release(shared);
 }
 
@@ -172,22 +186,48 @@ static void count_own_lost(struct engine *engine, const struct sender *sender, s
 	}
 }
 
-static void message_to_rings(struct engine *engine, const struct group *group, const struct sender *sender,
-			     const void *payload, size_t length)
+/* One message that some of the rings are too small for. */
+static void large_to_rings(struct engine *engine, const struct group *group, const struct message *message,
+			   const struct iovec *run, unsigned int run_len)
+{
+	struct event *shared = NULL, *none = NULL;
+	struct ipc_deliver event;
+	struct iovec iov[2] = {{.iov_base = &event, .iov_len = sizeof(event)},
+			       {.iov_base = (void *)(uintptr_t)message->payload, .iov_len = message->length}};
+	struct qb_list_head *at;
+
+	message_head(message, &event);
+	qb_list_for_each (at, &group->clients) {
+		struct engine_client *client = qb_list_entry(at, struct engine_client, of_group);
+
+		if (!hears(client, WITH_RINGS)) {
+			continue;
+		}
+		if (delivery_fits(client, pieces_size(run, run_len))) {
+			client_run(client, &shared, run, run_len, 1);
+		} else {
+			client_event(client, &none, iov, 2); /* in slices: they share nothing */
+		}
+		engine->stats.delivered++;
+	}
+	event_release(shared);
+}
+
+static void message_to_rings(struct engine *engine, const struct group *group, const struct message *message)
 {
 	struct {
 		struct ring_run run;
 		struct ring_entry entry;
-	} head = {.run = {.nodeid = sender->nodeid, .pid = sender->pid},
-		  .entry = {.kind = RING_MESSAGE, .length = (uint32_t)length}};
+	} head = {.run = {.nodeid = message->sender->nodeid, .pid = message->sender->pid},
+		  .entry = {.kind = RING_MESSAGE, .length = (uint32_t)message->length}};
 	static const uint8_t zeros[RING_ALIGN];
-	struct iovec iov[3] = {
-		{.iov_base = &head, .iov_len = sizeof(head)},
-		{.iov_base = (void *)(uintptr_t)payload, .iov_len = length},
-		{.iov_base = (void *)(uintptr_t)zeros, .iov_len = peer_padded(length) - length}};
+	struct iovec iov[3] = {{.iov_base = &head, .iov_len = sizeof(head)},
+			       {.iov_base = (void *)(uintptr_t)message->payload, .iov_len = message->length},
+			       {.iov_base = (void *)(uintptr_t)zeros,
+				.iov_len = peer_padded(message->length) - message->length}};
 
-	if (sizeof(head) + iov[1].iov_len + iov[2].iov_len > DELIVERY_ENTRY_MAX) {
-		message_to(engine, group, WITH_RINGS, sender, payload, length);
+	if (pieces_size(iov, 3) - sizeof(head.run) > DELIVERY_RUN_MAX) {
+		large_to_rings(engine, group, message, iov, 3);
 	} else {
 		run_to_rings(engine, group, iov, 3, 1);
 	}
@@ -195,6 +235,7 @@ static void message_to_rings(struct engine *engine, const struct group *group, c
 
 void deliver_message(struct engine *engine, const struct sender *sender, const void *payload, size_t length)
 {
+	const struct message message = {.sender = sender, .payload = payload, .length = length};
 	struct member *member;
 	const struct group *group = deliver_group(engine, sender, &member);
 
@@ -203,10 +244,10 @@ void deliver_message(struct engine *engine, const struct sender *sender, const v
 		return;
 	}
 	if (has(group, WITHOUT_RINGS)) {
-		message_to(engine, group, WITHOUT_RINGS, sender, payload, length);
+		message_to_others(engine, group, &message);
 	}
 	if (has(group, WITH_RINGS)) {
-		message_to_rings(engine, group, sender, payload, length);
+		message_to_rings(engine, group, &message);
 	}
 }
 
@@ -218,7 +259,10 @@ static void messages_to_others(struct engine *engine, const struct group *group,
 	struct peer_item item;
 
 	while (peer_record_next(&run, &item)) {
-		message_to(engine, group, WITHOUT_RINGS, sender, item.body.at, item.body.size);
+		const struct message message = {
+			.sender = sender, .payload = item.body.at, .length = item.body.size};
+
+		message_to_others(engine, group, &message);
 	}
 }
 
@@ -237,7 +281,10 @@ static void messages_to_rings(struct engine *engine, const struct group *group, 
 		if (count) {
 			run_to_rings(engine, group, iov, 2, count);
 		} else if (peer_record_next(&run, &item)) {
-			message_to_rings(engine, group, sender, item.body.at, item.body.size);
+			const struct message message = {
+				.sender = sender, .payload = item.body.at, .length = item.body.size};
+
+			message_to_rings(engine, group, &message);
 		}
 	}
 }

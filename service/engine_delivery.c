@@ -163,14 +163,33 @@ static bool must_wait(struct rings *rings)
 }
 
 /* Who takes nothing would take nothing out of a larger one. */
-static void was_full(struct engine_client *client)
+static void was_too_small(struct engine_client *client, size_t length)
 {
 	struct rings *rings = client->rings;
 
 	if (rings->delivery.taken != rings->full_taken) {
 		rings->full_taken = rings->delivery.taken;
-		rings_were_full(client);
+		rings_were_full(client, length);
 	}
+}
+
+static bool fits(const struct ring_writer *ring, size_t length)
+{
+	return ring_entry_size(length) <= DELIVERY_ENTRY_MAX(ring->size);
+}
+
+bool delivery_fits(struct engine_client *client, size_t length)
+{
+	struct ring_writer *ring = &client->rings->delivery;
+
+	/* who lies is found out when there is no room */
+	if (!fits(ring, length) && look(client)) {
+		was_too_small(client, length);
+	}
+	while (!fits(ring, length) && ring_move(ring)) {
+		/* where there is a larger one */
+	}
+	return fits(ring, length);
 }
 
 /* 0; -EAGAIN: there is no room, and the client will say when there is; -EBADMSG: what it says can't be. */
@@ -186,7 +205,7 @@ static int reserve(struct engine_client *client, size_t size, struct ring_entry 
 		*entry = ring_reserve(ring, size);
 	}
 	if (*entry == NULL) {
-		was_full(client);
+		was_too_small(client, 0);
 		*entry = ring_move(ring) ? ring_reserve(ring, size) : NULL;
 	}
 	if (*entry == NULL && !must_wait(client->rings)) {
@@ -202,16 +221,11 @@ int delivery_put(struct engine_client *client, uint8_t kind, const struct iovec 
 {
 	struct rings *rings = client->rings;
 	struct ring_entry *entry;
-	size_t length = 0, size;
+	size_t length = pieces_size(iov, iov_len), size = ring_entry_size(length);
+	int result = reserve(client, size, &entry);
 	uint8_t *at;
 	unsigned int i;
-	int result;
 
-	for (i = 0; i < iov_len; i++) {
-		length += iov[i].iov_len;
-	}
-	size = ring_entry_size(length);
-	result = reserve(client, size, &entry);
 	if (result != 0) {
 		return result;
 	}

@@ -18,7 +18,8 @@
 #include "engine_internal.h"
 
 /* Of an event that is too large for a delivery ring. */
-#define DELIVERY_SLICE (DELIVERY_ENTRY_MAX - sizeof(struct ipc_event_part))
+#define DELIVERY_SLICE                                                                                       \
+	(DELIVERY_ENTRY_MAX(DELIVERY_RING_SIZE) - ring_entry_size(sizeof(struct ipc_event_part)))
 
 #define SLOW_DELAY_MIN (1000ull * 1000)	     /* ns */
 #define SLOW_DELAY_MAX (20ull * 1000 * 1000) /* ns */
@@ -85,16 +86,22 @@ void event_release(struct event *event)
 	}
 }
 
-struct event *event_copy(const struct iovec *iov, unsigned int iov_len)
+size_t pieces_size(const struct iovec *iov, unsigned int iov_len)
 {
-	struct event *event;
 	size_t size = 0;
 	unsigned int i;
 
 	for (i = 0; i < iov_len; i++) {
 		size += iov[i].iov_len;
 	}
-	event = malloc(sizeof(*event) + size);
+	return size;
+}
+
+struct event *event_copy(const struct iovec *iov, unsigned int iov_len)
+{
+	struct event *event = malloc(sizeof(*event) + pieces_size(iov, iov_len));
+	unsigned int i;
+
 	if (event == NULL) {
 		return NULL;
 	}
@@ -253,16 +260,12 @@ static void send_in_parts(struct engine_client *client, size_t step, const struc
 void client_event(struct engine_client *client, struct event **shared, const struct iovec *iov,
 		  unsigned int iov_len)
 {
-	size_t size = 0;
-	unsigned int i;
+	size_t size = pieces_size(iov, iov_len);
 
-	for (i = 0; i < iov_len; i++) {
-		size += iov[i].iov_len;
-	}
 	if (client->rings) {
 		client->rings->events++;
 	}
-	if (client->rings && size > DELIVERY_ENTRY_MAX) {
+	if (client->rings && !delivery_fits(client, size)) {
 		send_in_parts(client, DELIVERY_SLICE, iov, iov_len, size);
 	} else if (size > IPC_BUFFER_SIZE && (client->features & IPC_FEATURE_LARGE_GROUPS)) {
 		send_in_parts(client, IPC_EVENT_MAX, iov, iov_len, size);

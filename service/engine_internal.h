@@ -199,8 +199,9 @@ struct rings {
 	uint32_t bells_due;		    /* that found no room in the connection */
 	bool group_told;		    /* runs are of the client's group */
 
-	unsigned int full;   /* how often one of the two was, up to when they may be larger or it was tried */
-	uint64_t full_taken; /* how far the client was when the delivery ring was full last */
+	uint32_t grown;	     /* as in the control segment */
+	unsigned int full;   /* how often one of the two was too small since it grew */
+	uint64_t full_taken; /* how far the client was when the delivery ring was too small last */
 };
 
 struct engine_client {
@@ -364,10 +365,12 @@ void confchg_totem(struct engine *engine, struct engine_client *client);
 /* `*shared`: the event's copy, made when the first client has to wait for it. */
 void client_event(struct engine_client *client, struct event **shared, const struct iovec *iov,
 		  unsigned int iov_len);
-/* For one with rings: a struct ring_run and `count` messages behind it, DELIVERY_ENTRY_MAX at most. */
+/* For one with rings: a struct ring_run and `count` messages behind it, which fit in one piece. */
 void client_run(struct engine_client *client, struct event **shared, const struct iovec *iov,
 		unsigned int iov_len, size_t count);
 struct event *event_copy(const struct iovec *iov, unsigned int iov_len);
+/* All bytes of its pieces. */
+size_t pieces_size(const struct iovec *iov, unsigned int iov_len);
 void event_release(struct event *event);
 void clients_flush(struct engine *engine);
 /* It says that there is. */
@@ -380,6 +383,8 @@ void client_set_behind(struct engine_client *client, bool behind);
 /* ---- engine_delivery.c: delivery rings ---- */
 /* 0; -EAGAIN: there is no room, the client will say when there is; another error: for client_connection_failed(). */
 int delivery_put(struct engine_client *client, uint8_t kind, const struct iovec *iov, unsigned int iov_len);
+/* Whether one entry can be of so many bytes, from here on. The ring moves if that helps. */
+bool delivery_fits(struct engine_client *client, size_t length);
 /*
  * Between the two, when there are to be many, clients are told only now and then: at the latest by deliveries_announce(),
  * which the next visit of the token calls, or the next tick.
@@ -431,8 +436,11 @@ bool receiver_behind(const struct engine_client *client);
 /* Tells the library. */
 void segment_receiver_behind(struct engine_client *client);
 void rings_end(struct engine_client *client);
-/* One of them was full: now and then that gives them larger data to move to, and what they have may lie somewhere else. */
-void rings_were_full(struct engine_client *client);
+/*
+ * One of them was full, or too small for an event of `length` bytes to lie there in one piece: now and then that gives them larger
+ * data to move to, and what they have may lie somewhere else.
+ */
+void rings_were_full(struct engine_client *client, size_t length);
 /* Rings are about to be touched, in whatever context. */
 void rings_arm(const struct engine *engine);
 /* What lies at a place that the client says is in a segment of its own. NULL: it is not, or not any more; that was said. */

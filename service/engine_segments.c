@@ -14,6 +14,9 @@
 #define PAGE_STEP 4096u /* no page is smaller */
 
 #define MESSAGE_MAX (1024u * 1024u - 1024u) /* cpg_max_atomic_msgsize */
+static_assert(sizeof(struct ring_run) + 2 * sizeof(struct ring_entry) + MESSAGE_MAX <=
+		      DELIVERY_ENTRY_MAX(DELIVERY_HUGE_SIZE),
+	      "each fits a huge ring");
 
 /* ---- slots ---- */
 
@@ -176,31 +179,28 @@ void segment_receiver_behind(struct engine_client *client)
 
 /* ---- rings ---- */
 
-/* One that was full once does well enough. */
+/* One that was too small once does well enough. */
 #define FULL_MAX 2u
 
-/* Before they move. */
-static void rings_place(struct rings *rings)
-{
-	uint8_t *base = rings->client->control->segment.base;
+/* User data that is there, by how often it grew. */
+static const size_t control_sizes[] = {SEGMENT_CONTROL_SMALL, SEGMENT_CONTROL_LARGE, SEGMENT_CONTROL_SIZE};
 
-	rings->control = (struct segment_control *)(base + SEGMENT_START);
-	rings->submission.data = base + SUBMISSION_RING_OFFSET;
-	rings->submission.size = SUBMISSION_RING_SIZE;
-	rings->delivery.data = base + DELIVERY_RING_OFFSET;
-	rings->delivery.size = DELIVERY_RING_SIZE;
-}
+#define GROWN_MAX (sizeof(control_sizes) / sizeof(control_sizes[0]) - 1)
 
 static bool rings_begin(struct engine_client *client)
 {
 	struct rings *rings = calloc(1, sizeof(*rings));
+	uint8_t *base = client->control->segment.base;
 
 	if (rings == NULL) {
 		return false;
 	}
 	rings->client = client;
-	rings_place(rings);
-	rings->delivery.spare = DELIVERY_SPARE;
+	rings->control = (struct segment_control *)(base + SEGMENT_START);
+	rings->submission =
+		(struct ring_reader){.data = base + SUBMISSION_RING_OFFSET, .size = SUBMISSION_RING_SIZE};
+	rings->delivery = (struct ring_writer){
+		.data = base + DELIVERY_RING_OFFSET, .size = DELIVERY_RING_SIZE, .spare = DELIVERY_SPARE};
 	rings->control->events_before = client->events_sent;
 	client->rings = rings;
 	client->engine->rings_count++;
@@ -220,26 +220,63 @@ void rings_end(struct engine_client *client)
 	}
 }
 
-void rings_were_full(struct engine_client *client)
+static void place_shift(uint8_t **data, struct ring_places *larger, ptrdiff_t distance)
+{
+	*data += distance;
+	if (larger->next[0].data) {
+		larger->next[0].data += distance;
+	}
+}
+
+/* Behind one that was offered, and not moved to yet. */
+static void place_offer(struct ring_places *larger, uint8_t *data, size_t size)
+{
+	larger->next[larger->next[0].data != NULL] = (struct ring_place){data, size};
+}
+
+/* There is more memory, and all of it lies somewhere else. */
+static void rings_grew(struct rings *rings, const uint8_t *before)
+{
+	uint8_t *base = rings->client->control->segment.base;
+
+	rings->control = (struct segment_control *)(base + SEGMENT_START);
+	place_shift(&rings->submission.data, &rings->submission.larger, base - before);
+	place_shift(&rings->delivery.data, &rings->delivery.larger, base - before);
+	if (rings->grown++ == 0) {
+		place_offer(&rings->submission.larger, base + SUBMISSION_LARGE_OFFSET, SUBMISSION_LARGE_SIZE);
+		place_offer(&rings->delivery.larger, base + DELIVERY_LARGE_OFFSET, DELIVERY_LARGE_SIZE);
+	} else {
+		place_offer(&rings->delivery.larger, base + DELIVERY_HUGE_OFFSET, DELIVERY_HUGE_SIZE);
+	}
+	atomic_store_explicit(&rings->control->grown, rings->grown, memory_order_release);
+}
+
+/* Only what does not fit in one piece wants huge data. */
+static bool wants_more(const struct rings *rings, size_t length)
+{
+	return rings->grown == 0 ||
+	       (rings->grown < GROWN_MAX && length > DELIVERY_ENTRY_MAX(DELIVERY_LARGE_SIZE));
+}
+
+void rings_were_full(struct engine_client *client, size_t length)
 {
 	struct engine *engine = client->engine;
 	struct rings *rings = client->rings;
-	uint8_t *base;
+	const uint8_t *before = client->control->segment.base;
 	int error;
 
-	if (rings->full == FULL_MAX || ++rings->full != FULL_MAX) {
+	/* it is tried once */
+	if (!wants_more(rings, length) || rings->full == FULL_MAX || ++rings->full != FULL_MAX) {
 		return;
 	}
-	error = engine->ops.segment_grow(engine->context, &client->control->segment);
+	error = engine->ops.segment_grow(engine->context, &client->control->segment,
+					 control_sizes[rings->grown + 1]);
 	if (error != 0) {
 		complain_of_none(engine, "more shared memory for clients with full rings", error);
 		return;
 	}
-	rings_place(rings);
-	base = client->control->segment.base;
-	rings->submission.large = (struct ring_large){base + SUBMISSION_LARGE_OFFSET, SUBMISSION_LARGE_SIZE};
-	rings->delivery.large = (struct ring_large){base + DELIVERY_LARGE_OFFSET, DELIVERY_LARGE_SIZE};
-	atomic_store_explicit(&rings->control->large, 1, memory_order_release);
+	rings->full = 0;
+	rings_grew(rings, before);
 }
 
 void rings_arm(const struct engine *engine)

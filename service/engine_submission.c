@@ -148,7 +148,7 @@ static bool take(struct engine_client *client, size_t most)
 	if (!ring_reader_look(ring, &rings->control->submitted.end) || broken(client)) {
 		distrust(client);
 	} else if (ring->end - ring->at > SUBMISSION_RING_LIMIT(ring->size)) {
-		rings_were_full(client);
+		rings_were_full(client, 0);
 	}
 	while (!rings->distrusted && ring->at != ring->end && rings->taken < most) {
 		size_t taken = take_piece(client, ring);

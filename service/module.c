@@ -216,9 +216,9 @@ static int make_segment(void *context, void *conn, size_t user_size, size_t pres
 	return 0;
 }
 
-static int grow_segment(void *context, struct engine_segment *segment)
+static int grow_segment(void *context, struct engine_segment *segment, size_t present)
 {
-	int error = segment_grow(segment->handle);
+	int error = segment_grow(segment->handle, present);
 
 	(void)context;
 	segment->base = segment_base(segment->handle);

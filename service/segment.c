@@ -238,11 +238,11 @@ int segment_create(struct segment **segment, uid_t uid, gid_t gid, size_t user_s
 	return 0;
 }
 
-/* Memory for what is mapped from `present` bytes on, without a signal when there is none. */
-static int populate(const struct segment *segment)
+/* Memory for what is mapped behind the first `before` bytes, without a signal when there is none. */
+static int populate(const struct segment *segment, size_t before)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t from = (segment->map_size - (segment->user_size - segment->present)) / page * page;
+	size_t from = before / page * page;
 	char *more = (char *)segment->map + from;
 	int error;
 
@@ -267,16 +267,19 @@ static int remap(struct segment *segment, size_t size)
 	return 0;
 }
 
-int segment_grow(struct segment *segment)
+int segment_grow(struct segment *segment, size_t present)
 {
-	size_t before = segment->map_size, more = segment->user_size - segment->present;
-	int error = segment_broken(segment) ? -EIO : remap(segment, before + more);
+	size_t before = segment->map_size;
+	int error;
 
+	if (present > segment->user_size || present < segment->present)
+		return -EINVAL;
+	error = segment_broken(segment) ? -EIO : remap(segment, before + (present - segment->present));
 	if (error != 0)
 		return error;
-	error = populate(segment);
+	error = populate(segment, before);
 	if (error == 0)
-		segment->present = segment->user_size;
+		segment->present = present;
 	else
 		(void)remap(segment, before); /* to shrink one needs nothing */
 	return error;

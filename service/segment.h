@@ -33,10 +33,11 @@ struct segment;
 int segment_create(struct segment **segment, uid_t uid, gid_t gid, size_t user_size, size_t present);
 
 /*
- * All of it is there, and may lie somewhere else for us. 0, or a negative errno and nothing changed: -ENOSPC when /dev/shm is full,
- * -ENOTSUP when this kernel (before Linux 5.14) can't say that, -EIO when the client cut the file short.
+ * The first `present` bytes of it are there, and may lie somewhere else for us. 0, or a negative errno and nothing changed: -ENOSPC when
+ * /dev/shm is full, -ENOTSUP when this kernel (before Linux 5.14) can't say that, -EIO when the client cut the file short, -EINVAL
+ * when that is more than all, or less than before.
  */
-int segment_grow(struct segment *segment);
+int segment_grow(struct segment *segment, size_t present);
 
 /* User data that is there. Valid until segment_grow or segment_destroy, whatever the client does to the file. */
 void *segment_base(const struct segment *segment);

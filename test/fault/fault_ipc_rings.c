@@ -99,7 +99,7 @@ static void lying_rings(void)
 		submit_garbage(&client, round);
 		doorbell(&client);
 		if (round % 3 == 0)
-			api_fill(client.control, SEGMENT_CONTROL_SIZE - SEGMENT_START, round);
+			api_fill(client.control, SEGMENT_CONTROL_LARGE - SEGMENT_START, round);
 		doorbell(&client);
 		ringed_close(&client);
 	}

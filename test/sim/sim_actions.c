@@ -4,6 +4,7 @@
 
 #define SIZE_SMALL 300
 #define SIZE_LARGE 60000
+#define SIZE_HUGE 400000 /* does not fit a large ring in one piece */
 
 static void send_some(struct sim_client *client)
 {
@@ -12,8 +13,12 @@ static void send_some(struct sim_client *client)
 
 	for (i = 0; i < count; i++) {
 		bool large = sim_percent(&world->clock, world->config.large);
+		bool huge = large && sim_percent(&world->clock, world->config.huge);
 
-		client_send(client, sim_between(&world->clock, 32, large ? SIZE_LARGE : SIZE_SMALL));
+		client_send(client, sim_between(&world->clock, 32,
+						huge	? SIZE_HUGE
+						: large ? SIZE_LARGE
+							: SIZE_SMALL));
 	}
 }
 

@@ -144,15 +144,14 @@ static int op_segment_create(void *context, void *conn, size_t user_size, size_t
 }
 
 /* All of it is there from the beginning. */
-static int op_segment_grow(void *context, struct engine_segment *segment)
+static int op_segment_grow(void *context, struct engine_segment *segment, size_t present)
 {
 	struct sim_node *node = context;
-	const struct sim_segment *made = segment->handle;
 
 	if (sim_percent(&node->world->clock, NO_MEMORY)) {
 		return -ENOSPC;
 	}
-	segment->size = made->size;
+	segment->size = present;
 	return 0;
 }
 

@@ -59,12 +59,13 @@ static void rings_begin(struct sim_client *client, struct sim_segment *segment)
 	rings->submission = (struct ring_writer){
 		.data = segment->base + SUBMISSION_RING_OFFSET,
 		.size = SUBMISSION_RING_SIZE,
-		.large = {segment->base + SUBMISSION_LARGE_OFFSET, SUBMISSION_LARGE_SIZE}};
-	rings->delivery =
-		(struct ring_reader){.data = segment->base + DELIVERY_RING_OFFSET,
-				     .size = DELIVERY_RING_SIZE,
-				     .spare = DELIVERY_SPARE,
-				     .large = {segment->base + DELIVERY_LARGE_OFFSET, DELIVERY_LARGE_SIZE}};
+		.larger = {{{segment->base + SUBMISSION_LARGE_OFFSET, SUBMISSION_LARGE_SIZE}}}};
+	rings->delivery = (struct ring_reader){
+		.data = segment->base + DELIVERY_RING_OFFSET,
+		.size = DELIVERY_RING_SIZE,
+		.spare = DELIVERY_SPARE,
+		.larger = {{{segment->base + DELIVERY_LARGE_OFFSET, DELIVERY_LARGE_SIZE},
+			    {segment->base + DELIVERY_HUGE_OFFSET, DELIVERY_HUGE_SIZE}}}};
 	rings->bells = RING_BELLS_INITIAL;
 	client->rings = rings;
 	hear_before(client, rings->control->events_before);
@@ -138,7 +139,7 @@ void rings_dump(const struct sim_client *client)
 void rings_free(struct sim_client *client)
 {
 	if (client->rings) {
-		client->node->world->stats.ring_moves += client->rings->delivery.size == DELIVERY_LARGE_SIZE;
+		client->node->world->stats.ring_moves += client->rings->delivery.size > DELIVERY_RING_SIZE;
 	}
 	free(client->rings);
 	client->rings = NULL;

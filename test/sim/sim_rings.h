@@ -14,7 +14,7 @@
 #include "cpg_segment.h"
 #include "sim_world.h"
 
-#define POOL_SIZE (256u * 1024u)
+#define POOL_SIZE (1024u * 1024u)
 #define BLOCKS_MAX 64u
 
 /* A message in the pool that the engine did not take yet. */

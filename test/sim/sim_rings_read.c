@@ -61,14 +61,15 @@ static enum ring_found look(struct sim_rings *rings, struct ring_entry *entry)
 /* What lies next in the delivery ring. False: it sleeps. */
 static bool find_next(struct sim_client *client, struct ring_entry *entry)
 {
+	struct sim_rings *rings = client->rings;
 	enum ring_found found;
 
-	while ((found = look(client->rings, entry)) == RING_FOUND_NOTHING) {
+	while ((found = look(rings, entry)) == RING_FOUND_NOTHING) {
 		if (fall_asleep(client)) {
 			return false;
 		}
 	}
-	if (found == RING_FOUND_NONSENSE || entry->length > DELIVERY_ENTRY_MAX) {
+	if (found == RING_FOUND_NONSENSE || entry->length > DELIVERY_ENTRY_MAX(rings->delivery.size)) {
 		client_bad_event(client, "nonsense in the delivery ring");
 		return false;
 	}

@@ -38,7 +38,7 @@ static bool may_send(struct sim_client *client)
 	struct sim_rings *rings = client->rings;
 
 	submission_look(client);
-	if (is_full(rings) && atomic_load_explicit(&rings->control->large, memory_order_acquire) &&
+	if (is_full(rings) && atomic_load_explicit(&rings->control->grown, memory_order_acquire) &&
 	    ring_move(&rings->submission)) {
 		client->node->world->stats.ring_moves++;
 	}

@@ -101,6 +101,14 @@ static void choose_limits(struct sim_clock *dice, struct engine_config *engine)
 	engine->message_max = sim_percent(dice, 20) ? sim_between(dice, 1000, 6000) : 1000000;
 }
 
+/* One large message must fit the queue: nothing that an engine accepts may be too large for ever. */
+static void at_least(struct sim_totem_config *totem, size_t bytes)
+{
+	if (totem->queue_packets * totem->packet_size < bytes) {
+		totem->queue_packets = bytes / totem->packet_size;
+	}
+}
+
 static void config_choose(struct sim_clock *dice, const struct schedule_options *options,
 			  struct sim_world_config *config)
 {
@@ -121,12 +129,13 @@ static void config_choose(struct sim_clock *dice, const struct schedule_options 
 	config->fragmented = sim_percent(dice, 50) ? 4 : 0;
 	config->fragmented_size = 6000;
 	choose_load(dice, options, config);
-	/* One large message must fit the queue: nothing that an engine accepts may be too large for ever. */
-	if (config->totem.queue_packets * config->totem.packet_size < 200000) {
-		config->totem.queue_packets = 200000 / config->totem.packet_size;
-	}
+	at_least(&config->totem, 200000);
 	choose_stock(dice, options, config);
 	config->rings = sim_percent(dice, 70) ? 70 : 0;
+	config->huge = config->rings && config->large && sim_percent(dice, 50) ? 10 : 0;
+	if (config->huge) {
+		at_least(&config->totem, 900000);
+	}
 	if (options->inject) { /* a full buffer, or a ring, would hide when a client was told something */
 		config->event_room = SIZE_MAX;
 		config->rings = 0;

@@ -101,6 +101,7 @@ struct sim_world_config {
 	unsigned int slow;	    /* percent of clients that read slowly */
 	unsigned int burst;	    /* messages that a client sends at once, at most */
 	unsigned int large;	    /* percent of messages of up to 60 kB */
+	unsigned int huge;	    /* percent of these: of up to 400 kB */
 	unsigned int fragmented;    /* percent of messages in fragments */
 	size_t fragmented_size;	    /* bytes of these, at most */
 	size_t backlog;		    /* bytes of requests that a client lets wait */
@@ -167,6 +168,7 @@ struct sim_segment {
 	struct sim_segment *next; /* of its client */
 	char name[32];
 	void *block;
+	size_t block_size;
 	uint8_t *base; /* user data */
 	size_t size;
 	uint32_t id;	/* as the client knows it; 0: not yet */

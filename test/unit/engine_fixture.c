@@ -190,12 +190,12 @@ static int op_segment_create(void *context, void *conn, size_t user_size, size_t
 	return 0;
 }
 
-static int op_segment_grow(void *context, struct engine_segment *segment)
+static int op_segment_grow(void *context, struct engine_segment *segment, size_t present)
 {
 	struct fixture *fixture = context;
 
 	if (fixture->segment_error == 0) {
-		segment->size = SEGMENT_CONTROL_SIZE;
+		segment->size = present;
 		fixture->segments_grown++;
 	}
 	return fixture->segment_error;

@@ -84,8 +84,8 @@ static void event_queue(qb_ipcs_connection_t *conn, enum ring_entry_kind kind, c
 
 static void event_slice(qb_ipcs_connection_t *conn, const uint8_t *data, size_t size)
 {
-	struct ipc_event_part *part = calloc(1, DELIVERY_ENTRY_MAX);
-	size_t most = DELIVERY_ENTRY_MAX - sizeof(*part), offset, length;
+	struct ipc_event_part *part = calloc(1, DELIVERY_ENTRY_MAX(DELIVERY_RING_SIZE));
+	size_t most = DELIVERY_ENTRY_MAX(DELIVERY_RING_SIZE) - sizeof(*part), offset, length;
 
 	for (offset = 0; offset < size; offset += length) {
 		length = size - offset < most ? size - offset : most;
@@ -102,7 +102,7 @@ static void event_slice(qb_ipcs_connection_t *conn, const uint8_t *data, size_t 
 
 void fake_event(qb_ipcs_connection_t *conn, const void *data, size_t size)
 {
-	if (fake_has_rings(conn) && size > DELIVERY_ENTRY_MAX)
+	if (fake_has_rings(conn) && size > DELIVERY_ENTRY_MAX(DELIVERY_RING_SIZE))
 		event_slice(conn, data, size);
 	else
 		event_queue(conn, RING_EVENT, data, size);
@@ -178,7 +178,7 @@ static void deliver_event(qb_ipcs_connection_t *conn, const void *message, size_
 
 void fake_deliver(qb_ipcs_connection_t *conn, const void *message, size_t length)
 {
-	if (fake_has_rings(conn) && length < DELIVERY_ENTRY_MAX / 2)
+	if (fake_has_rings(conn) && length < DELIVERY_ENTRY_MAX(DELIVERY_RING_SIZE) / 2)
 		deliver_in_run(conn, message, length);
 	else
 		deliver_event(conn, message, length);

@@ -28,11 +28,13 @@ struct fake_rings *fake_rings_new(uint32_t segment_id, uint8_t *base)
 	rings->submission =
 		(struct ring_reader){.data = base + SUBMISSION_RING_OFFSET,
 				     .size = SUBMISSION_RING_SIZE,
-				     .large = {base + SUBMISSION_LARGE_OFFSET, SUBMISSION_LARGE_SIZE}};
-	rings->delivery = (struct ring_writer){.data = base + DELIVERY_RING_OFFSET,
-					       .size = DELIVERY_RING_SIZE,
-					       .spare = DELIVERY_SPARE,
-					       .large = {base + DELIVERY_LARGE_OFFSET, DELIVERY_LARGE_SIZE}};
+				     .larger = {{{base + SUBMISSION_LARGE_OFFSET, SUBMISSION_LARGE_SIZE}}}};
+	rings->delivery =
+		(struct ring_writer){.data = base + DELIVERY_RING_OFFSET,
+				     .size = DELIVERY_RING_SIZE,
+				     .spare = DELIVERY_SPARE,
+				     .larger = {{{base + DELIVERY_LARGE_OFFSET, DELIVERY_LARGE_SIZE},
+						 {base + DELIVERY_HUGE_OFFSET, DELIVERY_HUGE_SIZE}}}};
 	return rings;
 }
 
@@ -113,8 +115,10 @@ bool fake_rings_put(struct fake_rings *rings, qb_ipcs_connection_t *conn, enum r
 	struct ring_entry *entry;
 
 	while (!(entry = reserve(rings, size))) {
-		if (atomic_load(&control->large) && ring_move(&rings->delivery))
+		if (rings->moves < atomic_load(&control->grown) && ring_move(&rings->delivery)) {
+			rings->moves++;
 			continue;
+		}
 		if (ring_must_wait(&rings->delivery, &control->delivery_taken.end, &control->delivered.more))
 			return false;
 	}

@@ -17,9 +17,10 @@ struct fake_rings {
 	struct segment_control *control;
 	struct ring_reader submission;
 	struct ring_writer delivery;
-	bool used;    /* the library has said that it attached */
-	bool waiting; /* until it rings: there was no room */
-	bool grouped; /* the group was named */
+	bool used;	/* the library has said that it attached */
+	bool waiting;	/* until it rings: there was no room */
+	uint32_t moves; /* of the delivery ring */
+	bool grouped;	/* the group was named */
 };
 
 /* What is in the submission ring: a message, wherever it lies. */

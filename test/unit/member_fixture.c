@@ -187,6 +187,11 @@ bool send_run(qb_ipcs_connection_t *conn, const struct ipc_request *request)
 		for (i = 0; i < 2 * DELIVERY_RING_SIZE / ring_entry_size(1000); i++)
 			fake_run(conn, 57, 1, 1000);
 		return true;
+	case 'h': /* a huge one between two small ones */
+		fake_run(conn, 55, 1, 20);
+		fake_run(conn, 55, 1, ATOMIC_MESSAGE_MAX);
+		fake_run(conn, 55, 1, 20);
+		return true;
 	default:
 		return false;
 	}

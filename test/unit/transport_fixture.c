@@ -46,11 +46,13 @@ bool ringed_attach(struct ringed *client, struct fixture *fixture, struct peer *
 	client->submission =
 		(struct ring_writer){.data = base + SUBMISSION_RING_OFFSET,
 				     .size = SUBMISSION_RING_SIZE,
-				     .large = {base + SUBMISSION_LARGE_OFFSET, SUBMISSION_LARGE_SIZE}};
-	client->delivery = (struct ring_reader){.data = base + DELIVERY_RING_OFFSET,
-						.size = DELIVERY_RING_SIZE,
-						.spare = DELIVERY_SPARE,
-						.large = {base + DELIVERY_LARGE_OFFSET, DELIVERY_LARGE_SIZE}};
+				     .larger = {{{base + SUBMISSION_LARGE_OFFSET, SUBMISSION_LARGE_SIZE}}}};
+	client->delivery =
+		(struct ring_reader){.data = base + DELIVERY_RING_OFFSET,
+				     .size = DELIVERY_RING_SIZE,
+				     .spare = DELIVERY_SPARE,
+				     .larger = {{{base + DELIVERY_LARGE_OFFSET, DELIVERY_LARGE_SIZE},
+						 {base + DELIVERY_HUGE_OFFSET, DELIVERY_HUGE_SIZE}}}};
 	return true;
 }
 

@@ -184,33 +184,165 @@ START_TEST(an_end_behind_a_full_ring)
 }
 END_TEST
 
-/* One that no entry could hold comes in slices. */
-START_TEST(a_large_message)
+/* ---- messages that are larger than what a small ring takes in one piece ---- */
+
+/* Of so many letters, from the client to its group. */
+static void send_large(struct ringed *client, size_t length)
+{
+	char *text = malloc(length + 1);
+
+	ck_assert_ptr_nonnull(text);
+	memset(text, 'x', length);
+	text[length] = '\0';
+	request_mcast(client->fixture, client->peer, text);
+	settle(client->fixture);
+	free(text);
+}
+
+static size_t slice_size(const struct packet *packet, uint64_t offset, uint64_t total)
+{
+	const struct ipc_event_part *part = (const void *)packet->data;
+
+	ck_assert_int_eq(part->header.id, IPC_RES_EVENT_PART);
+	ck_assert_uint_eq(part->offset, offset);
+	ck_assert_uint_eq(part->total, total);
+	return part->length;
+}
+
+static void check_in_slices(struct ringed *client, size_t length)
+{
+	uint64_t offset = 0, total = sizeof(struct ipc_deliver) + length;
+	struct packet *packet;
+
+	while (offset < total) {
+		ck_assert_uint_ne(deliveries(client), 0);
+		while ((packet = take(&client->heard.events))) {
+			offset += slice_size(packet, offset, total);
+			free(packet);
+		}
+	}
+	ck_assert_uint_eq(offset, total);
+}
+
+static void check_in_one_piece(struct ringed *client, size_t length)
+{
+	struct packet *packet;
+	const struct ipc_deliver *event;
+
+	deliveries(client);
+	packet = take(&client->heard.events);
+	ck_assert_ptr_nonnull(packet);
+	event = (const void *)packet->data;
+	ck_assert_int_eq(event->header.id, IPC_RES_DELIVER);
+	ck_assert_uint_eq(event->msglen, length);
+	ck_assert_int_eq(event->message[length - 1], 'x');
+	free(packet);
+	ck_assert_ptr_null(client->heard.events.first);
+}
+
+/* One comes in slices. When there are more of them, there is a ring that takes them whole. */
+START_TEST(large_messages)
 {
 	struct fixture *fixture = ours();
 	struct ringed client = ringed_joined(fixture, 10, "group");
-	struct packet *packet;
-	uint64_t offset = 0, total = 0;
-	char *text = malloc(500000);
+	int i;
 
-	memset(text, 'x', 499999);
-	text[499999] = '\0';
-	request_mcast(fixture, client.peer, text);
-	settle(fixture);
-	do {
-		deliveries(&client);
-		while ((packet = take(&client.heard.events))) {
-			const struct ipc_event_part *part = (const void *)packet->data;
+	send_large(&client, 100000);
+	check_in_slices(&client, 100000);
+	for (i = 0; i < 40; i++) {
+		send_large(&client, 100000);
+		check_in_one_piece(&client, 100000);
+	}
+	ck_assert_uint_eq(client.delivery.size, DELIVERY_LARGE_SIZE);
+	ck_assert_uint_eq(atomic_load(&client.control->grown), 1);
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
 
-			ck_assert_int_eq(part->header.id, IPC_RES_EVENT_PART);
-			ck_assert_uint_eq(part->offset, offset);
-			offset += part->length;
-			total = part->total;
-			free(packet);
-		}
-	} while (offset < total);
-	ck_assert_uint_eq(total, sizeof(struct ipc_deliver) + 499999);
-	free(text);
+START_TEST(huge_messages)
+{
+	const size_t most = 1024 * 1024 - 1024;
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		send_large(&client, most);
+		check_in_slices(&client, most);
+	}
+	for (i = 0; i < 20; i++) {
+		send_large(&client, most);
+		check_in_one_piece(&client, most);
+		request_mcast(fixture, client.peer, "small");
+		settle(fixture);
+		ck_assert_str_eq(heard(&client), "1:10 'small'");
+	}
+	ck_assert_uint_eq(client.delivery.size, DELIVERY_HUGE_SIZE);
+	ck_assert_uint_eq(fixture->segments_grown, 2);
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* It fits the rings of some of the group's members, and not those of others. */
+START_TEST(a_large_message_for_all_kinds_of_members)
+{
+	struct fixture *fixture = ours();
+	struct ringed large = ringed_joined(fixture, 10, "group");
+	struct ringed small;
+	struct peer *plain;
+
+	send_large(&large, 100000);
+	check_in_slices(&large, 100000);
+	send_large(&large, 100000);
+	check_in_one_piece(&large, 100000);
+	small = ringed_joined(fixture, 20, "group");
+	ck_assert_str_eq(heard(&large), "1:10 1:20 +1:20j");
+	plain = peer_new(fixture, 30);
+	joined(fixture, plain, "group");
+	ck_assert_str_eq(heard(&large), "1:10 1:20 1:30 +1:30j");
+	ck_assert_str_eq(heard(&small), "1:10 1:20 1:30 +1:30j");
+	drop_all(&plain->events);
+	send_large(&large, 100000);
+	check_in_one_piece(&large, 100000);
+	check_in_slices(&small, 100000);
+	ck_assert_uint_eq(plain->events.count, 1);
+	ck_assert_uint_eq(plain->events.first->size, sizeof(struct ipc_deliver) + 100000);
+	ringed_free(&large);
+	ringed_free(&small);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* There are no larger rings to be had, or nobody takes anything out of the one that there is. */
+START_TEST(large_messages_in_small_rings)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		send_large(&client, 20000);
+	}
+	ck_assert_uint_eq(fixture->segments_grown, 0);
+	for (i = 0; i < 5; i++) {
+		send_large(&client, 100000); /* in vain: one was too large, and then nothing was taken */
+	}
+	ck_assert_uint_eq(fixture->segments_grown, 0);
+	ringed_free(&client);
+	fixture_free(fixture);
+
+	fixture = ours();
+	client = ringed_joined(fixture, 10, "group");
+	fixture->segment_error = -ENOSPC;
+	for (i = 0; i < 5; i++) {
+		send_large(&client, 100000);
+		check_in_slices(&client, 100000);
+	}
+	ck_assert_uint_eq(fixture->segments_grown, 0);
+	ck_assert_uint_eq(fixture->log_lines, 1);
+	ringed_free(&client);
 	fixture_free(fixture);
 }
 END_TEST
@@ -400,7 +532,10 @@ int main(void)
 		two_doorbells_that_found_no_room,
 		a_full_ring_loses_nothing,
 		an_end_behind_a_full_ring,
-		a_large_message,
+		large_messages,
+		huge_messages,
+		a_large_message_for_all_kinds_of_members,
+		large_messages_in_small_rings,
 		in_a_ring_with_stock_nodes,
 		one_doorbell_for_many_messages,
 		the_next_group,

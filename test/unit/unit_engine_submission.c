@@ -369,9 +369,9 @@ START_TEST(a_ring_that_was_full_may_move)
 
 	settle(fixture);
 	(void)fill_up(&client);
-	ck_assert_uint_eq(atomic_load(&client.control->large), 0);
+	ck_assert_uint_eq(atomic_load(&client.control->grown), 0);
 	(void)fill_up(&client);
-	ck_assert_uint_eq(atomic_load(&client.control->large), 1);
+	ck_assert_uint_eq(atomic_load(&client.control->grown), 1);
 	submit_text(&client, "before");
 	ck_assert(ring_move(&client.submission));
 	submit_text(&client, "behind");
@@ -422,7 +422,7 @@ START_TEST(no_memory_for_larger_data)
 	}
 	fixture->segment_error = 0; /* it is tried once */
 	(void)fill_up(&client);
-	ck_assert_uint_eq(atomic_load(&client.control->large), 0);
+	ck_assert_uint_eq(atomic_load(&client.control->grown), 0);
 	ck_assert_uint_eq(fixture->log_lines, 1);
 	ck_assert(!client.peer->evicted);
 	ringed_free(&client);

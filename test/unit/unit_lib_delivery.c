@@ -204,7 +204,7 @@ START_TEST(a_full_ring_moves)
 	unsigned int total = 2 * DELIVERY_RING_SIZE / ring_entry_size(1000);
 	cpg_handle_t handle = start(send_run);
 
-	atomic_store(&control_of(handle)->large, 1);
+	atomic_store(&control_of(handle)->grown, 1);
 	ck_assert_int_eq(send_bytes(handle, 'm', 1), CS_OK);
 	take(handle, true); /* the doorbell of that is through */
 	ck_assert(!atomic_load(&control_of(handle)->delivered.more));
@@ -216,6 +216,45 @@ START_TEST(a_full_ring_moves)
 	ck_assert_uint_eq(delivered, total);
 	ck_assert(!readable(handle, 0));
 	ck_assert_uint_eq(given_back(handle), atomic_load(&control_of(handle)->delivered.end));
+	stop(handle);
+}
+END_TEST
+
+/* It lies there in one piece, and the callback gets it where it lies. */
+static void *huge_message;
+
+static void on_huge(cpg_handle_t handle, const struct cpg_name *group, uint32_t nodeid, uint32_t pid,
+		    void *msg, size_t length)
+{
+	on_deliver(handle, group, nodeid, pid, msg, length);
+	if (length == ATOMIC_MESSAGE_MAX)
+		huge_message = msg;
+}
+
+START_TEST(the_largest_message_in_one_piece)
+{
+	cpg_callbacks_t callbacks = {.cpg_deliver_fn = on_huge, .cpg_confchg_fn = on_confchg};
+	struct fake_options options = {.features = RINGS, .hook = send_run};
+	unsigned int round, i;
+	cpg_handle_t handle;
+
+	fake_engine_start(&engine, &options);
+	ck_assert_int_eq(cpg_initialize(&handle, &callbacks), CS_OK);
+	become_member(handle);
+	atomic_store(&control_of(handle)->grown, 2);
+	for (round = 1; round <= 10; round++) {
+		ck_assert_int_eq(send_bytes(handle, 'h', 1), CS_OK);
+		for (i = 0; i < 3; i++) {
+			ck_assert(readable(handle, 10000));
+			ck_assert_int_eq(cpg_dispatch(handle, CS_DISPATCH_ONE), CS_OK);
+			ck_assert_uint_eq(last_length, i == 1 ? ATOMIC_MESSAGE_MAX : 20);
+		}
+		ck_assert(!readable(handle, 0));
+		ck_assert_uint_gt((uintptr_t)huge_message, (uintptr_t)control_of(handle));
+		ck_assert_uint_lt((uintptr_t)huge_message,
+				  (uintptr_t)control_of(handle) + SEGMENT_CONTROL_SIZE);
+		ck_assert_uint_eq(given_back(handle), atomic_load(&control_of(handle)->delivered.end));
+	}
 	stop(handle);
 }
 END_TEST
@@ -458,7 +497,7 @@ static bool send_nonsense(qb_ipcs_connection_t *conn, const struct ipc_request *
 		fake_ring_entry(conn, RING_SKIP, &name, 8);
 		break;
 	case 'l': /* ends that no ring has */
-		atomic_store(&control->delivered.end, end + DELIVERY_LARGE_SIZE + 64);
+		atomic_store(&control->delivered.end, end + DELIVERY_HUGE_SIZE + 64);
 		break;
 	case 'm':
 		atomic_store(&control->delivered.end, end + 4);
@@ -586,6 +625,7 @@ int main(void)
 	tcase_add_loop_test(tcase, descriptor_is_right_however_slow_the_engine, 0, 12);
 	tcase_add_loop_test(tcase, more_than_there_is_room_for, 0, 3);
 	tcase_add_loop_test(tcase, a_full_ring_moves, 0, 3);
+	tcase_add_test(tcase, the_largest_message_in_one_piece);
 	tcase_add_loop_test(tcase, nested_dispatch, 0, 3);
 	tcase_add_test(tcase, two_threads);
 	tcase_add_loop_test(tcase, dispatcher_that_was_first, 0, 2);

@@ -121,7 +121,7 @@ START_TEST(a_full_ring_moves)
 	while (!congested(handle))
 		ck_assert_int_eq(send_bytes(handle, (uint8_t)(++sent % 251), 1000), CS_OK);
 	small = sent;
-	atomic_store(&control->large, 1);
+	atomic_store(&control->grown, 1);
 	for (round = 0; round < 3; round++) {
 		while (!congested(handle))
 			ck_assert_int_eq(send_bytes(handle, (uint8_t)(++sent % 251), 1000), CS_OK);

@@ -560,18 +560,26 @@ START_TEST(below_the_limit_the_largest_message_fits)
 }
 END_TEST
 
-/* ---- the large data ---- */
+/* ---- larger places ---- */
 
 static uint8_t more[4 * SIZE] __attribute__((aligned(8)));
+static uint8_t most[16 * SIZE] __attribute__((aligned(8)));
 
 static void ring_with_more_at(uint64_t at)
 {
 	ring_at(at);
 	memset(more, 0xee, sizeof(more));
-	writer.large = reader.large = (struct ring_large){more, sizeof(more)};
+	writer.larger = reader.larger = (struct ring_places){{{more, sizeof(more)}}};
 }
 
-/* Wherever it is: what was put in before is read where it was, and what follows at its place in the large data. */
+static void ring_with_most_at(uint64_t at)
+{
+	ring_with_more_at(at);
+	memset(most, 0xee, sizeof(most));
+	writer.larger.next[1] = reader.larger.next[1] = (struct ring_place){most, sizeof(most)};
+}
+
+/* Wherever it is: what was put in before is read where it was, and what follows at its position in the larger place. */
 START_TEST(a_ring_that_moves)
 {
 	uint64_t at;
@@ -592,6 +600,38 @@ START_TEST(a_ring_that_moves)
 		must_be_empty();
 		ck_assert_ptr_eq(reader.data, more);
 		ck_assert_uint_eq(reader.size, sizeof(more));
+	}
+}
+END_TEST
+
+static void move_twice(uint64_t at, bool used)
+{
+	ring_with_most_at(at);
+	ck_assert(put(8, 'a'));
+	ck_assert(ring_move(&writer));
+	ck_assert(!used || put(60, 'b'));
+	ck_assert(ring_move(&writer));
+	ck_assert(!ring_move(&writer));
+	ck_assert(put(100, 'c') && put(400, 'd'));
+	must_take(8, 'a');
+	if (used) {
+		must_take(60, 'b');
+	}
+	must_take(100, 'c');
+	must_take(400, 'd');
+	must_be_empty();
+	ck_assert_ptr_eq(reader.data, most);
+	ck_assert_uint_eq(reader.size, sizeof(most));
+}
+
+/* Whether the place between was used or not. */
+START_TEST(a_ring_that_moves_twice)
+{
+	uint64_t at;
+
+	for (at = 0; at < 32 * SIZE; at += RING_ALIGN) {
+		move_twice(at, false);
+		move_twice(at, true);
 	}
 }
 END_TEST
@@ -636,7 +676,7 @@ static void check_lying_move(bool has_more, uint32_t length)
 	ck_assert(put(8, 'x'));
 	*(struct ring_entry *)data = (struct ring_entry){.kind = RING_MOVED, .length = length};
 	if (!has_more) {
-		reader.large = (struct ring_large){0};
+		reader.larger = (struct ring_places){0};
 	}
 	ck_assert(ring_reader_look(&reader, &control.delivered.end));
 	ck_assert_int_eq(ring_peek(&reader, &entry), RING_FOUND_NONSENSE);
@@ -651,6 +691,11 @@ START_TEST(moves_that_can_not_be)
 	atomic_store(&control.delivered.end, sizeof(more)); /* it may have moved */
 	ck_assert(ring_reader_look(&reader, &control.delivered.end));
 	atomic_store(&control.delivered.end, sizeof(more) + 8);
+	ck_assert(!ring_reader_look(&reader, &control.delivered.end));
+	ring_with_most_at(0);
+	atomic_store(&control.delivered.end, sizeof(most)); /* or twice */
+	ck_assert(ring_reader_look(&reader, &control.delivered.end));
+	atomic_store(&control.delivered.end, sizeof(most) + 8);
 	ck_assert(!ring_reader_look(&reader, &control.delivered.end));
 }
 END_TEST
@@ -690,6 +735,7 @@ int main(void)
 		nobody_waits_while_there_is_room,
 		below_the_limit_the_largest_message_fits,
 		a_ring_that_moves,
+		a_ring_that_moves_twice,
 		a_full_ring_that_moves,
 		nothing_to_move_to,
 		moves_that_can_not_be,

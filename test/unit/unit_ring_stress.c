@@ -20,7 +20,7 @@
 #include "cpg_segment.h"
 
 #define ENTRIES_DEFAULT 500000ull
-#define LARGER 4 /* that many times as large is the ring's large data */
+#define LARGER 4 /* that many times as large is the place that a ring moves to */
 #define PATIENCE_MS                                                                                          \
 	10000 /* without a step of the other side: then it is looked whether there was one to wait for */
 
@@ -33,8 +33,8 @@ struct stress {
 	struct segment_control *control;
 	uint8_t *data;
 	size_t size;
-	struct ring_large large; /* the writer moves there at half time */
-	size_t longest;		 /* body, bytes */
+	struct ring_places larger; /* the writer moves on after each third */
+	size_t longest;		   /* body, bytes */
 	uint64_t entries;
 	int bell[2];	  /* to the reader */
 	int room_bell[2]; /* to a writer that waits for room */
@@ -190,10 +190,12 @@ static struct ring_entry *reserve_below_limit(struct stress *stress, struct ring
 	return entry;
 }
 
-/* As soon as there is room for that. */
+/* Twice, each as soon as there is room for that. */
 static void move_when_due(const struct stress *stress, struct ring_writer *ring, uint64_t left)
 {
-	if (left <= stress->entries / 2) {
+	bool first = ring->data == stress->data;
+
+	if (left <= stress->entries * (first ? 2 : 1) / 3) {
 		(void)ring_move(ring);
 	}
 }
@@ -202,7 +204,7 @@ static void *submit(void *context)
 {
 	struct stress *stress = context;
 	struct segment_control *control = stress->control;
-	struct ring_writer ring = {.data = stress->data, .size = stress->size, .large = stress->large};
+	struct ring_writer ring = {.data = stress->data, .size = stress->size, .larger = stress->larger};
 	struct source source = {.state = 1}, dice = {.state = 2};
 	uint64_t left = stress->entries, burst;
 
@@ -255,7 +257,7 @@ static void *take_and_sleep(void *context)
 {
 	struct stress *stress = context;
 	struct segment_control *control = stress->control;
-	struct ring_reader ring = {.data = stress->data, .size = stress->size, .large = stress->large};
+	struct ring_reader ring = {.data = stress->data, .size = stress->size, .larger = stress->larger};
 	struct source source = {.state = 1}, dice = {.state = 3};
 	uint64_t left = stress->entries;
 
@@ -310,8 +312,10 @@ static struct ring_entry *reserve_or_wait(struct stress *stress, struct ring_wri
 static void *deliver(void *context)
 {
 	struct stress *stress = context;
-	struct ring_writer ring = {
-		.data = stress->data, .size = stress->size, .spare = DELIVERY_SPARE, .large = stress->large};
+	struct ring_writer ring = {.data = stress->data,
+				   .size = stress->size,
+				   .spare = DELIVERY_SPARE,
+				   .larger = stress->larger};
 	struct source source = {.state = 1}, dice = {.state = 2};
 	uint64_t left = stress->entries, burst;
 
@@ -395,8 +399,10 @@ static void sleep_for_deliveries(struct stress *stress, const struct ring_reader
 static void *take_and_answer(void *context)
 {
 	struct stress *stress = context;
-	struct ring_reader ring = {
-		.data = stress->data, .size = stress->size, .spare = DELIVERY_SPARE, .large = stress->large};
+	struct ring_reader ring = {.data = stress->data,
+				   .size = stress->size,
+				   .spare = DELIVERY_SPARE,
+				   .larger = stress->larger};
 	struct ring_bells bells = RING_BELLS_INITIAL;
 	struct source source = {.state = 1}, dice = {.state = 3};
 	uint64_t left = stress->entries;
@@ -415,8 +421,8 @@ static void *take_and_answer(void *context)
 	if (is_readable(stress->bell[0], 0)) {
 		fail(stress, "a doorbell is left over");
 	}
-	if (ring.large.data) {
-		fail(stress, "the ring never moved");
+	if (ring.larger.next[0].data) {
+		fail(stress, "the ring did not move twice");
 	}
 	return NULL;
 }
@@ -432,7 +438,7 @@ struct round {
 static const struct round rounds[] = {
 	{"submission", submit, take_and_sleep, SUBMISSION_RING_SIZE, SUBMISSION_MESSAGE_MAX},
 	{"submission, a tiny ring", submit, take_and_sleep, 512, 80},
-	{"delivery", deliver, take_and_answer, DELIVERY_RING_SIZE, DELIVERY_ENTRY_MAX},
+	{"delivery", deliver, take_and_answer, DELIVERY_RING_SIZE, DELIVERY_ENTRY_MAX(DELIVERY_RING_SIZE)},
 	{"delivery, a tiny ring", deliver, take_and_answer, 512, 128},
 };
 
@@ -472,12 +478,15 @@ static bool run_round(const struct round *round, uint64_t entries)
 	static struct segment_control control;
 	static uint8_t data[DELIVERY_RING_SIZE] __attribute__((aligned(SEGMENT_CACHE_LINE)));
 	static uint8_t large[LARGER * DELIVERY_RING_SIZE] __attribute__((aligned(SEGMENT_CACHE_LINE)));
-	struct stress stress = {.control = &control,
-				.data = data,
-				.size = round->size,
-				.large = {large, LARGER * round->size},
-				.longest = round->longest,
-				.entries = entries};
+	static uint8_t huge[LARGER * LARGER * DELIVERY_RING_SIZE]
+		__attribute__((aligned(SEGMENT_CACHE_LINE)));
+	struct stress stress = {
+		.control = &control,
+		.data = data,
+		.size = round->size,
+		.larger = {{{large, LARGER * round->size}, {huge, LARGER * LARGER * round->size}}},
+		.longest = round->longest,
+		.entries = entries};
 	const char *failure;
 
 	memset(&control, 0, sizeof(control));

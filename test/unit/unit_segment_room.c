@@ -3,20 +3,21 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <qb/qbrb.h>
-
 #include "run_suite.h"
 #include "segment_fixture.h"
 
 #define SMALL_SIZE (64u * 1024u)
+#define LARGER_SIZE (USER_SIZE / 2)
 
 /* ---- segments that grow ---- */
 
@@ -37,28 +38,46 @@ static struct segment *create_small(void)
 	return segment;
 }
 
-/* The client maps all of it from the beginning. */
+/* All of it, as a client maps it. */
+static uint8_t *map_all(const struct segment *segment)
+{
+	int fd = open(file_of(segment, "header"), O_RDWR | O_CLOEXEC);
+	void *map = mmap(NULL, segment_user_offset(segment) + USER_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 fd, 0);
+
+	ck_assert_ptr_ne(map, MAP_FAILED);
+	close(fd);
+	return map;
+}
+
+static void check_growth(struct segment *segment, size_t size, size_t pages)
+{
+	size_t before = segment_size(segment);
+
+	fill(segment_base(segment), before, 3);
+	ck_assert_int_eq(segment_grow(segment, size), 0);
+	ck_assert_uint_eq(segment_size(segment), size);
+	ck_assert_uint_eq(file_pages(segment), pages);
+	ck_assert(filled(segment_base(segment), before, 3));
+	ck_assert(!segment_broken(segment));
+}
+
+/* The client maps all of it from the beginning, and sees what is put in behind. */
 START_TEST(test_grows)
 {
 	struct segment *segment = create_small();
 	size_t pages = file_pages(segment), maps = shm_mappings();
-	qb_ringbuffer_t *ring =
-		qb_rb_open(segment_name(segment), SEGMENT_DATA_SIZE, QB_RB_FLAG_SHARED_PROCESS, USER_SIZE);
-	uint8_t *data;
+	uint8_t *map = map_all(segment);
 
-	ck_assert_ptr_nonnull(ring);
-	data = qb_rb_shared_user_data_get(ring);
 	ck_assert_uint_lt(pages, SMALL_SIZE / 4096 + 8);
-	fill(data, SMALL_SIZE, 3);
-	ck_assert_int_eq(segment_grow(segment), 0);
-	ck_assert_uint_eq(segment_size(segment), USER_SIZE);
-	ck_assert_uint_eq(file_pages(segment), pages + (USER_SIZE - SMALL_SIZE) / 4096);
-	ck_assert(filled(segment_base(segment), SMALL_SIZE, 3));
+	ck_assert_int_eq(segment_grow(segment, SMALL_SIZE - 1), -EINVAL);
+	ck_assert_int_eq(segment_grow(segment, USER_SIZE + 1), -EINVAL);
+	check_growth(segment, SMALL_SIZE, pages);
+	check_growth(segment, LARGER_SIZE, pages + (LARGER_SIZE - SMALL_SIZE) / 4096);
+	check_growth(segment, USER_SIZE, pages + (USER_SIZE - SMALL_SIZE) / 4096);
 	fill(segment_base(segment), USER_SIZE, 4);
-	ck_assert(filled(data, USER_SIZE, 4));
-	ck_assert_int_eq(segment_grow(segment), 0);
-	ck_assert(!segment_broken(segment));
-	qb_rb_close(ring);
+	ck_assert(filled(map + segment_user_offset(segment), USER_SIZE, 4));
+	munmap(map, segment_user_offset(segment) + USER_SIZE);
 	/* it is guarded where it is now */
 	ck_assert_int_eq(truncate(file_of(segment, "header"), 0), 0);
 	fill(segment_base(segment), USER_SIZE, 5);
@@ -74,12 +93,12 @@ START_TEST(test_broken_ones_do_not_grow)
 
 	ck_assert_int_eq(truncate(file_of(segment, "header"), 0), 0);
 	fill(segment_base(segment), SMALL_SIZE, 5);
-	ck_assert_int_eq(segment_grow(segment), -EIO);
+	ck_assert_int_eq(segment_grow(segment, USER_SIZE), -EIO);
 	segment_destroy(segment);
 	/* cut, and nobody knows yet: it stays as it is */
 	segment = create_small();
 	ck_assert_int_eq(truncate(file_of(segment, "header"), 0), 0);
-	ck_assert_int_lt(segment_grow(segment), 0);
+	ck_assert_int_lt(segment_grow(segment, USER_SIZE), 0);
 	ck_assert_uint_eq(segment_size(segment), SMALL_SIZE);
 	fill(segment_base(segment), SMALL_SIZE, 5);
 	ck_assert(segment_broken(segment));
@@ -98,7 +117,7 @@ static void no_room_to_grow(void)
 		_exit(1);
 	statvfs("/dev/shm", &before);
 	fill(segment_base(segment), SMALL_SIZE, 6);
-	if (segment_grow(segment) != -ENOSPC || segment_size(segment) != SMALL_SIZE)
+	if (segment_grow(segment, USER_SIZE) != -ENOSPC || segment_size(segment) != SMALL_SIZE)
 		_exit(2);
 	statvfs("/dev/shm", &after);
 	if (before.f_bfree != after.f_bfree || !filled(segment_base(segment), SMALL_SIZE, 6))
