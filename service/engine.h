@@ -78,8 +78,8 @@ struct engine_ops {
 
 	/*
 	 * Shared memory for `conn`, readable and writable by its user; 0 or a negative errno. NULL ops: no
-	 * segments here. Of its `user_size` bytes the first `present` are there; segment_grow makes that more, or changes nothing: where
-	 * `segment` lies afterwards is in `segment`. segment_unlink: the client has mapped it (or never will): its name goes away.
+	 * segments here. Of its `user_size` bytes the first `present` are there; segment_grow makes that more, or fails: either way
+	 * `segment` says where it lies afterwards. segment_unlink: the client has mapped it (or never will): its name goes away.
 	 */
 	int (*segment_create)(void *context, void *conn, size_t user_size, size_t present,
 			      struct engine_segment *segment, struct engine_segment_name *name);

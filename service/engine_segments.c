@@ -234,14 +234,21 @@ static void place_offer(struct ring_places *larger, uint8_t *data, size_t size)
 	larger->next[larger->next[0].data != NULL] = (struct ring_place){data, size};
 }
 
-/* There is more memory, and all of it lies somewhere else. */
-static void rings_grew(struct rings *rings, const uint8_t *before)
+/* All of it lies somewhere else. */
+static void rings_follow(struct rings *rings, const uint8_t *before)
 {
 	uint8_t *base = rings->client->control->segment.base;
 
 	rings->control = (struct segment_control *)(base + SEGMENT_START);
 	place_shift(&rings->submission.data, &rings->submission.larger, base - before);
 	place_shift(&rings->delivery.data, &rings->delivery.larger, base - before);
+}
+
+/* There is more memory. */
+static void rings_grew(struct rings *rings)
+{
+	uint8_t *base = rings->client->control->segment.base;
+
 	if (rings->grown++ == 0) {
 		place_offer(&rings->submission.larger, base + SUBMISSION_LARGE_OFFSET, SUBMISSION_LARGE_SIZE);
 		place_offer(&rings->delivery.larger, base + DELIVERY_LARGE_OFFSET, DELIVERY_LARGE_SIZE);
@@ -271,12 +278,13 @@ void rings_were_full(struct engine_client *client, size_t length)
 	}
 	error = engine->ops.segment_grow(engine->context, &client->control->segment,
 					 control_sizes[rings->grown + 1]);
+	rings_follow(rings, before);
 	if (error != 0) {
 		complain_of_none(engine, "more shared memory for clients with full rings", error);
 		return;
 	}
 	rings->full = 0;
-	rings_grew(rings, before);
+	rings_grew(rings);
 }
 
 void rings_arm(const struct engine *engine)

@@ -33,9 +33,9 @@ struct segment;
 int segment_create(struct segment **segment, uid_t uid, gid_t gid, size_t user_size, size_t present);
 
 /*
- * The first `present` bytes of it are there, and may lie somewhere else for us. 0, or a negative errno and nothing changed: -ENOSPC when
- * /dev/shm is full, -ENOTSUP when this kernel (before Linux 5.14) can't say that, -EIO when the client cut the file short, -EINVAL
- * when that is more than all, or less than before.
+ * The first `present` bytes of it are there. 0, or a negative errno, and there are as many as before: -ENOSPC when /dev/shm is full,
+ * -ENOTSUP when this kernel (before Linux 5.14) can't say that, -EIO when the client cut the file short, -EINVAL when that is more
+ * than all, or less than before. Either way it may lie somewhere else for us now.
  */
 int segment_grow(struct segment *segment, size_t present);
 

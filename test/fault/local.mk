@@ -53,6 +53,7 @@ libengine_oom_la_CPPFLAGS = $(AM_CPPFLAGS) -include $(top_srcdir)/test/fault/oom
 libengine_oom_la_CFLAGS = $(AM_CFLAGS) $(LIBQB_CFLAGS)
 oom_fixture = test/unit/engine_fixture.c test/unit/engine_fixture.h \
 	test/unit/peer_fixture.c test/unit/peer_fixture.h \
+	test/unit/segment_views.c test/unit/segment_views.h \
 	test/unit/transport_fixture.c test/unit/transport_fixture.h
 fault_oom_SOURCES = test/fault/fault_oom.c $(oom_fixture)
 fault_oom_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -18,7 +18,7 @@ libsim_la_SOURCES = $(sim_oracle) \
 	test/sim/sim_rings.c test/sim/sim_rings.h test/sim/sim_rings_read.c test/sim/sim_rings_send.c \
 	test/sim/sim_rogue.c \
 	test/sim/sim_schedule.c test/sim/sim_schedule.h \
-	test/sim/sim_segments.c \
+	test/sim/sim_segments.c test/unit/segment_views.c test/unit/segment_views.h \
 	test/sim/sim_stock.c \
 	test/sim/sim_totem.c test/sim/sim_totem.h \
 	test/sim/sim_world.h \

@@ -138,16 +138,20 @@ static int op_segment_create(void *context, void *conn, size_t user_size, size_t
 		return -ENOSPC;
 	}
 	made = segment_new(conn, user_size);
-	*segment = (struct engine_segment){.base = made->base, .size = present, .handle = made};
+	*segment = (struct engine_segment){
+		.base = segment_views_engine(made->views), .size = present, .handle = made};
 	snprintf(name->name, name->capacity, "%s", made->name);
 	return 0;
 }
 
-/* All of it is there from the beginning. */
+/* All of it is there from the beginning. It moves in any case, as a real one may. */
 static int op_segment_grow(void *context, struct engine_segment *segment, size_t present)
 {
+	const struct sim_segment *made = segment->handle;
 	struct sim_node *node = context;
 
+	segment_views_move(made->views);
+	segment->base = segment_views_engine(made->views);
 	if (sim_percent(&node->world->clock, NO_MEMORY)) {
 		return -ENOSPC;
 	}

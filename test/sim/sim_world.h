@@ -18,6 +18,7 @@
 #include "oracle.h"
 #include "service/engine.h"
 #include "sim_totem.h"
+#include "test/unit/segment_views.h"
 
 struct sim_world;
 
@@ -167,9 +168,8 @@ struct sim_segment {
 	struct sim_client *client;
 	struct sim_segment *next; /* of its client */
 	char name[32];
-	void *block;
-	size_t block_size;
-	uint8_t *base; /* user data */
+	struct segment_views *views;
+	uint8_t *base; /* the client's */
 	size_t size;
 	uint32_t id;	/* as the client knows it; 0: not yet */
 	bool named;	/* in the file system */

@@ -7,6 +7,7 @@
 
 #include "run_suite.h"
 #include "test/unit/engine_fixture.h"
+#include "test/unit/segment_views.h"
 
 #define SEQ_STEP 4u
 
@@ -161,39 +162,33 @@ static void op_log(void *context, int priority, const char *text)
 	fixture->log_priority = priority;
 }
 
-/* As libqb has it: into a cache line. */
-#define BASE_OFFSET (SEGMENT_CACHE_LINE - SEGMENT_START)
-
-static size_t segment_memory(size_t user_size)
-{
-	return (BASE_OFFSET + user_size + SEGMENT_CACHE_LINE - 1) / SEGMENT_CACHE_LINE * SEGMENT_CACHE_LINE;
-}
-
-/* All of it is there from the beginning: the client's side is not another mapping. */
+/* All of it is there from the beginning. */
 static int op_segment_create(void *context, void *conn, size_t user_size, size_t present,
 			     struct engine_segment *segment, struct engine_segment_name *name)
 {
 	int error = ((struct fixture *)context)->segment_error;
-	uint8_t *memory;
+	struct segment_views *views;
 
 	(void)conn;
 	if (error) {
 		return error;
 	}
-	memory = aligned_alloc(SEGMENT_CACHE_LINE, segment_memory(user_size));
-	ck_assert_ptr_nonnull(memory);
-	memset(memory, 0, segment_memory(user_size));
-	*segment = (struct engine_segment){.base = memory + BASE_OFFSET, .size = present};
+	views = segment_views_new(user_size);
+	*segment = (struct engine_segment){
+		.base = segment_views_engine(views), .size = present, .handle = views};
 	(void)snprintf(name->name, name->capacity, "/segment");
 	((struct fixture *)context)->segments++;
-	((struct fixture *)context)->last_segment = segment->base;
+	((struct fixture *)context)->last_segment = segment_views_client(views);
 	return 0;
 }
 
+/* It moves in any case, as a real one may. */
 static int op_segment_grow(void *context, struct engine_segment *segment, size_t present)
 {
 	struct fixture *fixture = context;
 
+	segment_views_move(segment->handle);
+	segment->base = segment_views_engine(segment->handle);
 	if (fixture->segment_error == 0) {
 		segment->size = present;
 		fixture->segments_grown++;
@@ -210,7 +205,7 @@ static void op_segment_unlink(void *context, struct engine_segment *segment)
 static void op_segment_destroy(void *context, struct engine_segment *segment)
 {
 	((struct fixture *)context)->segments--;
-	free((uint8_t *)segment->base - BASE_OFFSET);
+	segment_views_free(segment->handle);
 }
 
 static void op_segment_arm(void *context)

@@ -68,7 +68,8 @@ check_PROGRAMS += $(engine_unit_tests)
 TESTS += $(engine_unit_tests)
 noinst_LTLIBRARIES += libfixture.la
 libfixture_la_SOURCES = test/unit/engine_fixture.c test/unit/engine_fixture.h test/unit/peer_fixture.c \
-	test/unit/peer_fixture.h test/unit/transport_fixture.c test/unit/transport_fixture.h
+	test/unit/peer_fixture.h test/unit/segment_views.c test/unit/segment_views.h test/unit/transport_fixture.c \
+	test/unit/transport_fixture.h
 libfixture_la_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 libfixture_la_LIBADD = libengine.la $(CHECK_LIBS)
 unit_engine_membership_SOURCES = test/unit/unit_engine_membership.c
