@@ -374,8 +374,11 @@ static int32_t on_request(qb_ipcs_connection_t *conn, void *data, size_t size)
 {
 	struct ipc_request *request;
 
-	while (atomic_load(&fake_shared->sleepy))
+	while (atomic_load(&fake_shared->sleepy)) {
+		atomic_store(&fake_shared->sleeping, true);
 		usleep(1000);
+	}
+	atomic_store(&fake_shared->sleeping, false);
 	if (size < sizeof(*request))
 		return -EINVAL;
 	/* libqb's ring aligns to 4 bytes only. */

@@ -30,6 +30,7 @@ struct fake_shared {
 	atomic_bool behind;	/* from the next request on, say that a receiver is behind */
 	atomic_bool keep_taken; /* do not say that multicasts were taken */
 	atomic_bool sleepy;	/* take no request at all */
+	atomic_bool sleeping;	/* it is: what is sent from here on stays in the channel */
 	atomic_uint segments;	/* pool segments that exist */
 	atomic_uint named;	/* segments whose name still exists */
 	atomic_uint members;	/* in every group */

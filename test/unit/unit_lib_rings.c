@@ -387,11 +387,14 @@ START_TEST(doorbell_waits_for_the_channel)
 }
 END_TEST
 
-/* A request that the engine ignores, and that has no answer. */
+/* With a request that the engine ignores, and that has no answer. It takes none out any more. */
 static void fill_channel(struct instance *instance)
 {
 	struct ipc_request request = {.id = 99, .size = sizeof(request)};
 
+	atomic_store(&engine.shared->sleepy, true);
+	ck_assert_int_gt((int)qb_ipcc_send(instance->ipc, &request, sizeof(request)), 0);
+	fake_wait_until(atomic_load(&engine.shared->sleeping));
 	while (qb_ipcc_send(instance->ipc, &request, sizeof(request)) > 0)
 		;
 }
@@ -404,7 +407,6 @@ START_TEST(doorbell_finds_no_room)
 	struct instance *instance = instance_get(handle);
 
 	fake_wait_until(atomic_load(&control_of(handle)->submission_taken.asleep));
-	atomic_store(&engine.shared->sleepy, true);
 	fill_channel(instance);
 	ck_assert_int_eq(send_bytes(handle, 1, 100), CS_OK);
 	ck_assert(atomic_load(&instance->doorbell_due));
