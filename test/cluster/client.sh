@@ -118,7 +118,7 @@ client_got_all()
 	from=$(client_id "${*: -2:1}")
 	for name in "${names[@]}"; do
 		client_wait "$name" "^confchg .* left $from:procdown\$" 60
-		[[ $(client_saw_of "$name" "$from") == "$(seq "$count")"$'\n'gone ]] ||
+		[[ $(client_saw_of "$name" "$from") == "$(seq "$count"; echo gone)" ]] ||
 			client_fail "$name" "did not see 1 to $count of $from, then its end, but: $(client_saw_of "$name" "$from" | tr '\n' ' ')"
 	done
 }
