@@ -160,6 +160,12 @@ static inline size_t ring_used(const struct ring_writer *ring)
 	return (size_t)(ring->end - ring->taken);
 }
 
+/* What the reader was told of, as last seen: a RING_MOVED may lie behind it. */
+static inline bool ring_all_taken(const struct ring_writer *ring)
+{
+	return ring->taken == ring->put;
+}
+
 static inline struct ring_entry *ring_end(const struct ring_writer *ring)
 {
 	return (struct ring_entry *)(ring->data + (ring->end & (ring->size - 1)));

@@ -136,7 +136,7 @@ struct handover *submission_collect(struct instance *instance)
 
 static bool all_taken(struct instance *instance)
 {
-	return !look(instance) || !ring_used(&instance->submission.ring);
+	return !look(instance) || ring_all_taken(&instance->submission.ring);
 }
 
 void submission_drain(struct instance *instance)

@@ -114,7 +114,7 @@ bool rings_are_quiet(const struct sim_client *client)
 	const struct sim_rings *rings = client->rings;
 	const struct segment_control *control = rings->control;
 
-	return atomic_load(&control->submission_taken.end) == rings->submission.end &&
+	return atomic_load(&control->submission_taken.end) == rings->submission.put &&
 	       atomic_load(&control->delivered.end) == rings->delivery.at && rings->bells.due == 0 &&
 	       atomic_load(&control->receiver_behind) == 0;
 }

@@ -138,6 +138,27 @@ START_TEST(a_full_ring_moves)
 }
 END_TEST
 
+/* A ring that has moved, with nothing behind that, holds nothing up. */
+START_TEST(a_moved_ring_is_empty)
+{
+	cpg_handle_t handle = start(NULL);
+	struct cpg_name group = fake_name("group");
+	unsigned int sent = 0;
+
+	take(handle, false);
+	while (!congested(handle)) {
+		ck_assert_int_eq(send_bytes(handle, 1, 1000), CS_OK);
+		sent++;
+	}
+	atomic_store(&control_of(handle)->grown, 1);
+	ck_assert(!congested(handle)); /* it moved */
+	take(handle, true);
+	deliver(handle, sent);
+	ck_assert_int_eq(cpg_leave(handle, &group), CS_OK);
+	stop(handle);
+}
+END_TEST
+
 START_TEST(receiver_behind_holds_up_sends)
 {
 	cpg_handle_t handle = start(NULL);
@@ -428,6 +449,7 @@ int main(void)
 	tcase_add_test(tcase, engine_is_rung_when_it_sleeps);
 	tcase_add_loop_test(tcase, full_ring_is_what_the_state_says, 0, 6);
 	tcase_add_test(tcase, a_full_ring_moves);
+	tcase_add_test(tcase, a_moved_ring_is_empty);
 	tcase_add_test(tcase, receiver_behind_holds_up_sends);
 	tcase_add_test(tcase, zcb_is_a_plain_send);
 	tcase_add_loop_test(tcase, blocks_are_used_again, 0, 3);
