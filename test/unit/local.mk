@@ -126,7 +126,7 @@ unit_module_options_LDADD = libfixture.la
 
 # lib/: its parts alone, and the library against an engine that is not one
 lib_unit_tests = unit_lib_parts unit_lib_calls unit_lib_connection unit_lib_delivery unit_lib_events \
-	unit_lib_memory unit_lib_rings unit_lib_sharing
+	unit_lib_flow_control unit_lib_memory unit_lib_rings unit_lib_sharing unit_lib_zcb
 check_PROGRAMS += $(lib_unit_tests)
 TESTS += $(lib_unit_tests) test/unit/unit_lib_abi.sh
 EXTRA_DIST += test/unit/unit_lib_abi.sh
@@ -150,7 +150,10 @@ unit_lib_delivery_LDADD = $(lib_unit_libs)
 unit_lib_events_SOURCES = test/unit/unit_lib_events.c $(lib_unit_fake)
 unit_lib_events_CFLAGS = $(lib_unit_cflags)
 unit_lib_events_LDADD = $(lib_unit_libs)
-unit_lib_memory_SOURCES = test/unit/unit_lib_memory.c $(lib_unit_fake)
+unit_lib_flow_control_SOURCES = test/unit/unit_lib_flow_control.c $(lib_unit_member)
+unit_lib_flow_control_CFLAGS = $(lib_unit_cflags)
+unit_lib_flow_control_LDADD = $(lib_unit_libs)
+unit_lib_memory_SOURCES = test/unit/unit_lib_memory.c $(lib_unit_member)
 unit_lib_memory_CFLAGS = $(lib_unit_cflags)
 unit_lib_memory_LDADD = $(lib_unit_libs)
 unit_lib_rings_SOURCES = test/unit/unit_lib_rings.c $(lib_unit_member)
@@ -159,3 +162,6 @@ unit_lib_rings_LDADD = $(lib_unit_libs)
 unit_lib_sharing_SOURCES = test/unit/unit_lib_sharing.c $(lib_unit_fake)
 unit_lib_sharing_CFLAGS = $(lib_unit_cflags)
 unit_lib_sharing_LDADD = $(lib_unit_libs)
+unit_lib_zcb_SOURCES = test/unit/unit_lib_zcb.c $(lib_unit_member)
+unit_lib_zcb_CFLAGS = $(lib_unit_cflags)
+unit_lib_zcb_LDADD = $(lib_unit_libs)

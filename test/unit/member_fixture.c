@@ -86,6 +86,13 @@ cpg_handle_t start_with(const struct fake_options *options)
 	return handle;
 }
 
+cpg_handle_t start_features(uint64_t features)
+{
+	struct fake_options options = {.features = features};
+
+	return start_with(&options);
+}
+
 cpg_handle_t start(bool (*hook)(qb_ipcs_connection_t *, const struct ipc_request *))
 {
 	struct fake_options options = {.features = RINGS, .hook = hook};
@@ -101,7 +108,7 @@ void stop(cpg_handle_t handle)
 
 cs_error_t send_bytes(cpg_handle_t handle, uint8_t byte, size_t length)
 {
-	static uint8_t bytes[ATOMIC_MESSAGE_MAX];
+	static uint8_t bytes[ATOMIC_MESSAGE_MAX + 1];
 	struct iovec iov = {bytes, length};
 
 	memset(bytes, byte, length);

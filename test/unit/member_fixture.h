@@ -5,7 +5,9 @@
 
 #include "fake_engine.h"
 
-#define RINGS (IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_SEGMENTS | IPC_FEATURE_RINGS)
+/* What the engine can do; 0 is a stock one. */
+#define SEGMENTS (IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_SEGMENTS)
+#define RINGS (SEGMENTS | IPC_FEATURE_RINGS)
 
 extern struct fake_engine engine;
 
@@ -32,10 +34,11 @@ void join(cpg_handle_t handle);
 void become_member(cpg_handle_t handle);
 /* A member that has seen itself join. */
 cpg_handle_t start_with(const struct fake_options *options);
+cpg_handle_t start_features(uint64_t features);
 cpg_handle_t start(bool (*hook)(qb_ipcs_connection_t *, const struct ipc_request *));
 void stop(cpg_handle_t handle);
 
-/* A message of as many of these bytes. */
+/* A message of as many of these bytes, up to one that is too large for one piece. */
 cs_error_t send_bytes(cpg_handle_t handle, uint8_t byte, size_t length);
 /* Requests that the engine has seen. */
 unsigned int seen(enum ipc_request_id id);
@@ -51,6 +54,7 @@ uint64_t given_back(cpg_handle_t handle);
 void take(cpg_handle_t handle, bool takes);
 void wait_until_taken(cpg_handle_t handle);
 
+#define READ_IN_PLACE (SUBMISSION_MESSAGE_MAX + 1) /* bytes from which on messages are not copied */
 #define RUN 10u
 
 /* A hook: the first byte of a message says what comes instead of it. */

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Flow control: the state tells what the next send would get, with rings and without. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/lib_internal.h"
+#include "member_fixture.h"
+#include "run_suite.h"
+
+START_TEST(window_closes_and_opens)
+{
+	cpg_handle_t handle = start_features(SEGMENTS);
+	unsigned int sent = 0;
+
+	ck_assert(!congested(handle));
+	atomic_store(&engine.shared->sleepy, true);
+	while (!congested(handle)) {
+		ck_assert_int_eq(send_bytes(handle, 0, 2000), CS_OK);
+		sent++;
+	}
+	ck_assert_uint_eq(sent, SEGMENT_MCAST_WINDOW / 2040 + 1);
+	ck_assert_int_eq(send_bytes(handle, 0, 1), CS_ERR_TRY_AGAIN);
+	ck_assert(congested(handle));
+	atomic_store(&engine.shared->sleepy, false);
+	fake_wait_until(!congested(handle));
+	ck_assert_int_eq(send_bytes(handle, 0, 1), CS_OK);
+	stop(handle);
+}
+END_TEST
+
+/* Everything that could fill a member's queue further waits until it has caught up. */
+START_TEST(a_receiver_that_is_behind_holds_up_all_sends)
+{
+	cpg_handle_t handle = start_features(SEGMENTS);
+	unsigned int nodeid;
+	void *buffer;
+
+	ck_assert_int_eq(cpg_zcb_alloc(handle, 100, &buffer), CS_OK);
+	atomic_store(&engine.shared->behind, true);
+	ck_assert_int_eq(cpg_local_get(handle, &nodeid), CS_OK);
+	ck_assert(congested(handle));
+	ck_assert_int_eq(send_bytes(handle, 0, 1), CS_ERR_TRY_AGAIN);
+	ck_assert_int_eq(send_bytes(handle, 0, ATOMIC_MESSAGE_MAX + 1), CS_ERR_TRY_AGAIN);
+	ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, buffer, 100), CS_ERR_TRY_AGAIN);
+	atomic_store(&engine.shared->behind, false);
+	ck_assert_int_eq(cpg_local_get(handle, &nodeid), CS_OK);
+	ck_assert(!congested(handle));
+	ck_assert_int_eq(send_bytes(handle, 0, 1), CS_OK);
+	ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, buffer, 100), CS_OK);
+	ck_assert_int_eq(cpg_zcb_free(handle, buffer), CS_OK);
+	stop(handle);
+}
+END_TEST
+
+/* One state for all kinds of sends: none of them goes past a window that is closed. */
+START_TEST(a_closed_window_holds_up_all_sends)
+{
+	cpg_handle_t handle = start_features(SEGMENTS);
+	void *buffer;
+
+	ck_assert_int_eq(cpg_zcb_alloc(handle, 100, &buffer), CS_OK);
+	atomic_store(&engine.shared->keep_taken, true);
+	while (!congested(handle))
+		ck_assert_int_eq(send_bytes(handle, 0, 60000), CS_OK);
+	ck_assert_int_eq(send_bytes(handle, 0, 1), CS_ERR_TRY_AGAIN);
+	ck_assert_int_eq(send_bytes(handle, 0, ATOMIC_MESSAGE_MAX + 1), CS_ERR_TRY_AGAIN);
+	ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, buffer, 100), CS_ERR_TRY_AGAIN);
+	stop(handle);
+}
+END_TEST
+
+/* Why sends are refused when the engine dies. */
+enum cause { WINDOW_CLOSED, RECEIVER_BEHIND, SWITCHED_OFF, CHANNEL_FULL, CAUSES };
+
+static void get_refused(cpg_handle_t handle, enum cause cause)
+{
+	unsigned int nodeid;
+	cs_error_t error;
+
+	if (cause == RECEIVER_BEHIND) {
+		atomic_store(&engine.shared->behind, true);
+		ck_assert_int_eq(cpg_local_get(handle, &nodeid), CS_OK);
+	} else if (cause == SWITCHED_OFF) {
+		atomic_store(&engine.shared->rate, QB_IPCS_RATE_OFF);
+		fake_wait_until(atomic_load(&engine.shared->rate_set) == QB_IPCS_RATE_OFF);
+	} else {
+		atomic_store(&engine.shared->sleepy, true);
+	}
+	while ((error = send_bytes(handle, 0, 200000)) == CS_OK)
+		;
+	ck_assert_int_eq(error, CS_ERR_TRY_AGAIN);
+	ck_assert(cause == CHANNEL_FULL || congested(handle));
+}
+
+/* Who tries again as it was told must hear that there is nobody any more. */
+START_TEST(engine_dies_while_sends_are_refused)
+{
+	enum cause cause = (enum cause)(_i % CAUSES);
+	struct fake_options options = {.features = cause == CHANNEL_FULL ? 0 : SEGMENTS,
+				       .sockets = _i >= CAUSES};
+	cpg_handle_t handle = start_with(&options);
+	unsigned int nodeid;
+	void *buffer;
+
+	ck_assert_int_eq(cpg_zcb_alloc(handle, 100, &buffer), CS_OK);
+	memset(buffer, 0, 100);
+	get_refused(handle, cause);
+	fake_engine_kill(&engine);
+	ck_assert_int_eq(send_bytes(handle, 0, 1), CS_ERR_LIBRARY);
+	ck_assert_int_eq(send_bytes(handle, 0, ATOMIC_MESSAGE_MAX + 1), CS_ERR_LIBRARY);
+	ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, buffer, 100), CS_ERR_LIBRARY);
+	ck_assert_int_eq(cpg_local_get(handle, &nodeid), CS_ERR_LIBRARY);
+	ck_assert(!congested(handle)); /* to send is worth it: the answer says what is wrong */
+	ck_assert_int_eq(cpg_finalize(handle), CS_ERR_LIBRARY);
+}
+END_TEST
+
+/* As with the kernel's usual net.core.wmem_max. */
+static void shrink_sockets(cpg_handle_t handle)
+{
+	struct instance *instance = instance_get(handle);
+	int fd, type, room = 212992;
+	socklen_t size = sizeof(type);
+
+	for (fd = 3; fd < 100; fd++) {
+		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_DGRAM)
+			ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
+	}
+	channel_window_set(instance);
+	instance_put(instance);
+}
+
+#define SOCKET_MESSAGE_MAX 400000u
+
+static const struct fill {
+	size_t size;	    /* of each message */
+	unsigned int limit; /* how many; 0: until one would be refused */
+	bool sockets;
+} fills[] = {
+	{0, 0, false},	   {1, 0, false},    {60, 0, false},	 {5000, 0, false},
+	{60000, 0, false}, {0, 200, false},  {1000, 200, false}, {ATOMIC_MESSAGE_MAX, 0, false},
+	{0, 0, true},	   {200, 0, true},   {1000, 0, true},	 {3900, 0, true},
+	{17000, 0, true},  {60000, 0, true}, {90000, 0, true},	 {SOCKET_MESSAGE_MAX, 0, true},
+};
+
+/* Whatever the state says must be what a send then gets: with the largest of messages, too. */
+START_TEST(state_is_true_at_every_size)
+{
+	const struct fill *fill = &fills[_i];
+	struct fake_options options = {.features = SEGMENTS, .sockets = fill->sockets};
+	cpg_handle_t handle = start_with(&options);
+	unsigned int sent = 0;
+
+	if (fill->sockets)
+		shrink_sockets(handle);
+	atomic_store(&engine.shared->sleepy, true);
+	while (!congested(handle) && (!fill->limit || sent++ < fill->limit))
+		ck_assert_int_eq(send_bytes(handle, 0, fill->size), CS_OK);
+	/* As full as it gets without being refused, there still is room for the largest. */
+	if (!congested(handle))
+		ck_assert_int_eq(send_bytes(handle, 0, ATOMIC_MESSAGE_MAX), CS_OK);
+	if (congested(handle))
+		ck_assert_int_eq(send_bytes(handle, 0, 0), CS_ERR_TRY_AGAIN);
+	atomic_store(&engine.shared->sleepy, false);
+	stop(handle);
+}
+END_TEST
+
+START_TEST(state_shows_that_the_engine_switched_off)
+{
+	struct fake_options options = {.features = _i & 1 ? SEGMENTS : 0, .sockets = _i & 2};
+	cpg_handle_t handle = start_with(&options);
+	int off = _i & 4 ? QB_IPCS_RATE_OFF : QB_IPCS_RATE_OFF_2;
+
+	ck_assert(!congested(handle));
+	ck_assert_int_eq(send_bytes(handle, 0, 1), CS_OK);
+	atomic_store(&engine.shared->rate, off);
+	fake_wait_until(atomic_load(&engine.shared->rate_set) == off);
+	ck_assert(congested(handle));
+	ck_assert_int_eq(send_bytes(handle, 0, 1), CS_ERR_TRY_AGAIN);
+	ck_assert(congested(handle));
+	atomic_store(&engine.shared->rate, QB_IPCS_RATE_FAST);
+	fake_wait_until(atomic_load(&engine.shared->rate_set) == QB_IPCS_RATE_FAST);
+	ck_assert(!congested(handle));
+	ck_assert_int_eq(send_bytes(handle, 0, 1), CS_OK);
+	stop(handle);
+}
+END_TEST
+
+/* A stock engine shows nothing: the state must not stay "full" for ever after one refusal. */
+START_TEST(state_recovers_without_a_control_segment)
+{
+	cpg_handle_t handle = start_features(0);
+	cs_error_t error;
+
+	atomic_store(&engine.shared->sleepy, true);
+	while ((error = send_bytes(handle, 0, 200000)) == CS_OK)
+		;
+	ck_assert_int_eq(error, CS_ERR_TRY_AGAIN);
+	atomic_store(&engine.shared->sleepy, false);
+	fake_wait_until(!congested(handle));
+	ck_assert_int_eq(send_bytes(handle, 0, ATOMIC_MESSAGE_MAX), CS_OK);
+	stop(handle);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase = tcase_create("flow_control");
+
+	tcase_add_checked_fixture(tcase, member_forget, NULL);
+	fake_private_shm();
+	tcase_add_test(tcase, window_closes_and_opens);
+	tcase_add_test(tcase, a_receiver_that_is_behind_holds_up_all_sends);
+	tcase_add_test(tcase, a_closed_window_holds_up_all_sends);
+	tcase_add_loop_test(tcase, engine_dies_while_sends_are_refused, 0, 2 * CAUSES);
+	tcase_add_loop_test(tcase, state_is_true_at_every_size, 0, sizeof(fills) / sizeof(fills[0]));
+	tcase_add_loop_test(tcase, state_shows_that_the_engine_switched_off, 0, 8);
+	tcase_add_test(tcase, state_recovers_without_a_control_segment);
+	tcase_set_timeout(tcase, 20);
+	return run_case("lib_flow_control", tcase);
+}
