@@ -194,6 +194,7 @@ static void large_to_rings(struct engine *engine, const struct group *group, con
 	struct ipc_deliver event;
 	struct iovec iov[2] = {{.iov_base = &event, .iov_len = sizeof(event)},
 			       {.iov_base = (void *)(uintptr_t)message->payload, .iov_len = message->length}};
+	size_t size = pieces_size(run, run_len);
 	struct qb_list_head *at;
 
 	message_head(message, &event);
@@ -203,7 +204,7 @@ static void large_to_rings(struct engine *engine, const struct group *group, con
 		if (!hears(client, WITH_RINGS)) {
 			continue;
 		}
-		if (delivery_fits(client, pieces_size(run, run_len))) {
+		if (delivery_fits(client, size)) {
 			client_run(client, &shared, run, run_len, 1);
 		} else {
 			client_event(client, &none, iov, 2); /* in slices: they share nothing */

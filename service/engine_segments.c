@@ -280,7 +280,9 @@ void rings_were_full(struct engine_client *client, size_t length)
 					 control_sizes[rings->grown + 1]);
 	rings_follow(rings, before);
 	if (error != 0) {
-		complain_of_none(engine, "more shared memory for clients with full rings", error);
+		if (error != -EIO) { /* that it cut its file is found out where it matters */
+			complain_of_none(engine, "more shared memory for clients with full rings", error);
+		}
 		return;
 	}
 	rings->full = 0;

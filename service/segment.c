@@ -238,6 +238,14 @@ int segment_create(struct segment **segment, uid_t uid, gid_t gid, size_t user_s
 	return 0;
 }
 
+/* Of two things that give no memory to a page: a full /dev/shm, or else the client, who cut the file. */
+static int why_no_memory(void)
+{
+	struct statvfs shm;
+
+	return statvfs("/dev/shm", &shm) == 0 && shm.f_blocks != 0 && shm.f_bavail == 0 ? -ENOSPC : -EIO;
+}
+
 /* Memory for what is mapped behind the first `before` bytes, without a signal when there is none. */
 static int populate(const struct segment *segment, size_t before)
 {
@@ -248,7 +256,7 @@ static int populate(const struct segment *segment, size_t before)
 
 	if (madvise(more, segment->map_size - from, MADV_POPULATE_WRITE) == 0)
 		return 0;
-	error = errno == EFAULT ? -ENOSPC : errno == EINVAL ? -ENOTSUP : -errno;
+	error = errno == EFAULT ? why_no_memory() : errno == EINVAL ? -ENOTSUP : -errno;
 	(void)madvise(more + page, segment->map_size - from - page, MADV_REMOVE);
 	return error;
 }

@@ -98,10 +98,17 @@ START_TEST(test_broken_ones_do_not_grow)
 	/* cut, and nobody knows yet: it stays as it is */
 	segment = create_small();
 	ck_assert_int_eq(truncate(file_of(segment, "header"), 0), 0);
-	ck_assert_int_lt(segment_grow(segment, USER_SIZE), 0);
+	ck_assert_int_eq(segment_grow(segment, USER_SIZE), -EIO);
 	ck_assert_uint_eq(segment_size(segment), SMALL_SIZE);
 	fill(segment_base(segment), SMALL_SIZE, 5);
 	ck_assert(segment_broken(segment));
+	segment_destroy(segment);
+	/* cut where nothing was yet */
+	segment = create_small();
+	ck_assert_int_eq(truncate(file_of(segment, "header"), SMALL_SIZE + 65536), 0);
+	ck_assert_int_eq(segment_grow(segment, USER_SIZE), -EIO);
+	fill(segment_base(segment), SMALL_SIZE, 5);
+	ck_assert(!segment_broken(segment));
 	segment_destroy(segment);
 }
 END_TEST
