@@ -101,7 +101,7 @@ static_assert(sizeof(struct segment_control) == 320, "segment_control");
 
 /* Data of the two rings, bytes: powers of two. */
 #define SUBMISSION_RING_SIZE (64u * 1024u)
-#define DELIVERY_RING_SIZE (128u * 1024u)
+#define DELIVERY_RING_SIZE (64u * 1024u)
 
 #define SUBMISSION_RING_OFFSET (SEGMENT_START + sizeof(struct segment_control))
 #define DELIVERY_RING_OFFSET (SUBMISSION_RING_OFFSET + SUBMISSION_RING_SIZE)

@@ -28,7 +28,7 @@
  *   - When two threads dispatch one handle, each event goes to one of them and the order between their
  *     callbacks is lost.
  *   - Inside a callback every call is allowed, cpg_finalize() and cpg_dispatch() included.
- *   - While a callback runs, corosync keeps what comes more than 128 KiB behind its event, or 1 or 4 MiB where
+ *   - While a callback runs, corosync keeps what comes more than 64 KiB behind its event, or 1 or 4 MiB where
  *     the handle got more memory: other threads, and a cpg_dispatch() inside of it, get that only afterwards.
  *   - cpg_finalize() may be called while other threads use the handle: a call that corosync is answering is
  *     finished first; those that wait for their turn, or to try again, get CS_ERR_BAD_HANDLE; a thread that

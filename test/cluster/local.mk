@@ -16,6 +16,7 @@ cluster_tests = test/cluster/test_accepted.sh \
 	test/cluster/test_debug_switch.sh \
 	test/cluster/test_engines_and_libraries.sh \
 	test/cluster/test_ghost.sh \
+	test/cluster/test_idle_memory.sh \
 	test/cluster/test_ipc_socket.sh \
 	test/cluster/test_kill_client.sh \
 	test/cluster/test_kill_node.sh \

@@ -340,7 +340,7 @@ START_TEST(large_messages_in_small_rings)
 	int i;
 
 	for (i = 0; i < 3; i++) {
-		send_large(&client, 20000);
+		send_large(&client, 10000);
 	}
 	ck_assert_uint_eq(fixture->segments_grown, 0);
 	for (i = 0; i < 5; i++) {

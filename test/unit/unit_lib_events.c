@@ -460,7 +460,7 @@ END_TEST
 static bool send_many_members(qb_ipcs_connection_t *conn, const struct ipc_request *request)
 {
 	size_t total = sizeof(struct ipc_confchg) + (MANY + 1) * sizeof(struct ipc_address), offset, length;
-	size_t most = fake_more_features ? 30001 : 300001;
+	size_t most = fake_more_features ? 15001 : 300001;
 	struct ipc_confchg *confchg;
 	struct ipc_event_part *part;
 	uint32_t i;

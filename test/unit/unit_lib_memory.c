@@ -148,7 +148,7 @@ START_TEST(memory_of_a_handle_that_does_nothing)
 	cpg_handle_t idle;
 
 	ck_assert_int_eq(cpg_initialize(&idle, NULL), CS_OK);
-	ck_assert_uint_lt(shm_used() - before, 2 * SEGMENT_CONTROL_SMALL);
+	ck_assert_uint_lt(shm_used() - before, SEGMENT_CONTROL_LARGE / 4);
 	ck_assert_int_eq(cpg_finalize(idle), CS_OK);
 	stop(handle);
 }
