@@ -8,13 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "test/fault/oom_functions.h"
 #include "test/unit/transport_fixture.h"
-
-void *oom_malloc(size_t size);
-void *oom_calloc(size_t count, size_t size);
-void *oom_realloc(void *memory, size_t size);
-void *oom_reallocarray(void *memory, size_t count, size_t size);
-void oom_free(void *memory);
 
 /* Allocations that still succeed; SIZE_MAX: all. */
 static size_t countdown = SIZE_MAX;

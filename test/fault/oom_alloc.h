@@ -5,11 +5,7 @@
 
 #include <stdlib.h>
 
-void *oom_malloc(size_t size);
-void *oom_calloc(size_t count, size_t size);
-void *oom_realloc(void *memory, size_t size);
-void *oom_reallocarray(void *memory, size_t count, size_t size);
-void oom_free(void *memory);
+#include "test/fault/oom_functions.h"
 
 #define malloc(size) oom_malloc(size)
 #define calloc(count, size) oom_calloc(count, size)

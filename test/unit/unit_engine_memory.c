@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "test/fault/oom_functions.h"
 #include "test/unit/run_suite.h"
 #include "test/unit/transport_fixture.h"
 
@@ -18,12 +19,6 @@
 
 /* What one may differ by from the others: tables grow in steps. */
 #define FLAT_PERCENT 15u
-
-void *oom_malloc(size_t size);
-void *oom_calloc(size_t count, size_t size);
-void *oom_realloc(void *memory, size_t size);
-void *oom_reallocarray(void *memory, size_t count, size_t size);
-void oom_free(void *memory);
 
 static size_t in_use;
 
