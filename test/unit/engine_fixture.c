@@ -5,7 +5,6 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "run_suite.h"
 #include "test/unit/engine_fixture.h"
 #include "test/unit/segment_views.h"
 
@@ -680,18 +679,4 @@ const char *next_event(struct peer *peer)
 	}
 	free(take(&peer->events));
 	return text;
-}
-
-/* ---- main ---- */
-
-int run_tests(const char *name, const TTest *const *tests, size_t count)
-{
-	TCase *tcase = tcase_create(name);
-	size_t i;
-
-	for (i = 0; i < count; i++) {
-		tcase_add_test(tcase, tests[i]);
-	}
-	tcase_set_timeout(tcase, 120); /* valgrind on a loaded machine */
-	return run_case(name, tcase);
 }

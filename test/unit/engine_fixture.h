@@ -15,6 +15,7 @@
 #include "cpg_segment.h"
 #include "cpg_wire.h"
 #include "service/engine.h"
+#include "test/unit/run_suite.h"
 
 #define SELF 1u	     /* nodeid of the engine under test */
 #define NODES_MAX 8u /* nodeids are lower */
@@ -139,9 +140,5 @@ const char *next_confchg(struct peer *peer);
  * and its nodes for a totem_confchg.
  */
 const char *next_event(struct peer *peer);
-
-/* The test program's main: runs these tests, says how many failed. */
-int run_tests(const char *name, const TTest *const *tests, size_t count);
-#define RUN_TESTS(name, tests) run_tests(name, tests, sizeof(tests) / sizeof((tests)[0]))
 
 #endif

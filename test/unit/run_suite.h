@@ -27,4 +27,18 @@ static inline int run_case(const char *name, TCase *tcase)
 	return run_suite(suite);
 }
 
+/* The same for these tests. */
+static inline int run_tests(const char *name, const TTest *const *tests, size_t count)
+{
+	TCase *tcase = tcase_create(name);
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		tcase_add_test(tcase, tests[i]);
+	}
+	tcase_set_timeout(tcase, 120); /* valgrind on a loaded machine */
+	return run_case(name, tcase);
+}
+#define RUN_TESTS(name, tests) run_tests(name, tests, sizeof(tests) / sizeof((tests)[0]))
+
 #endif
