@@ -49,8 +49,8 @@ as_root()
 # What both commands build and run with, and what only check looks at.
 QS_PACKAGES_RUN=(gcc make autoconf automake libtool pkg-config libc6-dev libqb-dev libcorosync-common-dev libnss3-dev check
 	corosync libcpg4 iproute2 nftables util-linux procps)
-QS_PACKAGES_CHECK=(clang clang-tidy clang-format valgrind cppcheck shellcheck xz-utils libqb-tools libcpg-dev binutils man-db)
-QS_PACKAGES_LONG=(mmdebstrap qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
+QS_PACKAGES_CHECK=(clang libclang-rt-14-dev clang-tidy clang-format valgrind cppcheck shellcheck xz-utils libqb-tools libcpg-dev binutils man-db)
+QS_PACKAGES_LONG=(mmdebstrap llvm qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
 
 package_installed()
 {

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the stories around an engine have in common: clients of this node, time, and what totem brings back. */
+#ifndef FUZZ_ENGINE_H
+#define FUZZ_ENGINE_H
+
+#include "fuzz.h"
+#include "test/unit/transport_fixture.h"
+
+#define FUZZ_CLIENTS_MAX 4u
+
+enum stage_sync { SYNC_OVER, SYNC_RUNS, SYNC_PROCESSED };
+
+struct stage {
+	struct fixture *fixture;
+	struct peer *peers[FUZZ_CLIENTS_MAX]; /* NULL: nobody */
+	enum stage_sync sync;
+	uint32_t members; /* bits by nodeid: of the ring that is, or is coming */
+	uint64_t seq;
+};
+
+/* The story begins with how the engine is configured. */
+void stage_open(struct stage *stage, struct story *story);
+void stage_close(struct stage *stage);
+
+/* One that the story chooses, connected if need be. Two of them are of the same process. */
+struct peer *stage_peer(struct stage *stage, struct story *story);
+
+/* One of a few groups; as it is written, now and then any other name, or none. */
+const char *stage_group(struct story *story);
+struct ipc_name stage_name(struct story *story);
+
+/* A step that has nothing to do with what is fuzzed: a client comes or goes, time passes, totem brings something back. */
+void stage_step(struct stage *stage, struct story *story);
+
+/* The next step of a ring change: it begins, begins again, or goes on. */
+void stage_ring(struct stage *stage, struct story *story);
+
+#endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Messages of other nodes in the format of our own. */
+#include <stdlib.h>
+
+#include "cpg_peer.h"
+#include "fuzz_engine.h"
+
+#define BODY_MAX 4096u
+
+/* The head is right but for what the story changes: few would come through otherwise. */
+static void head_write(const struct stage *stage, struct story *story, uint8_t *message, size_t size,
+		       uint8_t how)
+{
+	static const uint16_t head_sizes[] = {sizeof(struct peer_head), sizeof(struct peer_announce),
+					      sizeof(struct peer_mark), sizeof(struct peer_batch),
+					      sizeof(struct peer_repeat)};
+	struct peer_head head = {.magic = PEER_MAGIC,
+				 .kind = how % 5,
+				 .version = PEER_VERSION_MIN,
+				 .head_size = head_sizes[how % 5],
+				 .size = (uint32_t)size,
+				 .ring_nodeid = stage->fixture->ring_id.nodeid,
+				 .ring_seq = stage->fixture->ring_id.seq};
+	size_t at, there = size < sizeof(head) ? size : sizeof(head);
+	uint8_t bytes[sizeof(head)];
+
+	memcpy(bytes, &head, sizeof(head));
+	if (how & 0x80) {
+		at = story_less_than(story, sizeof(head));
+		bytes[at] = story_byte(story);
+	}
+	memcpy(message, bytes, there);
+}
+
+static void other_node_says(struct stage *stage, struct story *story)
+{
+	uint8_t how = story_byte(story);
+	uint32_t nodeid = 1 + story_byte(story) % 5u;
+	size_t size = story_length(story, BODY_MAX);
+	uint8_t *message = malloc(size ? size : 1);
+
+	if (!message)
+		return;
+	story_read(story, message, size);
+	head_write(stage, story, message, size, how);
+	engine_peer_message(stage->fixture->engine, message, size, how & 0x40, nodeid);
+	free(message);
+}
+
+/* ---- messages that are right, as far as that goes ---- */
+
+#define RECORDS_MAX 8u
+
+static const char *piece(struct story *story)
+{
+	static const char *const pieces[] = {"abc", "def", "ghi", ""};
+
+	return pieces[story_byte(story) % 4];
+}
+
+static struct said record(struct story *story)
+{
+	struct said said = {.kind = 1 + story_byte(story) % PEER_PRESENT, .detail = story_byte(story) % 6};
+
+	if (said.kind == PEER_SENDER) {
+		said.pid = story_byte(story) % 3;
+		said.text = stage_group(story);
+	} else if (said.kind == PEER_MESSAGE) {
+		said.text = piece(story);
+	} else if (said.kind == PEER_FRAGMENT) {
+		said.detail = story_byte(story) % 5;
+		said.msglen = story_byte(story) % 4 ? 9 : story_word(story);
+		said.text = piece(story);
+	}
+	return said;
+}
+
+static void records_come(struct stage *stage, struct story *story, uint32_t nodeid, bool repeated)
+{
+	struct said said[RECORDS_MAX + 1] = {0};
+	unsigned int count = story_byte(story) % RECORDS_MAX, i;
+
+	for (i = 0; i < count; i++)
+		said[i] = record(story);
+	if (repeated)
+		deliver_repeated(stage->fixture, nodeid, said);
+	else
+		deliver_records(stage->fixture, nodeid, said);
+}
+
+static void present_comes(struct stage *stage, struct story *story, uint32_t nodeid)
+{
+	struct named named[RECORDS_MAX + 1] = {0};
+	unsigned int count = story_byte(story) % RECORDS_MAX, i;
+
+	for (i = 0; i < count; i++)
+		named[i] = (struct named){.pid = story_byte(story) % 3, .group = stage_group(story)};
+	deliver_present(stage->fixture, nodeid, 1 + story_byte(story) % 5u, story_byte(story) % 8, named);
+}
+
+static void other_node_says_well(struct stage *stage, struct story *story)
+{
+	uint8_t how = story_byte(story);
+	uint32_t nodeid = 1 + story_byte(story) % 5u;
+
+	switch (how % 8) {
+	case 0:
+	case 1:
+		deliver_announce(stage->fixture, nodeid, (struct versions)VERSION_NOW, how & 0x80 ? 1 : 0);
+		break;
+	case 2:
+		present_comes(stage, story, nodeid);
+		break;
+	case 3:
+		lose_batch(stage->fixture, nodeid);
+		break;
+	default:
+		records_come(stage, story, nodeid, how & 0x80);
+		break;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct story story = {.at = data, .left = size};
+	struct stage stage;
+
+	stage_open(&stage, &story);
+	while (story_goes_on(&story)) {
+		switch (story_byte(&story) % 8) {
+		case 0:
+		case 1:
+			stage_ring(&stage, &story);
+			break;
+		case 2:
+		case 3:
+			stage_step(&stage, &story);
+			break;
+		case 4:
+			other_node_says(&stage, &story);
+			break;
+		default:
+			other_node_says_well(&stage, &story);
+			break;
+		}
+	}
+	stage_close(&stage);
+	return 0;
+}
