@@ -92,7 +92,7 @@ static bool control_usable(const struct segment *segment)
 		(const struct segment_control *)(segment->base + SEGMENT_START);
 
 	return segment->size >= SEGMENT_CONTROL_SIZE && control->magic == SEGMENT_CONTROL_MAGIC &&
-	       control->version >= SEGMENT_CONTROL_VERSION;
+	       control->version == SEGMENT_CONTROL_VERSION;
 }
 
 static cs_error_t hello_locked(struct instance *instance)

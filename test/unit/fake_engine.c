@@ -76,6 +76,9 @@ static void control_spoil(const struct fake_rings *rings, struct ipc_segment *of
 	case CONTROL_OLD:
 		rings->control->version = SEGMENT_CONTROL_VERSION - 1;
 		break;
+	case CONTROL_NEW:
+		rings->control->version = SEGMENT_CONTROL_VERSION + 1;
+		break;
 	}
 }
 

@@ -47,7 +47,14 @@ struct fake_shared {
 };
 
 /* A control segment that the library must refuse. */
-enum fake_control { CONTROL_GOOD, CONTROL_NOT_THERE, CONTROL_SMALL, CONTROL_OF_SOMETHING_ELSE, CONTROL_OLD };
+enum fake_control {
+	CONTROL_GOOD,
+	CONTROL_NOT_THERE,
+	CONTROL_SMALL,
+	CONTROL_OF_SOMETHING_ELSE,
+	CONTROL_OLD,
+	CONTROL_NEW
+};
 
 struct fake_options {
 	uint64_t features;    /* 0: a stock engine. With rings it gives small connections their size. */

@@ -172,7 +172,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, member_forget, NULL);
 	fake_private_shm();
 	tcase_add_test(tcase, rings_make_a_small_connection_do);
-	tcase_add_loop_test(tcase, without_rings_a_large_connection, CONTROL_NOT_THERE, CONTROL_OLD + 1);
+	tcase_add_loop_test(tcase, without_rings_a_large_connection, CONTROL_NOT_THERE, CONTROL_NEW + 1);
 	tcase_add_test(tcase, without_a_pool_a_small_connection_does);
 	tcase_add_test(tcase, an_older_engine_of_ours);
 	tcase_add_test(tcase, initializing_waits_for_nobody);

@@ -457,7 +457,7 @@ int main(void)
 	tcase_add_test(tcase, nonsense_about_what_was_taken);
 	tcase_add_loop_test(tcase, others_follow_what_was_accepted, 0, 3);
 	tcase_add_loop_test(tcase, nobody_waits_for_a_dead_engine, 0, 4);
-	tcase_add_loop_test(tcase, control_segment_that_can_not_be_used, CONTROL_NOT_THERE, CONTROL_OLD + 1);
+	tcase_add_loop_test(tcase, control_segment_that_can_not_be_used, CONTROL_NOT_THERE, CONTROL_NEW + 1);
 	tcase_add_test(tcase, doorbell_waits_for_the_channel);
 	tcase_add_test(tcase, doorbell_finds_no_room);
 	tcase_set_timeout(tcase, 60);
