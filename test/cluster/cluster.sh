@@ -11,10 +11,11 @@
 #
 # Each node is a network namespace (cpgPID-nN, address 10.77.0.N, PID is the test's) and a mount namespace with its own
 # /dev/shm, /run, /etc/corosync, /var/lib/corosync and /var/log/corosync. Their switch is a bridge in a namespace
-# of its own (cpgPID-sw). Nothing of it is visible outside, and all of it ends with the test, however that ends.
+# of its own (cpgPID-sw): see network.sh. Nothing of it is visible outside, and all of it ends with the test, however that ends.
 #
 # Setup
-#	cluster_init [--nodes N]      makes the namespaces (3 nodes unless told); SKIPs where that is impossible
+#	cluster_init [--nodes N] [--relay SEED]  makes the namespaces (3 nodes unless told); SKIPs where that is impossible.
+#	                              With --relay all frames go through cpgrelay, as packet_delay needs it
 #	cluster_conf key=value ...    what the nodes' corosync.conf says; counts from each node's next boot. Keys, first is default:
 #	                              crypto=none|nss  ipc=native|socket  token=1000 (ms)|default  debug=off|on  quorum=none|votequorum
 #	                              service='lines of our service section'  totem='lines'  system='lines'  extra='more sections'
@@ -41,9 +42,7 @@
 #
 # The ring
 #	nodes_wait_ring "1 2 3" [SECONDS]  until exactly these nodes see exactly these members, in the same ring
-#	partition "1 2" "3" [...]     nodes talk inside their set only; a node in no set talks to nobody
-#	packet_loss PERCENT           loses packets at random between all nodes
-#	heal                          undoes both
+#	partition, packet_loss, packet_delay, heal: see network.sh
 #
 # Tests
 #	wait_until SECONDS CMD ...    polls CMD until it succeeds; fails after SECONDS
@@ -71,6 +70,7 @@ CPG_LIBDIR=${CPG_LIBDIR:-${CPG_PREFIX:+$CPG_PREFIX/lib}}
 declare -A CLUSTER_CONF CLUSTER_HOLDER CLUSTER_DAEMON CLUSTER_ENGINE CLUSTER_LOG_FROM
 CLUSTER_SPAWNED=()
 SPAWN_PID=""
+. "$(dirname "${BASH_SOURCE[0]}")/network.sh"
 
 fail()
 {
@@ -157,14 +157,16 @@ wait_gone()
 
 cluster_init()
 {
-	local nodes=3 n
+	local nodes=3 relay="" n
 	while (($#)); do
 		case $1 in
 		--nodes) nodes=$2; shift 2 ;;
+		--relay) relay=$2; shift 2 ;;
 		*) fail "cluster_init: unknown argument '$1'" ;;
 		esac
 	done
 	cluster_can_run
+	[[ -z $relay ]] || network_can_relay
 	CLUSTER_DIR=$(mktemp -d "${TMPDIR:-/tmp}/cpg-cluster-$$.XXXXXX") || fail "no temporary directory"
 	chmod 755 "$CLUSTER_DIR"
 	mkfifo "$CLUSTER_DIR/pause" || fail "no fifo"
@@ -172,7 +174,8 @@ cluster_init()
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
 	cluster_forget_dead
-	cluster_switch
+	network_switch
+	[[ -z $relay ]] || network_relay "$relay"
 	for ((n = 1; n <= nodes; n++)); do
 		node_make "$n"
 		CLUSTER_NODES="$CLUSTER_NODES $n"
@@ -209,19 +212,6 @@ cluster_forget_dead()
 	done
 }
 
-cluster_switch()
-{
-	require ip netns add "cpg$$-sw"
-	in_switch ip link set lo up
-	require in_switch ip link add br0 type bridge forward_delay 0 mcast_snooping 0
-	require in_switch ip link set br0 up
-}
-
-in_switch()
-{
-	ip netns exec "cpg$$-sw" "$@"
-}
-
 # Dies when the test dies, however that happens.
 with_test()
 {
@@ -234,11 +224,8 @@ node_make()
 	mkdir -p "$dir"/{etc/uidgid.d,lib,log,files} || fail "can't write to $dir"
 	chmod 777 "$dir/files"
 	require ip netns add "$ns"
-	require ip -n "cpg$$-sw" link add "n$n" type veth peer name eth0 netns "$ns"
-	require in_switch ip link set "n$n" master br0 up
 	require ip -n "$ns" link set lo up
-	require ip -n "$ns" addr add "$(node_ip "$n")/16" dev eth0
-	require ip -n "$ns" link set eth0 up
+	network_link "$n"
 	(with_test ip netns exec "$ns" unshare -m --propagation private bash -c "$CLUSTER_MOUNTS" holder "$dir") &
 	CLUSTER_HOLDER[$n]=$!
 	wait_until 10 test -e "$dir/ready" || fail "node $n: no mount namespace"
@@ -572,39 +559,4 @@ nodes_show_rings()
 	for n in $1; do
 		echo "[$n sees $(node_ring "$n")]"
 	done
-}
-
-# One transaction in the switch: all nodes are cut at the same moment, in both directions.
-switch_rules()
-{
-	in_switch nft -f - <<-RULES || fail "nft refused the rules of the switch"
-		add table bridge cut
-		delete table bridge cut
-		table bridge cut {
-			chain forward {
-				type filter hook forward priority 0; policy accept;
-				$1
-			}
-		}
-	RULES
-}
-
-partition()
-{
-	local set rules=""
-	for set; do
-		set="n${set// /, n}"
-		rules+="iifname { $set } oifname { $set } accept; "
-	done
-	switch_rules "$rules drop;"
-}
-
-packet_loss()
-{
-	switch_rules "numgen random mod 100 < $1 drop;"
-}
-
-heal()
-{
-	switch_rules ""
 }

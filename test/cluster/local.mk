@@ -1,10 +1,12 @@
 # test/cluster: its part of the Makefile
 
-check_PROGRAMS += cpgclient cpgwrongpid
+check_PROGRAMS += cpgclient cpgprobe cpgrelay cpgwrongpid
 cpgclient_SOURCES = test/cluster/cpgclient.c
 # No wrapper script: the tests choose the library.
 cpgclient_LDFLAGS = $(AM_LDFLAGS) -no-install
 cpgclient_LDADD = lib/libcpg.la
+cpgprobe_SOURCES = test/cluster/cpgprobe.c
+cpgrelay_SOURCES = test/cluster/cpgrelay.c test/cluster/relay_queue.c test/cluster/relay_queue.h
 cpgwrongpid_SOURCES = test/cluster/cpgwrongpid.c
 cpgwrongpid_CFLAGS = $(AM_CFLAGS) $(LIBQB_CFLAGS)
 cpgwrongpid_LDADD = $(LIBQB_LIBS)
@@ -26,6 +28,7 @@ cluster_tests = test/cluster/test_accepted.sh \
 	test/cluster/test_partition_heal.sh \
 	test/cluster/test_pause_resume.sh \
 	test/cluster/test_quorum_lost.sh \
+	test/cluster/test_relay.sh \
 	test/cluster/test_slow_receiver.sh \
 	test/cluster/test_storm.sh \
 	test/cluster/test_storm_mixed.sh \
@@ -34,7 +37,7 @@ cluster_tests = test/cluster/test_accepted.sh \
 	test/cluster/test_uidgid_access.sh \
 	test/cluster/test_wire_formats.sh \
 	test/cluster/test_wrong_pid_refused.sh
-EXTRA_DIST += $(cluster_tests) test/cluster/cluster.sh test/cluster/client.sh test/cluster/verify.sh test/cluster/demo.sh \
+EXTRA_DIST += $(cluster_tests) test/cluster/cluster.sh test/cluster/network.sh test/cluster/client.sh test/cluster/verify.sh test/cluster/demo.sh \
 	test/cluster/storm test/cluster/storm_schedule.sh \
 	quickstart .ci/run .clang-format .clang-tidy .shellcheckrc \
 	test/cppcheck.supp test/run-bare test/run-check test/run-cluster test/run-common.sh test/run-demo test/run-sum \

@@ -59,6 +59,13 @@ unit_cpgverify_verify_SOURCES = test/unit/unit_cpgverify_verify.c $(cpgverify_co
 unit_cpgverify_verify_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_cpgverify_verify_LDADD = $(CHECK_LIBS)
 
+# test/cluster/relay_queue: what waits on its way between two nodes
+check_PROGRAMS += unit_relay_queue
+TESTS += unit_relay_queue
+unit_relay_queue_SOURCES = test/unit/unit_relay_queue.c test/cluster/relay_queue.c test/cluster/relay_queue.h
+unit_relay_queue_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_relay_queue_LDADD = $(CHECK_LIBS)
+
 # service/engine*, wire_convert: the core, behind ops that record
 engine_unit_tests = unit_engine_membership unit_engine_sync unit_engine_outgoing unit_engine_clients \
 	unit_engine_memory unit_engine_requests unit_engine_peer unit_engine_rings unit_engine_rings_large \
