@@ -78,7 +78,7 @@ static void remove_empty_logs(const struct run_options *options)
 }
 
 /* In the new process: a signal asks it to stop; it does not outlive its parent for long. */
-static void child(struct run *run, uint32_t number, bool again)
+static void child(struct run *run, uint32_t number)
 {
 	struct sigaction stop = {.sa_handler = on_stop};
 	char name[4096];
@@ -88,17 +88,17 @@ static void child(struct run *run, uint32_t number, bool again)
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	sigprocmask(SIG_UNBLOCK, &run->signals, NULL);
 	log_name(run->options, number, name, sizeof(name));
-	exit(traffic_run(run->options, name, run->shared, number, again));
+	exit(traffic_run(run->options, name, run->shared, number));
 }
 
-static int start_process(struct run *run, uint32_t number, bool again)
+static int start_process(struct run *run, uint32_t number)
 {
 	pid_t pid;
 
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0)
-		child(run, number, again);
+		child(run, number);
 	if (pid < 0) {
 		fprintf(stderr, "cpgverify: fork: %s\n", strerror(errno));
 		run->failed++;
@@ -139,7 +139,7 @@ static void note_end(struct run *run, uint32_t number, int status)
 	run->running--;
 	if (died && run->options->reconnect && atomic_load(&run->shared->stop) == 0) {
 		run->back++;
-		start_process(run, number, true);
+		start_process(run, number);
 	} else if (died) {
 		run->died++;
 	} else if (WIFSIGNALED(status)) {
@@ -227,7 +227,7 @@ int run(const struct run_options *options)
 	state.begin = state.shown = traffic_now();
 	state.pids = memory_new(options->processes, sizeof(*state.pids));
 	for (i = 0; i < options->processes; i++)
-		if (start_process(&state, i, false) != 0)
+		if (start_process(&state, i) != 0)
 			break;
 	wait_for_all(&state);
 	result = verdict(&state);

@@ -356,13 +356,13 @@ static void loop(struct traffic *traffic)
 }
 
 /* With --reconnect a daemon that is not there yet is waited for. */
-static cs_error_t open_connection(struct traffic *traffic, bool again)
+static cs_error_t open_connection(struct traffic *traffic)
 {
 	int64_t deadline = traffic_now() + traffic->options->wait * SECOND;
 	cs_error_t error = connection_open(&traffic->connection, traffic->options->group);
 
-	while ((no_room(error) || (again && error == CS_ERR_LIBRARY)) && traffic_now() < deadline &&
-	       !stop_wanted(traffic)) {
+	while ((no_room(error) || (traffic->options->reconnect && error == CS_ERR_LIBRARY)) &&
+	       traffic_now() < deadline && !stop_wanted(traffic)) {
 		poll(NULL, 0, IDLE);
 		error = connection_open(&traffic->connection, traffic->options->group);
 	}
@@ -403,7 +403,7 @@ static enum traffic_exit finish(struct traffic *traffic)
 }
 
 enum traffic_exit traffic_run(const struct run_options *options, const char *log, struct shared *shared,
-			      uint32_t number, bool again)
+			      uint32_t number)
 {
 	struct traffic traffic = {.options = options, .shared = shared};
 	struct connection *connection = &traffic.connection;
@@ -415,7 +415,7 @@ enum traffic_exit traffic_run(const struct run_options *options, const char *log
 	traffic.quota = options->messages > connection->progress->sent
 				? options->messages - connection->progress->sent
 				: 0;
-	error = open_connection(&traffic, again);
+	error = open_connection(&traffic);
 	if (error != CS_OK) {
 		fprintf(stderr, "cpgverify: can't connect to CPG: error %d%s\n", error,
 			error == CS_ERR_LIBRARY ? " (is corosync running?)" : "");

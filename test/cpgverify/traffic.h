@@ -26,11 +26,8 @@ enum traffic_exit { TRAFFIC_OK, TRAFFIC_ERROR, TRAFFIC_USAGE, TRAFFIC_DEAD };
 /* Nanoseconds on a clock that only goes on. */
 int64_t traffic_now(void);
 
-/*
- * Joins, sends, receives, leaves. log is an existing log file; again tells that the process had a connection
- * before and the daemon died.
- */
+/* Joins, sends, receives, leaves. log is an existing log file. */
 enum traffic_exit traffic_run(const struct run_options *options, const char *log, struct shared *shared,
-			      uint32_t number, bool again);
+			      uint32_t number);
 
 #endif
