@@ -109,6 +109,10 @@ static int print_verdict(const struct report *report, const struct verify_result
 	}
 	if (result->absent > 0)
 		printf("note: the logs of %" PRIu64 " senders were not given\n", result->absent);
+	if (result->changes > 0)
+		printf("note: %" PRIu64 " changes of the ring, at %" PRIu64
+		       " of them messages were on their way\n",
+		       result->changes, result->in_flight);
 	if (report->total > 0)
 		print_violations(report);
 	else

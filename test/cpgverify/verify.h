@@ -56,6 +56,10 @@ struct ring_event {
 	uint32_t nodes; /* number of an interned list, sorted */
 };
 
+/* What is known of a ring over all sessions. */
+#define RING_CHANGE 1u	  /* somebody came to it from another ring */
+#define RING_IN_FLIGHT 2u /* and had sent what did not come back before it */
+
 enum session_end { SESSION_KILLED, SESSION_DEAD, SESSION_ENDED };
 
 struct session {
@@ -70,7 +74,7 @@ struct session {
 	size_t view_count, view_capacity;
 	struct ring_event *rings;
 	size_t ring_count, ring_capacity;
-	uint64_t sent, delivered, corrupt, errors, retries;
+	uint64_t sent, returned, delivered, corrupt, errors, retries;
 	bool joined;
 	bool gone; /* its own leave was delivered */
 	enum session_end end;
@@ -100,7 +104,8 @@ struct history {
 	struct intern pages;	    /* struct page */
 	uint32_t *digests;	    /* by message number */
 	uint8_t *flags;		    /* by message number: MESSAGE_* */
-	size_t digest_capacity, flag_capacity;
+	uint8_t *ring_flags;	    /* by ring number: RING_* */
+	size_t digest_capacity, flag_capacity, ring_flag_capacity;
 	char group[129];
 	struct address *scratch;
 	size_t scratch_capacity;
@@ -115,6 +120,8 @@ struct verify_result {
 	uint64_t messages;   /* distinct, delivered at least once */
 	uint64_t deliveries; /* over all sessions */
 	uint64_t views;	     /* distinct */
+	uint64_t changes;    /* rings that somebody came to from another one */
+	uint64_t in_flight;  /* those of them at which accepted messages had not come back yet */
 	uint64_t allowed;    /* deliveries missing that verify_options.stock allowed for */
 	uint64_t absent;     /* senders whose log was not given */
 };

@@ -34,6 +34,7 @@ void history_clear(struct history *history)
 	free(history->senders);
 	free(history->digests);
 	free(history->flags);
+	free(history->ring_flags);
 	free(history->scratch);
 	intern_clear(&history->incarnations);
 	intern_clear(&history->lists);
@@ -209,6 +210,16 @@ static void take_view(struct history *history, struct session *session, const st
 	session->gone = list_has(history, view->left, session->nodeid, session->pid);
 }
 
+/* A process hears of its first ring when it joins: that is no change. */
+static void see_change(struct history *history, const struct session *session, uint32_t ring)
+{
+	history->ring_flags =
+		memory_grow(history->ring_flags, &history->ring_flag_capacity, history->rings.count, 1);
+	if (session->ring_count > 1)
+		history->ring_flags[ring] |=
+			RING_CHANGE | (session->sent > session->returned ? RING_IN_FLIGHT : 0);
+}
+
 static void take_ring(struct history *history, struct session *session, const struct log_record *record)
 {
 	struct ring_key key = {.seq = record->seq, .nodeid = record->nodeid};
@@ -224,6 +235,7 @@ static void take_ring(struct history *history, struct session *session, const st
 	ring = &session->rings[session->ring_count++];
 	ring->ring = intern_add(&history->rings, &key, sizeof(key));
 	ring->nodes = list_add(history, scratch, record->node_count);
+	see_change(history, session, ring->ring);
 }
 
 static const char *take_sender(struct history *history, struct session *session,
@@ -274,6 +286,7 @@ static const char *take_message(struct history *history, struct session *session
 	session->sent += record->type == LOG_SENT;
 	if (record->type == LOG_DELIVER) {
 		session->delivered++;
+		session->returned += sender == session->sender;
 		add_event(session, message);
 	}
 	return NULL;
@@ -365,6 +378,10 @@ void history_verify(struct history *history, const struct verify_options *option
 		result->messages += (history->flags[i] & MESSAGE_DELIVERED) != 0;
 	for (i = 0; i < history->sender_count; i++)
 		result->absent += history->senders[i].session == NONE;
+	for (i = 0; i < history->rings.count; i++) {
+		result->changes += (history->ring_flags[i] & RING_CHANGE) != 0;
+		result->in_flight += (history->ring_flags[i] & RING_IN_FLIGHT) != 0;
+	}
 	verify_sessions(history);
 	verify_views(history, options, result);
 	verify_order(history);

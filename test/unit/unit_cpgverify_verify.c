@@ -319,6 +319,21 @@ START_TEST(counts)
 }
 END_TEST
 
+/* Ring 7 is nobody's change; at 8 all is back; at 9 and 12 it is not, at 12 of one process only. */
+START_TEST(changes_with_messages_on_their_way)
+{
+	struct scene scene;
+
+	scene_init(&scene);
+	add(&scene, 1, "=1+1 r7:12 =12+2 s0 1.0 r8:12 s1 r9:12 1.1 r12:12 2.0 =1-2l end");
+	add(&scene, 2, "=12+2 r7:12 1.0 r8:12 r9:12 s0 1.1 r12:12 2.0 =1-2l end");
+	verify(&scene, false);
+	ck_assert_uint_eq(scene.result.changes, 3);
+	ck_assert_uint_eq(scene.result.in_flight, 2);
+	expect(&scene, VIOLATION_KINDS);
+}
+END_TEST
+
 START_TEST(allowed_losses_are_counted)
 {
 	struct scene scene;
@@ -415,6 +430,7 @@ static TCase *clean_case(void)
 	tcase_add_test(tests, clean_ring_without_change_of_group);
 	tcase_add_test(tests, clean_joins_while_rings_change);
 	tcase_add_test(tests, counts);
+	tcase_add_test(tests, changes_with_messages_on_their_way);
 	return tests;
 }
 
