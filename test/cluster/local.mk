@@ -38,7 +38,7 @@ cluster_tests = test/cluster/test_accepted.sh \
 	test/cluster/test_wire_formats.sh \
 	test/cluster/test_wrong_pid_refused.sh
 EXTRA_DIST += $(cluster_tests) test/cluster/cluster.sh test/cluster/network.sh test/cluster/client.sh test/cluster/verify.sh test/cluster/demo.sh \
-	test/cluster/storm test/cluster/storm_schedule.sh \
+	test/cluster/storm test/cluster/storm_nodes.sh test/cluster/storm_schedule.sh test/cluster/storm_verdict.sh \
 	quickstart .ci/run .clang-format .clang-tidy .shellcheckrc \
 	test/cppcheck.supp test/run-bare test/run-check test/run-cluster test/run-common.sh test/run-demo test/run-sum \
 	test/run-tidy test/skips.txt test/valgrind.supp test/.clang-tidy
