@@ -57,7 +57,8 @@
 #	CPG_PREFIX    prefix that our module, loader, library and tools are installed in (engine and library `ours` need it)
 #	CPG_PROGRAMS  directories with the test programs (cpgclient, ...), as in PATH
 #	CPG_ENGINE    engine of a node's first boot when the test doesn't say (ours)
-#	CPG_KEEP=1    leaves the nodes' files behind
+#	CPG_KEEP      1: leaves the nodes' files behind; failed: only when the test fails
+#	CLUSTER_REPEAT  (set by the test) how to do the same again, for who reads that it failed
 #	CLUSTER_DIR   (set by us) the test's files; CLUSTER_NODES: the nodes' numbers
 
 CLUSTER_NODES=""
@@ -75,6 +76,7 @@ SPAWN_PID=""
 fail()
 {
 	echo "FAIL: $*" >&2
+	[[ -z ${CLUSTER_REPEAT:-} ]] || echo "The same again: $CLUSTER_REPEAT" >&2
 	exit 1
 }
 
@@ -256,6 +258,8 @@ cluster_end()
 	trap '' INT TERM HUP
 	if ((status != 0 && status != 77 && status < 128)); then
 		cluster_show_logs
+	elif [[ ${CPG_KEEP:-} == failed ]]; then
+		CPG_KEEP=""
 	fi
 	for pid in "${CLUSTER_SPAWNED[@]}" "${CLUSTER_DAEMON[@]}"; do
 		end_process "$pid"

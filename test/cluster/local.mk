@@ -34,11 +34,16 @@ cluster_tests = test/cluster/test_accepted.sh \
 	test/cluster/test_storm_mixed.sh \
 	test/cluster/test_sync_answers.sh \
 	test/cluster/test_token_loss.sh \
+	test/cluster/test_torture.sh \
+	test/cluster/test_torture_crypto.sh \
+	test/cluster/test_torture_library.sh \
+	test/cluster/test_torture_mixed.sh \
 	test/cluster/test_uidgid_access.sh \
 	test/cluster/test_wire_formats.sh \
 	test/cluster/test_wrong_pid_refused.sh
 EXTRA_DIST += $(cluster_tests) test/cluster/cluster.sh test/cluster/network.sh test/cluster/client.sh test/cluster/verify.sh test/cluster/demo.sh \
 	test/cluster/storm test/cluster/storm_nodes.sh test/cluster/storm_schedule.sh test/cluster/storm_verdict.sh \
+	test/cluster/torture \
 	quickstart .ci/run .clang-format .clang-tidy .shellcheckrc \
 	test/cppcheck.supp test/run-bare test/run-check test/run-cluster test/run-common.sh test/run-demo test/run-sum \
 	test/run-tidy test/skips.txt test/valgrind.supp test/.clang-tidy

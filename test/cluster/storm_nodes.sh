@@ -36,9 +36,10 @@ storm_boot()
 	local n engines=() libs=()
 	for n in $CLUSTER_NODES; do
 		engines+=("$(storm_engine_of "$n")")
-		libs+=("${CPG_LIB:-${engines[-1]}}")
+		libs+=("${STORM_LIBRARY:-${engines[-1]}}")
 	done
 	VERIFY_LIBS=${libs[*]}
+	cluster_conf crypto="$STORM_CRYPTO"
 	if [[ $STORM_LAP == default:* ]]; then
 		cluster_conf token=default totem=
 	else
@@ -79,17 +80,37 @@ storm_stop_node()
 	unset "CLUSTER_DAEMON[$1]"
 }
 
+storm_client_error()
+{
+	echo "    cpgverify $1 $2:"
+	tail -n 5 "$VERIFY_DIR/out$1" | sed 's/^/    | /'
+	count client_errors
+}
+
+# The client that is there for it, and a new one in its place.
+storm_crash()
+{
+	verify_crash "${1}x" || storm_client_error "${1}x" "was not there to be killed, or did not end of it"
+	verify_add "${1}x" "${STORM_TRAFFIC[@]}"
+}
+
 storm_apply()
 {
-	local sets
+	local words
 	schedule_apply "$1" "$2"
 	case $1 in
 	partition)
-		IFS='|' read -ra sets <<<"$2"
-		partition "${sets[@]}"
+		IFS='|' read -ra words <<<"$2"
+		partition "${words[@]}"
 		;;
 	heal) heal ;;
 	stop) storm_stop_node "$2" ;;
+	crash) storm_crash "$2" ;;
+	loss) packet_loss "$2" ;;
+	delay)
+		read -ra words <<<"$2"
+		packet_delay "${words[@]}"
+		;;
 	*) "node_$1" "$2" ;;
 	esac
 }
@@ -150,10 +171,12 @@ storm_watch_forget()
 	done
 }
 
+# Not for long: where a node was alone none comes of it when it goes.
 storm_watch_ring()
 {
-	local line end=$((SECONDS + 30))
-	while ((SECONDS < end)) && read -r -t 30 -u "$STORM_WATCH" line; do
+	local line limit=$((4 * STORM_TOKEN / 1000 + 3)) end
+	end=$((SECONDS + limit))
+	while ((SECONDS < end)) && read -r -t "$limit" -u "$STORM_WATCH" line; do
 		[[ $line != *'A new membership ('* ]] || return 0
 	done
 }

@@ -1,29 +1,34 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
 #
-# Schedules of ring changes: what storm does to the nodes, and which rings must come of it. Knows no cluster.
+# Schedules of changes: what storm does to the nodes, and which rings must come of it. Knows no cluster.
 #
-#	schedule_print SEED CHANGES NODES  prints a schedule, the same one for the same arguments. A line is one change:
+#	schedule_print SEED CHANGES NODES [weather]  prints a schedule, the same one for the same arguments. A line is one change:
 #	                              ACTION;ARGUMENT;WHEN;NUMBER
-#	                              ACTION: partition (sets of nodes with | between), heal, pause N, resume N, kill N, stop N, boot N
+#	                              ACTION: partition (sets of nodes with | between), heal, pause N, resume N, kill N, stop N, boot N;
+#	                              with weather also: loss PERCENT, delay "MS JITTER_MS REORDER_PERCENT", crash N (of a client)
 #	                              WHEN the next change comes: whole  when all parts have their ring, and NUMBER ms later
 #	                                                          ring   when the first node has a new ring, and NUMBER ms later:
 #	                                                                 most likely in the middle of its sync
 #	                                                          blind  after NUMBER percent of the token timeout
+#	                              In bad weather no ring can be counted on: nothing is whole then. heal ends it
 #	schedule_reset NODES          the state below: all nodes are up and in one part
 #	schedule_apply ACTION ARGUMENT  what the action makes of that state
 #	schedule_rings                prints the rings that it leads to: sets of nodes with | between
 #	schedule_state N              prints up, paused or down
+#	schedule_calm                 true in good weather
 
 declare -A SCHEDULE_STATE
 SCHEDULE_NODES=""
 SCHEDULE_PARTS=""
+SCHEDULE_WEATHER="" # the bad weather there is
 
 schedule_reset()
 {
 	local n
 	SCHEDULE_NODES=$(seq -s ' ' "$1")
 	SCHEDULE_PARTS=$SCHEDULE_NODES
+	SCHEDULE_WEATHER=""
 	for n in $SCHEDULE_NODES; do
 		SCHEDULE_STATE[$n]=up
 	done
@@ -34,11 +39,17 @@ schedule_state()
 	echo "${SCHEDULE_STATE[$1]}"
 }
 
+schedule_calm()
+{
+	[[ -z $SCHEDULE_WEATHER ]]
+}
+
 schedule_apply()
 {
 	case $1 in
 	partition) SCHEDULE_PARTS=$2 ;;
-	heal) SCHEDULE_PARTS=$SCHEDULE_NODES ;;
+	heal) SCHEDULE_PARTS=$SCHEDULE_NODES SCHEDULE_WEATHER="" ;;
+	loss | delay) SCHEDULE_WEATHER+=" $1" ;;
 	pause) SCHEDULE_STATE[$2]=paused ;;
 	kill | stop) SCHEDULE_STATE[$2]=down ;;
 	resume | boot) SCHEDULE_STATE[$2]=up ;;
@@ -160,7 +171,7 @@ schedule_pick()
 }
 
 # Fails without having changed anything when the rings would stay as they are: that happens with links only.
-schedule_change()
+schedule_change_rings()
 {
 	local rings cut=$SCHEDULE_PARTS
 	rings=$(schedule_rings)
@@ -171,15 +182,72 @@ schedule_change()
 	return 1
 }
 
+# Up to what a ring may still hold together in, and beyond.
+schedule_delay()
+{
+	local ms jitter
+	schedule_roll 30
+	ms=$((ROLL + 1))
+	schedule_roll 30
+	jitter=$ROLL
+	schedule_roll 21
+	ACTION=delay ARGUMENT="$ms $jitter $ROLL"
+}
+
+# Of a node whose daemon is paused, too: then it is long dead when the daemon hears of it.
+schedule_crash()
+{
+	local n there=()
+	for n in $SCHEDULE_NODES; do
+		[[ ${SCHEDULE_STATE[$n]} == down ]] || there+=("$n")
+	done
+	schedule_roll "${#there[@]}"
+	ACTION=crash ARGUMENT=${there[ROLL]}
+}
+
+# Weather lasts some time: what else happens shall happen in it.
+schedule_change_weather()
+{
+	schedule_roll 10
+	case $ROLL in
+	[0-1])
+		schedule_roll 20
+		ACTION=loss ARGUMENT=$((ROLL + 1))
+		;;
+	[2-3]) schedule_delay ;;
+	[4-6]) schedule_crash ;;
+	*)
+		! schedule_calm || return 1
+		ACTION=heal ARGUMENT=""
+		;;
+	esac
+	schedule_apply "$ACTION" "$ARGUMENT"
+	WHEN=blind
+	schedule_roll 400
+}
+
+schedule_change()
+{
+	if [[ -n $1 ]]; then
+		schedule_roll 5
+		if ((ROLL < 2)); then
+			schedule_change_weather
+			return
+		fi
+	fi
+	schedule_change_rings || return
+	schedule_when
+	[[ $WHEN != whole ]] || schedule_calm || WHEN=blind ROLL=$((ROLL / 4))
+}
+
 schedule_print()
 {
-	local changes=$2 ACTION ARGUMENT WHEN=whole ROLL
+	local changes=$2 weather=${4:-} ACTION ARGUMENT WHEN=whole ROLL
 	SCHEDULE_RANDOM=$1
 	schedule_reset "$3"
 	while ((changes > 0)); do
-		schedule_change || continue
-		schedule_when
-		((--changes > 0)) || WHEN=whole
+		schedule_change "$weather" || continue
+		((--changes > 0)) || ! schedule_calm || WHEN=whole
 		echo "$ACTION;$ARGUMENT;$WHEN;$ROLL"
 	done
 }

@@ -4,13 +4,14 @@
 # Checked traffic on the nodes of cluster.sh.
 #
 #	verify_start OPTION ...       cpgverify run on all nodes, until verify_stop; options go to it
-#	verify_add N OPTION ...       one more, on a node where none runs; it sends at once
-#	verify_forget N               what runs on node N ended with its daemon
+#	verify_add KEY OPTION ...     one more, that sends at once. KEY: the node's number where none runs, or that and a letter
+#	verify_forget KEY             it ended with its daemon
+#	verify_crash KEY              kill -9 of its only process; fails when it had ended by itself
 #	verify_stop                   ends the traffic; every cpgverify must end well
 #	verify_verdict [--stock]      the verdict over all logs must be good
-#	verify_uses N stock|ours      true if node N's cpgverify has that library loaded
-#	verify_flows N                true once node N has delivered something since it was asked last
-#	verify_wait_flow              waits until all nodes deliver
+#	verify_uses KEY stock|ours    true if it has that library loaded
+#	verify_flows KEY              true once it has delivered something since it was asked last
+#	verify_wait_flow              waits until all deliver
 #
 # VERIFY_LIBS: the library for each node, in order ("ours stock ours"); unset: as for node_run.
 # VERIFY_NODES: where verify_start starts it; unset: on all nodes.
@@ -33,22 +34,22 @@ verify_start()
 
 verify_spawn()
 {
-	local n=$1 log=$2 libs
+	local key=$1 n=${1%%[a-z]} log=$2 libs
 	shift 2
 	read -ra libs <<<"${VERIFY_LIBS:-}"
 	CPG_LIB=${libs[n - 1]:-${CPG_LIB:-${CPG_ENGINE:-ours}}} node_spawn "$n" cpgverify run --group "verify$VERIFY_RUN" \
 		--log "$VERIFY_DIR/$log" --stop-file "$VERIFY_DIR/stop" --seconds 3600 --progress --seed "$n" "$@" \
-		>"$VERIFY_DIR/out$n" 2>&1
-	VERIFY_PID[$n]=$SPAWN_PID
-	VERIFY_SEEN[$n]=0
+		>"$VERIFY_DIR/out$key" 2>&1
+	VERIFY_PID[$key]=$SPAWN_PID
+	VERIFY_SEEN[$key]=0
 }
 
 verify_add()
 {
-	local n=$1
+	local key=$1
 	shift
 	VERIFY_STARTED=$((VERIFY_STARTED + 1))
-	verify_spawn "$n" "log$n-$VERIFY_STARTED" "$@"
+	verify_spawn "$key" "log$key-$VERIFY_STARTED" "$@"
 }
 
 verify_forget()
@@ -56,6 +57,23 @@ verify_forget()
 	wait_gone 20 "${VERIFY_PID[$1]}"
 	(($? != 124)) || verify_fail "$1" "does not end with its daemon"
 	unset "VERIFY_PID[$1]"
+}
+
+# The process may just be on its way to a new one because the daemon died: then that one is killed. The parent ends by itself.
+verify_crash()
+{
+	! process_ended "${VERIFY_PID[$1]}" || return
+	wait_until 60 verify_killed "${VERIFY_PID[$1]}" || return
+	wait "${VERIFY_PID[$1]}"
+	unset "VERIFY_PID[$1]"
+	grep -q 'of 1 processes 0 lost the daemon, 1 were killed, 0 ended' "$VERIFY_DIR/out$1"
+}
+
+verify_killed()
+{
+	process_ended "$1" && return
+	pgrep -P "$1" | xargs -r kill -KILL
+	return 1
 }
 
 verify_uses()
