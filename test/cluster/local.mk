@@ -29,6 +29,7 @@ cluster_tests = test/cluster/test_accepted.sh \
 	test/cluster/test_pause_resume.sh \
 	test/cluster/test_quorum_lost.sh \
 	test/cluster/test_relay.sh \
+	test/cluster/test_rolling_upgrade.sh \
 	test/cluster/test_slow_receiver.sh \
 	test/cluster/test_storm.sh \
 	test/cluster/test_storm_mixed.sh \
