@@ -23,6 +23,7 @@
 
 declare -A CLIENT_PID CLIENT_NODE CLIENT_FD
 CLIENT_BARRIERS=0
+CLIENT_DEADLINE=60 # seconds, for what must come about: on a loaded machine rings may come and go for a while
 
 client_start()
 {
@@ -79,7 +80,7 @@ client_count()
 
 client_wait()
 {
-	wait_until "${3:-20}" client_has "$1" "$2" || client_fail "$1" "never printed '$2'"
+	wait_until "${3:-$CLIENT_DEADLINE}" client_has "$1" "$2" || client_fail "$1" "never printed '$2'"
 }
 
 client_fail()
@@ -146,7 +147,7 @@ client_sees()
 
 client_wait_last()
 {
-	wait_until 30 client_sees "$@" || client_fail "$1" "does not see ${*:2} as members, but $(client_members "$1")"
+	wait_until "$CLIENT_DEADLINE" client_sees "$@" || client_fail "$1" "does not see ${*:2} as members, but $(client_members "$1")"
 }
 
 clients_agree()
