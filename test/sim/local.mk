@@ -6,10 +6,12 @@ sim_oracle = test/sim/oracle.c test/sim/oracle.h test/sim/oracle_internal.h test
 noinst_LTLIBRARIES += libsim.la
 libsim_la_SOURCES = $(sim_oracle) \
 	test/sim/sim_actions.c \
+	test/sim/sim_choose.c \
 	test/sim/sim_client.c \
 	test/sim/sim_events.c \
 	test/sim/sim_executive.c \
 	test/sim/sim_inject.c \
+	test/sim/sim_memory.c test/sim/sim_memory.h \
 	test/sim/sim_node.c \
 	test/sim/sim_ours.c \
 	test/sim/sim_payload.c test/sim/sim_payload.h \
@@ -23,10 +25,11 @@ libsim_la_SOURCES = $(sim_oracle) \
 	test/sim/sim_totem.c test/sim/sim_totem.h \
 	test/sim/sim_world.h \
 	test/sim/stock_model.c test/sim/stock_model.h
-libsim_la_LIBADD = libengine.la
+libsim_la_LIBADD = libengine_oom.la
 
-check_PROGRAMS += sim_run sim_scale sim_oracle_selftest sim_oracle_mixed_selftest sim_totem_facts sim_stock_selftest
-sim_run_SOURCES = test/sim/sim_run.c
+check_PROGRAMS += sim_run sim_scale sim_oracle_selftest sim_oracle_mixed_selftest \
+	sim_totem_facts sim_stock_selftest
+sim_run_SOURCES = test/sim/sim_run.c test/sim/sim_jobs.c test/sim/sim_jobs.h test/sim/sim_totals.c test/sim/sim_totals.h
 sim_run_LDADD = libsim.la
 sim_scale_SOURCES = test/sim/sim_scale.c
 sim_scale_LDADD = libsim.la
@@ -46,8 +49,8 @@ sim_stock_selftest_LDADD = libsim.la $(CHECK_LIBS)
 
 # The same once more, able to do without rules.
 check_LTLIBRARIES += libengine_rules.la libsim_rules.la
-libengine_rules_la_SOURCES = $(libengine_la_SOURCES)
-libengine_rules_la_CPPFLAGS = $(AM_CPPFLAGS) -DENGINE_RULES
+libengine_rules_la_SOURCES = $(libengine_oom_la_SOURCES)
+libengine_rules_la_CPPFLAGS = $(libengine_oom_la_CPPFLAGS) -DENGINE_RULES
 libengine_rules_la_CFLAGS = $(libengine_la_CFLAGS)
 libsim_rules_la_SOURCES = $(libsim_la_SOURCES)
 libsim_rules_la_CPPFLAGS = $(AM_CPPFLAGS) -DENGINE_RULES
@@ -57,7 +60,15 @@ sim_rules_SOURCES = test/sim/sim_rules.c
 sim_rules_CPPFLAGS = $(AM_CPPFLAGS) -DENGINE_RULES
 sim_rules_LDADD = libsim_rules.la
 
-sim_tests = test/sim/sim_storms.test test/sim/sim_large.test \
+# make fuzz-sim SEEDS=1-10000 [JOBS=4]: as many schedules as wanted, of every kind that there is.
+SEEDS = 1-10000
+JOBS = $$(nproc)
+fuzz-sim: sim_run$(EXEEXT)
+	./sim_run --any --jobs "$(JOBS)" --seeds "$(SEEDS)"
+.PHONY: fuzz-sim
+
+sim_tests = test/sim/sim_any.test test/sim/sim_storms.test test/sim/sim_large.test \
 	test/sim/sim_losses.test test/sim/sim_needed.test
 EXTRA_DIST += $(sim_tests)
-TESTS += sim_oracle_selftest sim_oracle_mixed_selftest sim_totem_facts sim_stock_selftest $(sim_tests)
+TESTS += sim_oracle_selftest sim_oracle_mixed_selftest sim_totem_facts sim_stock_selftest \
+	$(sim_tests)

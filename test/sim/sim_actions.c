@@ -166,6 +166,7 @@ static void act_due(void *context, uint64_t unused)
 	}
 	if (sim_percent(&world->clock, 1) && sim_percent(&world->clock, 20)) {
 		client->stuck = !client->stuck;
+		world->stats.stuck += client->stuck;
 	}
 	sim_after(&world->clock, sim_between(&world->clock, client->act_pace / 2, client->act_pace * 2),
 		  act_due, client, 0);
@@ -175,6 +176,8 @@ void client_live(struct sim_client *client)
 {
 	struct sim_world *world = client->node->world;
 	bool slow = sim_percent(&world->clock, world->config.slow);
+
+	world->stats.slow += slow;
 
 	/* stock believes what it is told */
 	client->rogue = !client->node->kind->is_stock && sim_percent(&world->clock, world->config.rogues);

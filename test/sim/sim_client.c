@@ -103,7 +103,8 @@ void client_dies(struct sim_client *client)
 	client->node->world->stats.deaths++;
 	for (i = 0; i < client->reading_count; i++) {
 		oracle_dead(oracle, client->reading[i].id);
-		if (client->finalized || client->rings) {
+		/* without memory what lies in its ring is lost with it */
+		if ((client->finalized || client->rings) && client->node->world->memory.failures == 0) {
 			oracle_all_taken(oracle, client->reading[i].id);
 		}
 	}
@@ -202,6 +203,7 @@ void client_send_fragmented(struct sim_client *client, size_t size)
 	client->sending_size = size;
 	client->sending_done = 0;
 	client->sending_first = true;
+	client->node->world->stats.fragmented++;
 	client_fill(client, client->sending, size);
 	client_send_fragment(client);
 }
@@ -407,6 +409,16 @@ static void hello_answered(struct sim_client *client, const uint8_t *answer, siz
 	}
 }
 
+/* For want of memory: of a message in fragments nothing is sent. */
+static void nothing_was_done(struct sim_client *client)
+{
+	client->node->world->memory.answers++;
+	if (client->asked == IPC_REQ_PARTIAL_MCAST) {
+		free(client->sending);
+		client->sending = NULL;
+	}
+}
+
 void client_answered(struct sim_client *client, const void *answer, size_t size)
 {
 	const struct ipc_response *header = answer;
@@ -420,6 +432,10 @@ void client_answered(struct sim_client *client, const void *answer, size_t size)
 		return;
 	}
 	client->waiting = false;
+	if (header->error == CS_ERR_NO_MEMORY && client->node->world->memory.failures) {
+		nothing_was_done(client);
+		return;
+	}
 	switch (client->asked) {
 	case IPC_REQ_JOIN:
 		join_answered(client, header->error);

@@ -23,6 +23,12 @@ void executive_start(struct totem_node *node)
 	node->trans_count = 0;
 }
 
+bool executive_is_in_our_sync(const struct totem_node *node)
+{
+	return node->sync_ring.seq != 0 && node->sync_service == SIM_SYNC_OURS &&
+	       (node->sync_state == SYNC_PROCESS || node->sync_state == SYNC_BARRIER);
+}
+
 static void sync_abort(struct totem_node *node)
 {
 	if (node->sync_state == SYNC_PROCESS) {
@@ -33,6 +39,7 @@ static void sync_abort(struct totem_node *node)
 	}
 	if (node->sync_ring.seq) {
 		node->totem->stats.aborted_syncs++;
+		node->totem->stats.aborted_ours += executive_is_in_our_sync(node);
 	}
 	memset(&node->sync_ring, 0, sizeof(node->sync_ring));
 }

@@ -84,6 +84,8 @@ void node_end_connection(struct sim_client *client)
 
 void node_kill_client(struct sim_client *client)
 {
+	client->node->world->stats.deaths_with_unread +=
+		!client->dead && (client->inbox.first || (client->rings && !rings_are_quiet(client)));
 	client_dies(client);
 	node_end_connection(client);
 }
@@ -225,6 +227,9 @@ static void service_regular(void *context, const uint32_t *members, size_t count
 	node->member_count = count;
 	node->ring_seq = ring_id->seq;
 	node->path = oracle_mix(node->path ^ ring_id->seq);
+	node->world->stats.nested += node->unactivated > 0;
+	node->world->stats.nested_twice += node->unactivated > 1;
+	node->unactivated++;
 	oracle_ring(node->world->oracle, node->oracle_node, is_mixed(node) && !node->world->config.strict);
 	if (node->kind->regular) {
 		node->kind->regular(node->engine, ring_id);
@@ -259,6 +264,7 @@ static void service_sync_activate(void *context)
 			  node->member_count, node->left, node->left_count);
 	node->path = oracle_mix(node->ring_seq);
 	node->left_count = 0;
+	node->unactivated = 0;
 	node->kind->sync_activate(node->engine);
 }
 
@@ -407,6 +413,15 @@ static void remember_format(struct sim_node *node, bool stock)
 	world->any_stock |= stock;
 }
 
+static void count_boot(const struct sim_node *node, bool speaks_stock)
+{
+	struct sim_stats *stats = &node->world->stats;
+
+	stats->boots++;
+	stats->boots_with_stock_format += speaks_stock;
+	stats->boots_with_stock_engine += node->kind->is_stock;
+}
+
 void node_boot(struct sim_node *node)
 {
 	struct sim_world *world = node->world;
@@ -418,7 +433,9 @@ void node_boot(struct sim_node *node)
 				     sim_percent(&world->clock, world->config.stock_engines)
 			     ? &sim_stock
 			     : &sim_ours;
+	memory_hold(true);
 	node->engine = node->kind->create(node, &config);
+	memory_hold(false);
 	if (node->engine == NULL) {
 		oracle_fail(world->oracle, ORACLE_CONTEXT, "no engine");
 		return;
@@ -431,6 +448,9 @@ void node_boot(struct sim_node *node)
 	node->first_asking = NULL;
 	node->left_count = node->member_count = 0;
 	node->ring_seq = 0;
+	node->unactivated = 0;
+	node->hurt = false;
+	count_boot(node, config.wire_stock);
 	sim_trace(&world->clock, "node %u: starts%s", node->totem->nodeid,
 		  node->kind->is_stock ? ", with stock's engine"
 		  : config.wire_stock  ? ", speaks stock's wire format"
@@ -446,7 +466,7 @@ static void add_counts(struct sim_counts *counts, const struct sim_node *node)
 {
 	struct engine_stats stats = {0};
 
-	if (node->kind->stats) {
+	if (node->kind->stats && !node->hurt) {
 		node->kind->stats(node->engine, &stats);
 	}
 	counts->gaps += stats.gaps;
@@ -482,9 +502,28 @@ void node_crash(struct sim_node *node)
 	totem_crash(node->totem);
 }
 
+static void crash_hurt(void *context, uint64_t incarnation)
+{
+	struct sim_node *node = context;
+
+	if (node->engine && node->incarnation == incarnation) {
+		node_crash(node);
+	}
+}
+
+void node_hurt(struct sim_node *node)
+{
+	if (!node->hurt) {
+		node->hurt = true;
+		node->world->memory.hurt++;
+		sim_after(&node->world->clock, 0, crash_hurt, node, node->incarnation);
+	}
+}
+
 void node_pause(struct sim_node *node)
 {
 	sim_trace(&node->world->clock, "node %u: paused", node->totem->nodeid);
+	node->world->stats.pauses++;
 	totem_pause(node->totem);
 }
 
@@ -501,6 +540,7 @@ void node_resume(struct sim_node *node)
 
 void node_administer(struct sim_node *node)
 {
+	node->world->stats.administered++;
 	if (totem_cfg(node->totem)) {
 		return;
 	}
@@ -541,6 +581,7 @@ void world_init(struct sim_world *world, uint64_t seed, const struct sim_world_c
 	world->config = *config;
 	world->oracle = oracle_new(trace);
 	totem_init(&world->totem, &world->clock, &config->totem);
+	memory_begin(world);
 	world->nodes = sim_alloc(config->totem.nodes * sizeof(*world->nodes));
 	for (i = 0; i < config->totem.nodes; i++) {
 		world->nodes[i].world = world;
@@ -563,6 +604,7 @@ void world_free(struct sim_world *world)
 		}
 		free(node->clients);
 	}
+	memory_end(world);
 	free(world->nodes);
 	free(world->speaks_stock);
 	totem_free(&world->totem);

@@ -12,6 +12,15 @@
 
 /* ---- what the engine wants done ---- */
 
+/* Totem has no room for it; or that is what the dice say, whatever room there is. */
+static bool mcast_refused(struct sim_node *node)
+{
+	bool refused = !node->world->healing && sim_percent(&node->world->clock, node->world->config.refused);
+
+	node->world->stats.refused_sends += refused;
+	return refused;
+}
+
 /* Facts 3 and 7 of totem: from TRANSITIONAL to the end of sync only sync_process may multicast. */
 static void check_context(struct sim_node *node)
 {
@@ -42,6 +51,9 @@ static int op_mcast(void *context, const struct iovec *iov, unsigned int iov_len
 	memcpy(&header, iov[0].iov_base, sizeof(header));
 	check_mcast(node, &header, iov_size(iov, iov_len));
 	node->mcast_calls++;
+	if (mcast_refused(node)) {
+		return -1;
+	}
 	return totem_mcast(node->totem, MESSAGE_SERVICE, (unsigned int)header.id & 0xffff, iov, iov_len);
 }
 
@@ -55,6 +67,9 @@ static int op_peer_mcast(void *context, const struct iovec *iov, unsigned int io
 			    node->totem->nodeid, iov_size(iov, iov_len));
 	}
 	node->mcast_calls++;
+	if (mcast_refused(node)) {
+		return -1;
+	}
 	return totem_mcast(node->totem, MESSAGE_PEER, 0, iov, iov_len);
 }
 
@@ -75,6 +90,7 @@ static int op_event(void *context, void *conn, const struct iovec *iov, unsigned
 	}
 	if (client->inbox.first &&
 	    client->inbox.bytes + iov_size(iov, iov_len) > node->world->config.event_room) {
+		node->world->stats.full_connections++;
 		return -EAGAIN;
 	}
 	if (client->rings && sim_percent(&node->world->clock, DOORBELL_FAILS)) {
@@ -121,7 +137,9 @@ static void op_log(void *context, int priority, const char *text)
 	struct sim_node *node = context;
 
 	sim_trace(&node->world->clock, "node %u: log %d: %s", node->totem->nodeid, priority, text);
-	if (priority <= LOG_CRIT) {
+	if (priority <= LOG_CRIT && node->world->memory.failures) {
+		node_hurt(node);
+	} else if (priority <= LOG_CRIT) {
 		oracle_fail(node->world->oracle, ORACLE_CONTEXT, "node %u: %s", node->totem->nodeid, text);
 	}
 }

@@ -13,6 +13,7 @@ static void tell_position(struct sim_client *client)
 
 	rings->told = rings->delivery.at;
 	if (ring_take_waking(&rings->delivery, &control->delivery_taken.end, &control->delivered.more)) {
+		client->node->world->stats.ring_waits++;
 		rings_ring(client);
 	}
 }

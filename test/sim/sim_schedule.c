@@ -7,142 +7,10 @@
 struct run {
 	struct sim_world *world;
 	unsigned int steps;
-	uint64_t pace;	   /* ns, longest time between steps */
-	unsigned int calm; /* percent of steps in which nothing happens to nodes */
+	uint64_t pace;	     /* ns, longest time between steps */
+	unsigned int calm;   /* percent of steps in which nothing happens to nodes */
+	unsigned int strike; /* percent of changes that are hit by the next in the middle of sync */
 };
-
-/* ---- what a seed means ---- */
-
-/* Which nodes speak stock's wire format: half of the seeds know none, in the others one does, or several at times. */
-static void choose_stock(struct sim_clock *dice, const struct schedule_options *options,
-			 struct sim_world_config *config)
-{
-	uint64_t kind = sim_below(dice, 8);
-
-	if (kind < 2) {
-		config->stock_nodes = 1;
-		config->stock_boots = (unsigned int)sim_between(dice, 50, 100);
-	} else if (kind < 4) {
-		config->stock_nodes = config->totem.nodes;
-		config->stock_boots = (unsigned int)sim_between(dice, 10, 60);
-	}
-	config->stock_engines = options->models ? (unsigned int)sim_between(dice, 30, 100) : 0;
-	if (options->stock) {
-		config->stock_nodes = options->stock;
-		config->stock_boots = config->stock_engines = 100;
-	}
-	if (options->inject) {
-		config->stock_nodes = 0; /* nothing is numbered in their rings */
-		config->inject = 20;
-	}
-	config->strict = options->strict;
-	config->until_violation = options->until_violation;
-}
-
-/* Ring changes are hardest when much is on its way. */
-static void choose_load(struct sim_clock *dice, const struct schedule_options *options,
-			struct sim_world_config *config)
-{
-	static const enum schedule_load loads[20] = {LOAD_FLOOD, LOAD_FLOOD, LOAD_FLOOD, LOAD_SLOW, LOAD_SLOW,
-						     LOAD_SLOW,	 LOAD_SLOW,  LOAD_LARGE, LOAD_LARGE};
-	enum schedule_load load = loads[sim_below(dice, 20)];
-
-	switch (options->load ? options->load : load) {
-	case LOAD_FLOOD:
-		config->totem.window = (unsigned int)sim_between(dice, 1, 3);
-		config->totem.packet_size = sim_between(dice, 1000, 3000); /* that it ends some day */
-		config->burst = 30;
-		config->large = 20;
-		config->backlog = 400000;
-		break;
-	case LOAD_SLOW:
-		config->totem.window = (unsigned int)sim_between(dice, 1, 2);
-		config->totem.packet_size = sim_between(dice, 200, 600);
-		config->burst = 12;
-		break;
-	case LOAD_LARGE:
-		config->fragmented = 20;
-		config->fragmented_size = 60000;
-		break;
-	default:
-		break;
-	}
-}
-
-/* One draw for each statement, here and elsewhere: a seed means the same whatever the compiler. */
-static void choose_totem(struct sim_clock *dice, const struct schedule_options *options,
-			 struct sim_totem_config *totem)
-{
-	static const unsigned int sizes[] = {1, 2, 3, 3, 4, 5, 5, 7, 9, 12};
-
-	totem->nodes = sizes[sim_below(dice, 10)];
-	if (options->nodes) {
-		totem->nodes = options->nodes;
-	}
-	totem->packet_size = sim_between(dice, 200, 3000);
-	totem->queue_packets = sim_between(dice, 40, 400);
-	totem->window = (unsigned int)sim_between(dice, 1, 30);
-	if (sim_percent(dice, 70)) {
-		totem->loss = (unsigned int)sim_below(dice, sim_percent(dice, 30) ? 70 : 15);
-	}
-	totem->hop = sim_between(dice, 20 * SIM_US, 300 * SIM_US);
-	totem->token_timeout = sim_between(dice, 5 * SIM_MS, 60 * SIM_MS);
-	totem->quick_reform = (unsigned int)sim_between(dice, 5, 80);
-	if (sim_percent(dice, 50)) {
-		totem->partial_merge = (unsigned int)sim_below(dice, 40);
-	}
-}
-
-static void choose_limits(struct sim_clock *dice, struct engine_config *engine)
-{
-	engine->client_queue = sim_between(dice, 100000, 4000000);
-	engine->client_stall = sim_between(dice, 200 * SIM_MS, 2 * SIM_S);
-	engine->queue_total = sim_between(dice, 1000000, 20000000);
-	engine->message_max = sim_percent(dice, 20) ? sim_between(dice, 1000, 6000) : 1000000;
-}
-
-/* One large message must fit the queue: nothing that an engine accepts may be too large for ever. */
-static void at_least(struct sim_totem_config *totem, size_t bytes)
-{
-	if (totem->queue_packets * totem->packet_size < bytes) {
-		totem->queue_packets = bytes / totem->packet_size;
-	}
-}
-
-static void config_choose(struct sim_clock *dice, const struct schedule_options *options,
-			  struct sim_world_config *config)
-{
-	memset(config, 0, sizeof(*config));
-	choose_totem(dice, options, &config->totem);
-	choose_limits(dice, &config->engine);
-#ifdef ENGINE_RULES
-	config->engine.rules_off = options->rules_off;
-#endif
-	config->groups = (unsigned int)sim_between(dice, 1, 8);
-	config->event_room = sim_percent(dice, 50) ? IPC_BUFFER_SIZE : sim_between(dice, 2000, 30000);
-	config->slip = sim_percent(dice, 50) ? 10 : 0;
-	config->rogues = sim_percent(dice, 40) ? (unsigned int)sim_between(dice, 5, 20) : 0;
-	config->slow = (unsigned int)sim_below(dice, 30);
-	config->large = sim_percent(dice, 30) ? 3 : 0;
-	config->burst = 6;
-	config->backlog = 60000;
-	config->fragmented = sim_percent(dice, 50) ? 4 : 0;
-	config->fragmented_size = 6000;
-	choose_load(dice, options, config);
-	at_least(&config->totem, 200000);
-	choose_stock(dice, options, config);
-	config->rings = sim_percent(dice, 70) ? 70 : 0;
-	config->huge = config->rings && config->large && sim_percent(dice, 50) ? 10 : 0;
-	if (config->huge) {
-		at_least(&config->totem, 900000);
-	}
-	if (options->inject) { /* a full buffer, or a ring, would hide when a client was told something */
-		config->event_room = SIZE_MAX;
-		config->rings = 0;
-	}
-}
-
-/* ---- the schedule ---- */
 
 static struct sim_node *any_node(struct run *run)
 {
@@ -167,9 +35,10 @@ static void connect_some(struct run *run, struct sim_node *node, uint64_t count)
 static void part(struct run *run)
 {
 	struct sim_clock *clock = &run->world->clock;
-	unsigned int parts = (unsigned int)sim_between(clock, 2, 3), i;
+	unsigned int parts = (unsigned int)sim_between(clock, 2, SIM_PARTS_MAX), i;
 
-	sim_trace(clock, "network parts");
+	sim_trace(clock, "network parts, by %u", parts);
+	run->world->stats.parts[parts]++;
 	for (i = 0; i < run->world->config.totem.nodes; i++) {
 		totem_set_label(run->world->nodes[i].totem, (unsigned int)sim_below(clock, parts));
 	}
@@ -180,6 +49,7 @@ static void merge(struct run *run)
 	unsigned int i;
 
 	sim_trace(&run->world->clock, "network is whole");
+	run->world->stats.merges++;
 	for (i = 0; i < run->world->config.totem.nodes; i++) {
 		totem_set_label(run->world->nodes[i].totem, 0);
 	}
@@ -207,6 +77,71 @@ static void storm(struct run *run, struct sim_node *node)
 		}
 	}
 }
+
+/* ---- a change in the middle of the sync of another one ---- */
+
+#define STRIKE_LOOKS 300
+
+static struct sim_node *node_in_sync(const struct run *run)
+{
+	unsigned int count = run->world->config.totem.nodes, i;
+	unsigned int first = (unsigned int)sim_below(&run->world->clock, count);
+
+	for (i = 0; i < count; i++) {
+		struct sim_node *node = &run->world->nodes[(first + i) % count];
+
+		if (node->engine && !node->totem->paused && executive_is_in_our_sync(node->totem)) {
+			return node;
+		}
+	}
+	return NULL;
+}
+
+static void strike(struct run *run, struct sim_node *node)
+{
+	run->world->stats.strikes++;
+	switch (sim_below(&run->world->clock, 4)) {
+	case 0:
+		node_crash(node);
+		break;
+	case 1:
+		node_pause(node);
+		break;
+	case 2:
+		part(run);
+		break;
+	default:
+		storm(run, node);
+		merge(run);
+		break;
+	}
+}
+
+static void strike_due(void *context, uint64_t looks)
+{
+	struct run *run = context;
+	struct sim_world *world = run->world;
+	struct sim_node *node = node_in_sync(run);
+
+	if (world->healing || looks == 0) {
+		return;
+	}
+	if (node && sim_percent(&world->clock, 30)) {
+		strike(run, node);
+	} else {
+		sim_after(&world->clock, sim_between(&world->clock, 1, 2 * world->config.totem.hop),
+			  strike_due, run, looks - 1);
+	}
+}
+
+static void strike_sometimes(struct run *run)
+{
+	if (sim_percent(&run->world->clock, run->strike)) {
+		sim_after(&run->world->clock, 1, strike_due, run, STRIKE_LOOKS);
+	}
+}
+
+/* ---- what happens ---- */
 
 static void happen_to_node(struct run *run, struct sim_node *node, uint64_t dice)
 {
@@ -248,6 +183,7 @@ static void step(void *context, uint64_t left)
 		struct sim_node *node = any_node(run);
 
 		happen_to_node(run, node, sim_below(clock, 100));
+		strike_sometimes(run);
 	}
 	sim_after(clock, sim_between(clock, 1 * SIM_US, run->pace), step, run, left - 1);
 }
@@ -339,7 +275,8 @@ void schedule_run(struct sim_world *world, uint64_t seed, const struct schedule_
 	struct sim_clock dice;
 
 	sim_clock_init(&dice, seed);
-	config_choose(&dice, options, &config);
+	schedule_config(&dice, options, &config);
+	run.strike = sim_percent(&dice, 40) ? (unsigned int)sim_between(&dice, 10, 70) : 0;
 	run.steps = options->steps ? options->steps : (unsigned int)sim_between(&dice, 20, 120);
 	run.calm = (unsigned int)sim_below(&dice, 70);
 	/* some flap: rings change while rings change */

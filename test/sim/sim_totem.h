@@ -195,6 +195,12 @@ struct totem_node {
 	unsigned int stale_callbacks;
 };
 
+/* Only uint64_t: totals are made of it. `aborted_ours`: of the aborted syncs, in the turn of our service. */
+struct totem_stats {
+	uint64_t rings, packets, messages, gaps, behind_gap, chain_drops, aborted_recoveries, aborted_syncs,
+		aborted_ours, full, sync_full, late_activations;
+};
+
 struct sim_totem {
 	struct sim_clock *clock;
 	struct sim_totem_config config;
@@ -203,10 +209,7 @@ struct sim_totem {
 	uint64_t next_seq;
 	uint64_t next_incarnation;
 	bool reform_due;
-	struct {
-		uint64_t rings, packets, messages, gaps, behind_gap, chain_drops, aborted_recoveries,
-			aborted_syncs, full, sync_full, late_activations;
-	} stats;
+	struct totem_stats stats;
 };
 
 void totem_init(struct sim_totem *totem, struct sim_clock *clock, const struct sim_totem_config *config);
@@ -231,6 +234,8 @@ int totem_mcast(struct totem_node *node, enum message_kind kind, unsigned int fu
 bool totem_has_room(const struct totem_node *node, size_t size);
 /* The executive's own cfg service has something to say. False: the queue has no room, and the daemon aborts. */
 bool totem_cfg(struct totem_node *node);
+/* Between our sync_process and our sync_activate, or in them. */
+bool executive_is_in_our_sync(const struct totem_node *node);
 /* More than three quarters of the room are in use: clients are held off. */
 bool totem_is_critical(const struct totem_node *node);
 

@@ -6,6 +6,7 @@
  *   sim_ours.c    our engine in it
  *   sim_stock.c   the model of stock's engine in it
  *   sim_inject.c  batches that nodes lose, when that is asked for
+ *   sim_memory.c  memory that engines do not get, likewise
  *   sim_client.c  a client: what it asks, what it makes of answers and events
  *   sim_rings.c   one that sends and reads through shared memory (sim_segments.c)
  *   sim_actions.c what clients choose to do
@@ -17,8 +18,11 @@
 #include "cpg_wire.h"
 #include "oracle.h"
 #include "service/engine.h"
+#include "sim_memory.h"
 #include "sim_totem.h"
 #include "test/unit/segment_views.h"
+
+#define SIM_PARTS_MAX 5 /* of a network */
 
 struct sim_world;
 
@@ -66,6 +70,7 @@ struct sim_node {
 	uint64_t incarnation;
 	uint32_t oracle_node;
 	enum sim_context context;
+	bool hurt;	  /* for want of memory the engine does not know who is a member */
 	bool held;	  /* the engine wants no requests */
 	bool pump_due;	  /* requests will be looked at */
 	bool critical;	  /* totem's queue was, when it was looked at */
@@ -81,6 +86,7 @@ struct sim_node {
 	uint32_t left[SIM_NODES_MAX], members[SIM_NODES_MAX];
 	size_t left_count, member_count;
 	uint64_t ring_seq;
+	unsigned int unactivated;	   /* regular configurations since then */
 	uint64_t event_calls, mcast_calls; /* engine work, for sim_scale */
 
 	/* batches that get lost, see sim_inject.c */
@@ -109,6 +115,10 @@ struct sim_world_config {
 	unsigned int stock_nodes;   /* of them, the first, may be told to speak stock's wire format alone */
 	unsigned int stock_boots;   /* and are, in this percentage of their starts */
 	unsigned int stock_engines; /* percent of these that run the model of stock's engine */
+	unsigned int refused;	    /* percent of multicasts that totem does not take, room or not */
+	unsigned int load;	    /* enum schedule_load, for who counts them */
+	uint64_t memory;	    /* one of so many allocations of engines fails, 0: none */
+	uint64_t memory_at;	    /* or exactly this one, 0: none */
 	unsigned int inject;	    /* percent of rings in which a node loses a batch of another one */
 	bool until_violation;	    /* there is no more to know: the world stops */
 	bool strict; /* whatever is sent in whatever format, by whatever engine, has to keep the whole contract */
@@ -117,6 +127,24 @@ struct sim_world_config {
 /* Of struct engine_stats, summed up. */
 struct sim_counts {
 	uint64_t gaps, lost;
+};
+
+/* What happened in a world. Only uint64_t: totals are made of it. */
+struct sim_stats {
+	/* nodes */
+	uint64_t boots, boots_with_stock_format, boots_with_stock_engine, crashes, pauses, administered;
+	/* the network: partitions by the number of their parts, and what hit a node in the middle of its sync */
+	uint64_t parts[SIM_PARTS_MAX + 1], merges, strikes;
+	/* regular configurations at a node that had not activated the one before, and the one before that */
+	uint64_t nested, nested_twice;
+	/* clients */
+	uint64_t joins, leaves, deaths, deaths_with_unread, slow, stuck, evictions, again;
+	uint64_t accepted, fragmented, rogue_requests, scribbles;
+	/* what found no room: totem's queue by the dice, a connection's buffer, a submission ring, a delivery ring */
+	uint64_t refused_sends, full_connections, ring_refusals, ring_waits;
+	uint64_t ring_messages, ring_blocks, ring_moves, ring_heard;
+	/* batches that nodes lost */
+	uint64_t injected;
 };
 
 struct sim_world {
@@ -131,10 +159,8 @@ struct sim_world {
 	size_t speaks_stock_capacity;
 	bool any_stock;
 	uint64_t events; /* that happened so far */
-	struct {
-		uint64_t accepted, joins, leaves, deaths, evictions, rogue_requests, crashes, again, injected;
-		uint64_t ring_messages, ring_blocks, ring_refusals, ring_moves, ring_heard, scribbles;
-	} stats;
+	struct sim_stats stats;
+	struct memory_stats memory;
 	struct sim_counts ended; /* of engines that are no more */
 };
 
@@ -231,6 +257,8 @@ void world_dump(const struct sim_world *world);
 /* ---- sim_node.c ---- */
 void node_boot(struct sim_node *node);
 void node_crash(struct sim_node *node);
+/* Its engine said that views are not complete any more: whoever is told that starts it again. */
+void node_hurt(struct sim_node *node);
 void node_pause(struct sim_node *node);
 void node_resume(struct sim_node *node);
 /* cfg is asked for something. The daemon aborts if totem has no room for it, which an engine must not bring about. */
