@@ -27,7 +27,7 @@ libsim_la_SOURCES = $(sim_oracle) \
 	test/sim/stock_model.c test/sim/stock_model.h
 libsim_la_LIBADD = libengine_oom.la
 
-check_PROGRAMS += sim_run sim_scale sim_oracle_selftest sim_oracle_mixed_selftest \
+check_PROGRAMS += sim_run sim_scale sim_oracle_selftest sim_oracle_changes_selftest sim_oracle_mixed_selftest \
 	sim_totem_facts sim_stock_selftest
 sim_run_SOURCES = test/sim/sim_run.c test/sim/sim_jobs.c test/sim/sim_jobs.h test/sim/sim_totals.c test/sim/sim_totals.h
 sim_run_LDADD = libsim.la
@@ -36,6 +36,10 @@ sim_scale_LDADD = libsim.la
 sim_oracle_selftest_SOURCES = test/sim/sim_oracle_selftest.c test/sim/oracle_fixture.c test/sim/oracle_fixture.h
 sim_oracle_selftest_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 sim_oracle_selftest_LDADD = libsim.la $(CHECK_LIBS)
+sim_oracle_changes_selftest_SOURCES = test/sim/sim_oracle_changes_selftest.c test/sim/oracle_fixture.c \
+	test/sim/oracle_fixture.h
+sim_oracle_changes_selftest_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+sim_oracle_changes_selftest_LDADD = libsim.la $(CHECK_LIBS)
 sim_oracle_mixed_selftest_SOURCES = test/sim/sim_oracle_mixed_selftest.c test/sim/oracle_fixture.c \
 	test/sim/oracle_fixture.h
 sim_oracle_mixed_selftest_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -70,5 +74,5 @@ fuzz-sim: sim_run$(EXEEXT)
 sim_tests = test/sim/sim_any.test test/sim/sim_storms.test test/sim/sim_large.test \
 	test/sim/sim_losses.test test/sim/sim_needed.test
 EXTRA_DIST += $(sim_tests)
-TESTS += sim_oracle_selftest sim_oracle_mixed_selftest sim_totem_facts sim_stock_selftest \
+TESTS += sim_oracle_selftest sim_oracle_changes_selftest sim_oracle_mixed_selftest sim_totem_facts sim_stock_selftest \
 	$(sim_tests)

@@ -432,6 +432,22 @@ static void check_members(struct oracle *oracle, size_t at)
 	}
 }
 
+/* Whatever ring change its node went through last, it was told all of it. */
+static void check_last_change(struct oracle *oracle, size_t at)
+{
+	const struct session *session = &oracle->sessions[at];
+	const struct oracle_node *node = &oracle->nodes[session->node];
+	size_t heard = session->segment_count ? session->segments[session->segment_count - 1].activation
+					      : NO_ACTIVATION;
+
+	check_told(oracle, (uint32_t)at, "the end");
+	if (heard != NO_ACTIVATION && heard + 1 != node->count) {
+		oracle_judge(oracle, is_stock(oracle, session), ORACLE_TOTEM_CONFCHG,
+			     "session %zu of node %u heard of %zu of its node's %zu rings", at,
+			     session->nodeid, heard + 1, node->count);
+	}
+}
+
 static void check_truth(struct oracle *oracle)
 {
 	size_t i;
@@ -448,6 +464,7 @@ static void check_truth(struct oracle *oracle)
 			continue;
 		}
 		check_self_delivery(oracle, (uint32_t)i, session->accepted);
+		check_last_change(oracle, i);
 		check_members(oracle, i);
 	}
 }

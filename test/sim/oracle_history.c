@@ -359,31 +359,52 @@ static void compare_starts(struct oracle *oracle, const struct window *windows, 
 	}
 }
 
-/* All windows of one group in one ring, sorted by path. */
-static void compare_ring(struct oracle *oracle, const struct window *windows, size_t count)
+/* The windows of those who went one way; they begin at `begin`. Returns where they end. */
+static size_t same_way(const struct window *windows, size_t count, size_t begin)
 {
-	const struct window *reference = NULL;
-	size_t begin = 0, end, i;
+	size_t end = begin;
 
-	compare_starts(oracle, windows, count);
+	while (end < count && windows[end].path == windows[begin].path) {
+		end++;
+	}
+	return end;
+}
+
+/* Each way's longest history, and all of those who crashed, against the longest of each earlier way. */
+static void compare_ways(struct oracle *oracle, const struct window *windows, size_t count,
+			 const struct window *other)
+{
+	size_t begin = 0, end;
+
 	for (; begin < count; begin = end) {
 		const struct window *longest;
 
-		for (end = begin; end < count && windows[end].path == windows[begin].path; end++) {
+		end = same_way(windows, count, begin);
+		longest = windows[begin].path == PATH_NONE ? NULL : longest_of(windows + begin, end - begin);
+		if (longest) {
+			compare_order(oracle, longest, other);
 		}
-		longest = longest_of(windows + begin, end - begin);
-		if (windows[begin].path == PATH_NONE) {
-			longest = NULL;
-		} else {
-			compare_cohort(oracle, windows + begin, end - begin);
-		}
-		if (longest && reference) {
-			compare_order(oracle, reference, longest);
-		}
-		reference = longest ? longest : reference;
 	}
-	for (i = 0; reference && i < count && windows[i].path == PATH_NONE; i++) {
-		compare_order(oracle, reference, &windows[i]);
+}
+
+/* All windows of one group in one ring, sorted by path. */
+static void compare_ring(struct oracle *oracle, const struct window *windows, size_t count)
+{
+	size_t begin = 0, end, i;
+
+	compare_starts(oracle, windows, count);
+	for (i = 0; i < count && windows[i].path == PATH_NONE; i++) {
+		compare_ways(oracle, windows, count, &windows[i]);
+	}
+	for (begin = i; begin < count; begin = end) {
+		const struct window *longest;
+
+		end = same_way(windows, count, begin);
+		compare_cohort(oracle, windows + begin, end - begin);
+		longest = longest_of(windows + begin, end - begin);
+		if (longest) {
+			compare_ways(oracle, windows, begin, longest);
+		}
 	}
 }
 

@@ -79,6 +79,7 @@ struct session {
 	size_t last_size;
 	uint64_t last_sum;
 	bool down_told, up_told;
+	bool absent_told;    /* PROCDOWN of one that did not die: it left, and only a joinlist said so */
 	uint32_t *down, *up; /* node ids */
 	size_t down_count, down_capacity, up_count, up_capacity;
 
@@ -99,6 +100,7 @@ struct deeds {
 	uint64_t address;
 	unsigned int group;
 	bool used;
+	uint32_t number; /* of the entry: it stays, where the entry does not */
 	uint64_t joins, leaves, deaths;
 	uint32_t newest; /* session */
 };
@@ -134,6 +136,8 @@ static inline uint64_t member_hash(uint64_t address)
 /* ---- oracle_tables.c ---- */
 struct deeds *deeds_of(struct oracle *oracle, uint64_t address, unsigned int group);
 struct last_heard *last_of(struct oracle *oracle, uint32_t receiver, uint32_t sender);
+/* How often the receiver was told of a join, or of a leave, of that process. */
+uint64_t *told_of(struct oracle *oracle, uint32_t receiver, const struct deeds *deeds, bool joined);
 
 /* ---- oracle.c ---- */
 /* As oracle_fail, of something that mixed rings or stock's engine may bring about: only counted if `mixed`. */
@@ -151,8 +155,10 @@ void session_end(struct oracle *oracle, struct session *session);
 void check_self_delivery(struct oracle *oracle, uint32_t session, uint64_t accepted);
 
 /* ---- oracle_messages.c ---- */
-/* PROCDOWN of this member: all that it left behind came before. */
-void check_last_words(struct oracle *oracle, uint32_t session, uint64_t address);
+/* PROCDOWN or LEAVE of this member: all that it left behind came before. */
+void check_last_words(struct oracle *oracle, uint32_t session, uint64_t address, uint32_t reason);
+/* Nothing but a ring change may still be told of, and nothing of it is missing, when something else comes. */
+void check_told(struct oracle *oracle, uint32_t session, const char *what);
 
 /* ---- oracle_views.c ---- */
 struct seen_member *view_find(const struct session *session, uint64_t address);

@@ -54,7 +54,16 @@ static uint32_t session_of(struct oracle *oracle, const struct session *session,
 	return member->reason == REASON_JOIN && deeds->joins == 1 ? deeds->newest : 0;
 }
 
-void check_last_words(struct oracle *oracle, uint32_t at, uint64_t address)
+/* How many messages of it everybody must have heard by the time that it goes. */
+static uint64_t owed_by(const struct session *from, uint32_t reason)
+{
+	if (reason == REASON_LEAVE) {
+		return from->leaving ? from->accepted_at_leave : 0;
+	}
+	return from->all_taken ? from->accepted : 0;
+}
+
+void check_last_words(struct oracle *oracle, uint32_t at, uint64_t address, uint32_t reason)
 {
 	const struct session *session = &oracle->sessions[at];
 	const struct seen_member *member = view_find(session, address);
@@ -62,15 +71,37 @@ void check_last_words(struct oracle *oracle, uint32_t at, uint64_t address)
 	const struct session *from = &oracle->sessions[sender];
 	uint64_t last = member && member->sender ? member->last : 0;
 
-	if (sender && from->all_taken && last < from->accepted) {
+	if (sender && sender != at && last < owed_by(from, reason)) {
 		oracle_judge(oracle,
 			     met_mixed(&oracle->nodes[session->node], member->since,
 				       latest_activation(oracle, session)),
 			     ORACLE_LOSS,
-			     "session %u of node %u hears of the death of session %u of node %u after its "
+			     "session %u of node %u hears of the %s of session %u of node %u after its "
 			     "message %llu of %llu",
-			     at, session->nodeid, sender, from->nodeid, (unsigned long long)last,
-			     (unsigned long long)from->accepted);
+			     at, session->nodeid, reason == REASON_LEAVE ? "leave" : "death", sender,
+			     from->nodeid, (unsigned long long)last,
+			     (unsigned long long)owed_by(from, reason));
+	}
+}
+
+void check_told(struct oracle *oracle, uint32_t at, const char *what)
+{
+	const struct session *session = &oracle->sessions[at];
+
+	if (session->down_told || session->up_told) {
+		oracle_fail(oracle, ORACLE_TOTEM_CONFCHG,
+			    "session %u of node %u: %s, and no totem_confchg behind NODE%s", at,
+			    session->nodeid, what, session->up_told ? "UP" : "DOWN");
+	}
+	if (session->wants_totem && session->segment_count && segment_now(session)->count) {
+		oracle_judge(oracle, is_stock(oracle, session), ORACLE_TOTEM_CONFCHG,
+			     "session %u of node %u: %s, and no totem_confchg behind its first view", at,
+			     session->nodeid, what);
+	}
+	if (session->absent_told) {
+		oracle_judge(oracle, is_stock(oracle, session), ORACLE_REASON,
+			     "session %u of node %u: %s, and PROCDOWN of one that left was of no ring change",
+			     at, session->nodeid, what);
 	}
 }
 
@@ -97,10 +128,7 @@ void oracle_hears_message(struct oracle *oracle, uint32_t at, uint32_t sender, u
 			    session->nodeid, (unsigned long long)number, pid, nodeid);
 		return;
 	}
-	if (session->down_told || session->up_told) {
-		oracle_fail(oracle, ORACLE_TOTEM_CONFCHG,
-			    "session %u of node %u: a message before the totem_confchg", at, session->nodeid);
-	}
+	check_told(oracle, at, "a message");
 	if (number <= last->last) {
 		oracle_fail(oracle, number == last->last ? ORACLE_DUPLICATE : ORACLE_FIFO,
 			    "session %u of node %u: message %llu of session %u of node %u behind %llu", at,
@@ -182,7 +210,7 @@ static void check_ring_members(struct oracle *oracle, uint32_t at, const struct 
 
 static void change_told(struct session *session)
 {
-	session->down_told = session->up_told = false;
+	session->down_told = session->up_told = session->absent_told = false;
 	session->down_count = session->up_count = 0;
 	session->last_reason = 0;
 	session->totems++;

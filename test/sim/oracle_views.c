@@ -118,6 +118,29 @@ static bool reason_holds(struct oracle *oracle, const struct session *session,
 	}
 }
 
+/* No process joins or leaves oftener than it asked for. */
+static bool is_told_again(struct oracle *oracle, uint32_t at, const struct oracle_address *entry)
+{
+	const struct session *session = &oracle->sessions[at];
+	const struct deeds *deeds = deeds_of(oracle, address_of(entry->nodeid, entry->pid), session->group);
+
+	switch (entry->reason) {
+	case REASON_JOIN:
+		return ++*told_of(oracle, at, deeds, true) > deeds->joins;
+	case REASON_LEAVE:
+		return ++*told_of(oracle, at, deeds, false) > deeds->leaves;
+	default:
+		return false;
+	}
+}
+
+static bool is_absent(struct oracle *oracle, const struct session *session,
+		      const struct oracle_address *entry)
+{
+	return entry->reason == REASON_PROCDOWN &&
+	       deeds_of(oracle, address_of(entry->nodeid, entry->pid), session->group)->deaths == 0;
+}
+
 static void check_entries(struct oracle *oracle, uint32_t at, const struct oracle_address *entries,
 			  size_t count, bool joined)
 {
@@ -130,14 +153,14 @@ static void check_entries(struct oracle *oracle, uint32_t at, const struct oracl
 		uint64_t address = address_of(entry->nodeid, entry->pid);
 
 		if (in_reasons != joined || entry->reason != entries[0].reason ||
-		    !reason_holds(oracle, session, entry)) {
+		    !reason_holds(oracle, session, entry) || is_told_again(oracle, at, entry)) {
 			oracle_judge(oracle, is_stock(oracle, session), ORACLE_REASON,
 				     "session %u of node %u: process %u of node %u %s with reason %u", at,
 				     session->nodeid, entry->pid, entry->nodeid, joined ? "joined" : "left",
 				     entry->reason);
 		}
-		if (entry->reason == REASON_PROCDOWN) {
-			check_last_words(oracle, at, address);
+		if (entry->reason == REASON_PROCDOWN || entry->reason == REASON_LEAVE) {
+			check_last_words(oracle, at, address, entry->reason);
 		}
 		if (!(joined ? view_add(session, address, entry->reason) : view_remove(session, address)) &&
 		    !session->incomplete) {
@@ -145,6 +168,7 @@ static void check_entries(struct oracle *oracle, uint32_t at, const struct oracl
 				    at, session->nodeid, entry->pid, entry->nodeid,
 				    joined ? "joined, but was a member" : "left, but was no member");
 		}
+		session->absent_told |= is_absent(oracle, session, entry);
 		if (entry->reason == REASON_NODEDOWN) {
 			add_node(&session->down, &session->down_count, &session->down_capacity,
 				 entry->nodeid);
@@ -234,10 +258,8 @@ static bool check_change(struct oracle *oracle, uint32_t at, uint32_t reason, si
 		oracle_fail(oracle, ORACLE_CONFCHG_COUNT, "session %u of node %u: %s again in one change", at,
 			    session->nodeid, reason == REASON_NODEUP ? "NODEUP" : "NODEDOWN");
 	}
-	if ((session->down_told || session->up_told) && (reason == REASON_JOIN || reason == REASON_LEAVE)) {
-		oracle_fail(oracle, ORACLE_TOTEM_CONFCHG,
-			    "session %u of node %u: no totem_confchg behind NODE%s", at, session->nodeid,
-			    session->up_told ? "UP" : "DOWN");
+	if (reason == REASON_JOIN || reason == REASON_LEAVE) {
+		check_told(oracle, at, reason == REASON_JOIN ? "a join" : "a leave");
 	}
 	session->down_told |= reason == REASON_NODEDOWN;
 	session->up_told |= reason == REASON_NODEUP;
@@ -285,6 +307,11 @@ bool oracle_hears_view(struct oracle *oracle, uint32_t at, const struct oracle_v
 		return false;
 	}
 	reason = view->joined_count ? view->joined[0].reason : view->left[0].reason;
+	if ((reason == REASON_JOIN || reason == REASON_LEAVE) && view->joined_count + view->left_count != 1) {
+		oracle_fail(oracle, ORACLE_CONFCHG_COUNT,
+			    "session %u: %zu processes joined and %zu left, each by itself, in one confchg",
+			    at, view->joined_count, view->left_count);
+	}
 	left = check_self(oracle, at, view);
 	if (!session->started) {
 		size_t i;
