@@ -71,7 +71,7 @@ fuzz-sim: sim_run$(EXEEXT)
 	./sim_run --any --jobs "$(JOBS)" --seeds "$(SEEDS)"
 .PHONY: fuzz-sim
 
-sim_tests = test/sim/sim_any.test test/sim/sim_storms.test test/sim/sim_large.test \
+sim_tests = test/sim/sim_any.test test/sim/sim_storms.test test/sim/sim_large.test test/sim/sim_memory.test \
 	test/sim/sim_losses.test test/sim/sim_needed.test
 EXTRA_DIST += $(sim_tests)
 TESTS += sim_oracle_selftest sim_oracle_changes_selftest sim_oracle_mixed_selftest sim_totem_facts sim_stock_selftest \

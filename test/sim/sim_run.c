@@ -10,9 +10,10 @@
 struct options {
 	struct sim_jobs jobs;
 	struct schedule_options schedule;
-	bool any_kind;	      /* by the seed */
-	uint64_t allocations; /* the seed whose allocations fail in turn, 0: none */
-	char given[200];      /* of the command line, what says how schedules are made */
+	bool any_kind;		/* by the seed */
+	bool each_allocation;	/* of each seed, fails in turn */
+	uint64_t allocation_of; /* the seed whose turn it is */
+	char given[200];	/* of the command line, what says how schedules are made */
 };
 
 /* ---- seeds ---- */
@@ -55,7 +56,7 @@ static void tell_allocation_again(uint64_t number, const void *context)
 	const struct options *options = context;
 
 	printf("  again: ./sim_run%s --replay %llu --memory-at %llu --trace\n", options->given,
-	       (unsigned long long)options->allocations, (unsigned long long)number);
+	       (unsigned long long)options->allocation_of, (unsigned long long)number);
 }
 
 static void run_allocation(uint64_t number, const void *context, struct sim_totals *totals)
@@ -65,7 +66,7 @@ static void run_allocation(uint64_t number, const void *context, struct sim_tota
 	struct sim_world world;
 
 	schedule.memory_at = number;
-	schedule_run(&world, options->allocations, &schedule);
+	schedule_run(&world, options->allocation_of, &schedule);
 	if (oracle_violations(world.oracle)) {
 		tell_broken("allocation", number, &world);
 		tell_allocation_again(number, options);
@@ -83,13 +84,30 @@ static uint64_t count_allocations(const struct options *options)
 	return totals.memory.allocations;
 }
 
+static void run_allocations(struct options *options, struct sim_totals *totals)
+{
+	const struct sim_jobs seeds = options->jobs;
+	struct sim_totals of_seed;
+
+	options->jobs.first = 1;
+	options->jobs.run = run_allocation;
+	options->jobs.tell_again = tell_allocation_again;
+	for (options->allocation_of = seeds.first; options->allocation_of <= seeds.last;
+	     options->allocation_of++) {
+		memset(&of_seed, 0, sizeof(of_seed));
+		options->jobs.last = count_allocations(options);
+		jobs_run(&options->jobs, &of_seed);
+		totals_merge(totals, &of_seed);
+	}
+}
+
 /* ---- the command line ---- */
 
 static void usage(FILE *out)
 {
 	fputs("usage: sim_run [--seeds A-B] [--any] [--jobs N] [--until-failure] [--nodes N] [--steps N]\n"
 	      "               [--stock N|all] [--models] [--strict] [--inject] [--memory] [--memory-at N]\n"
-	      "               [--allocations SEED] [--replay SEED] [--trace] [--quiet]\n"
+	      "               [--each-allocation] [--replay SEED] [--trace] [--quiet]\n"
 	      "  --seeds A-B    run these schedules (default 1-100)\n"
 	      "  --any          the seed says all that the options from --stock to --memory say, too\n"
 	      "  --jobs N       so many at once, each in a process of its own\n"
@@ -103,8 +121,9 @@ static void usage(FILE *out)
 	      "format\n"
 	      "  --memory       allocations of engines fail, by the seed\n"
 	      "  --memory-at N  one does, the Nth\n"
-	      "  --allocations SEED  run this schedule as often as engines allocate in it: each fails in "
+	      "  --each-allocation  run each schedule as often as engines allocate in it: each fails in "
 	      "turn\n"
+
 	      "  --replay SEED  run this one\n"
 	      "  --trace        tell what happens, step by step\n"
 	      "  --quiet        do not tell how far it is\n",
@@ -178,7 +197,7 @@ static bool parse_option(int option, struct options *options)
 	case 'q':
 		return options->jobs.quiet = true;
 	case 'e':
-		return parse_number(optarg, &options->allocations);
+		return options->each_allocation = true;
 	case 'f':
 		return parse_number(optarg, &options->schedule.memory_at);
 	case 't':
@@ -211,13 +230,11 @@ static int run(struct options *options)
 	options->jobs.context = options;
 	options->jobs.run = run_seed;
 	options->jobs.tell_again = tell_again;
-	if (options->allocations) {
-		options->jobs.first = 1;
-		options->jobs.last = count_allocations(options);
-		options->jobs.run = run_allocation;
-		options->jobs.tell_again = tell_allocation_again;
+	if (options->each_allocation) {
+		run_allocations(options, &totals);
+	} else {
+		jobs_run(&options->jobs, &totals);
 	}
-	jobs_run(&options->jobs, &totals);
 	totals_tell(&totals);
 	return totals.failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
@@ -237,7 +254,7 @@ int main(int argc, char **argv)
 					      {"inject", no_argument, NULL, 'i'},
 					      {"memory", no_argument, NULL, 'o'},
 					      {"memory-at", required_argument, NULL, 'f'},
-					      {"allocations", required_argument, NULL, 'e'},
+					      {"each-allocation", no_argument, NULL, 'e'},
 					      {"trace", no_argument, NULL, 't'},
 					      {"quiet", no_argument, NULL, 'q'},
 					      {"help", no_argument, NULL, 'h'},
