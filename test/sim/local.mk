@@ -71,6 +71,15 @@ fuzz-sim: sim_run$(EXEEXT)
 	./sim_run --any --jobs "$(JOBS)" --seeds "$(SEEDS)"
 .PHONY: fuzz-sim
 
+# make mutants [MUTANTS="NAME ..."]: engines that lack a rule (test/mutants), each of which has to be caught.
+MUTANTS =
+mutants: sim_run$(EXEEXT) sim_scale$(EXEEXT)
+	@MUTANT_COMPILE='$(CC) $(DEFS) $(DEFAULT_INCLUDES) $(libengine_oom_la_CPPFLAGS) $(CPPFLAGS) $(libengine_oom_la_CFLAGS) $(CFLAGS) -w' \
+	MUTANT_LINK='$(CC) $(AM_LDFLAGS) $(LDFLAGS)' MUTANT_OBJECTS='$(sim_run_OBJECTS)' MUTANT_LIBRARY='.libs/libsim.a' \
+		JOBS="$(JOBS)" $(srcdir)/test/sim/mutants $(srcdir) $(MUTANTS)
+.PHONY: mutants
+EXTRA_DIST += test/sim/mutants test/mutants
+
 sim_tests = test/sim/sim_any.test test/sim/sim_storms.test test/sim/sim_large.test test/sim/sim_memory.test \
 	test/sim/sim_losses.test test/sim/sim_needed.test
 EXTRA_DIST += $(sim_tests)
