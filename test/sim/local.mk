@@ -73,9 +73,11 @@ fuzz-sim: sim_run$(EXEEXT)
 
 # make mutants [MUTANTS="NAME ..."]: engines that lack a rule (test/mutants), each of which has to be caught.
 MUTANTS =
-mutants: sim_run$(EXEEXT) sim_scale$(EXEEXT)
-	@MUTANT_COMPILE='$(CC) $(DEFS) $(DEFAULT_INCLUDES) $(libengine_oom_la_CPPFLAGS) $(CPPFLAGS) $(libengine_oom_la_CFLAGS) $(CFLAGS) -w' \
-	MUTANT_LINK='$(CC) $(AM_LDFLAGS) $(LDFLAGS)' MUTANT_OBJECTS='$(sim_run_OBJECTS)' MUTANT_LIBRARY='.libs/libsim.a' \
+mutant_programs = sim_scale$(EXEEXT) unit_engine_sync$(EXEEXT) unit_engine_exchange$(EXEEXT) unit_engine_large$(EXEEXT)
+mutants: sim_run$(EXEEXT) $(mutant_programs)
+	@MUTANT_COMPILE='$(CC) $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(CPPFLAGS) $(libengine_la_CFLAGS) $(CFLAGS) -w' \
+	MUTANT_MEMORY='-include $(top_srcdir)/test/fault/oom_alloc.h' MUTANT_CHECK='$(CHECK_LIBS)' \
+	MUTANT_LINK='$(CC) $(AM_LDFLAGS) $(LDFLAGS)' MUTANT_OBJECTS='$(sim_run_OBJECTS)' \
 		JOBS="$(JOBS)" $(srcdir)/test/sim/mutants $(srcdir) $(MUTANTS)
 .PHONY: mutants
 EXTRA_DIST += test/sim/mutants test/mutants

@@ -235,8 +235,19 @@ bool met_mixed(const struct oracle_node *node, size_t from, size_t to)
 	size_t i;
 
 	for (i = from; i <= to && i < node->count; i++) {
-		if (node->activations[i].mixed || node->activations[i].missed ||
-		    (i > from && node->activations[i].through_mixed)) {
+		if (node->activations[i].missed) {
+			return true;
+		}
+	}
+	return met_stock(node, from, to);
+}
+
+bool met_stock(const struct oracle_node *node, size_t from, size_t to)
+{
+	size_t i;
+
+	for (i = from; i <= to && i < node->count; i++) {
+		if (node->activations[i].mixed || (i > from && node->activations[i].through_mixed)) {
 			return true;
 		}
 	}

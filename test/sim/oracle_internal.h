@@ -146,6 +146,8 @@ void oracle_judge(struct oracle *oracle, bool mixed, enum oracle_kind kind, cons
 /* On a node with stock's engine. */
 bool is_stock(const struct oracle *oracle, const struct session *session);
 /* Whether the node was in a mixed ring from activation `from` to `to` or on the way from there to the next. */
+bool met_stock(const struct oracle_node *node, size_t from, size_t to);
+/* That, or it lacked something of what others heard. */
 bool met_mixed(const struct oracle_node *node, size_t from, size_t to);
 /* The activation that the session is in, by what it heard: at the earliest and at the latest. */
 size_t earliest_activation(const struct session *session);

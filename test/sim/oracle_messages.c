@@ -14,7 +14,10 @@ static bool joined_by_mixed(const struct oracle *oracle, const struct session *f
 	return node->count && met_mixed(node, from->began_in ? from->began_in - 1 : 0, node->count - 1);
 }
 
-/* Who was in the view since it heard this sender's last message, or its join, has missed nothing. */
+/*
+ * Who was in the view since it heard this sender's last message, or its join, has missed nothing. Where its node lacks a batch
+ * the next one of the same sender shows it, and nothing of that is taken: there is no hole either.
+ */
 static void check_loss(struct oracle *oracle, uint32_t at, struct seen_member *member, uint32_t sender,
 		       uint64_t number)
 {
@@ -30,7 +33,7 @@ static void check_loss(struct oracle *oracle, uint32_t at, struct seen_member *m
 	}
 	if (number > expected) {
 		oracle_judge(oracle,
-			     late || met_mixed(&oracle->nodes[session->node], member->since,
+			     late || met_stock(&oracle->nodes[session->node], member->since,
 					       latest_activation(oracle, session)),
 			     ORACLE_LOSS,
 			     "session %u of node %u hears message %llu of session %u of node %u, not %llu",

@@ -86,6 +86,12 @@ static uint64_t point_of(const void *message, uint32_t nodeid)
 	return oracle_mix(batch.number << 16 | nodeid);
 }
 
+/* MISSED is alone in its batch. */
+static bool says_missed(const void *message, const struct peer_head *head)
+{
+	return head->size > head->head_size && *((const uint8_t *)message + head->head_size) == PEER_MISSED;
+}
+
 bool inject_peer_message(struct sim_node *node, const void *message, uint32_t nodeid)
 {
 	struct peer_head head;
@@ -100,10 +106,22 @@ bool inject_peer_message(struct sim_node *node, const void *message, uint32_t no
 	}
 	if (head.kind == PEER_BATCH) {
 		node->point = point_of(message, nodeid);
+		node->leaves = is_of_ring(node, &head) && says_missed(message, &head) ? nodeid : 0;
 	} else if (head.kind == PEER_ANNOUNCE && is_of_ring(node, &head)) {
 		remember_announced(node, message, nodeid);
 	}
 	return true;
+}
+
+void inject_taken(struct sim_node *node)
+{
+	if (node->leaves && node->leaves != node->totem->nodeid) {
+		oracle_fail(node->world->oracle, ORACLE_VIEW,
+			    "node %u does not show node %u leaving, which missed a batch",
+			    node->totem->nodeid, node->leaves);
+	}
+	node->leaves = 0;
+	node->point = 0;
 }
 
 static bool has_node(const uint32_t *list, size_t count, uint32_t nodeid)
@@ -129,6 +147,9 @@ static void exchange(struct sim_node *node, const uint32_t *members, size_t coun
 	}
 	for (i = 0; i < count; i++) {
 		stage = oracle_mix(stage ^ members[i]);
+	}
+	if (!has_node(members, count, node->leaves)) {
+		node->leaves = 0;
 	}
 	if (count == 1) {
 		is_together_again(node);

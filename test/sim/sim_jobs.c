@@ -30,8 +30,10 @@ struct shared {
 
 static void tell_line(const struct sim_jobs *jobs, const struct sim_totals *totals, bool watched)
 {
+	uint64_t all = jobs->last - jobs->first + 1;
+
 	fprintf(stderr, "%s%llu of %llu seeds, %llu failed%s", watched ? "\r" : "",
-		(unsigned long long)totals->seeds, (unsigned long long)(jobs->last - jobs->first + 1),
+		(unsigned long long)totals->seeds, (unsigned long long)all,
 		(unsigned long long)totals->failed, watched ? "" : "\n");
 }
 

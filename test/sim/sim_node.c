@@ -173,7 +173,7 @@ static void service_peer_message(void *context, const void *message, size_t size
 	}
 	moved = moved_by_one(node, &message, size);
 	node->kind->peer_message(node->engine, message, size, nodeid);
-	node->point = 0;
+	inject_taken(node);
 	free(moved);
 }
 

@@ -207,6 +207,18 @@ START_TEST(good_missing)
 }
 END_TEST
 
+/* It has to notice before it hears more of those of whom it missed something. */
+START_TEST(sees_a_hole_behind_missing)
+{
+	both_join();
+	sends(a, 3);
+	hears(b, a, 1);
+	oracle_missed(oracle, node[2], true);
+	hears(b, a, 3);
+	ck_assert_uint_eq(oracle_seen(oracle, ORACLE_LOSS), 1);
+}
+END_TEST
+
 /* Nobody else is excused. */
 START_TEST(sees_disagreement_of_others)
 {
@@ -262,6 +274,7 @@ int main(void)
 		counts_untruth_about_stock_node,
 		sees_untruth_beside_stock_node,
 		good_missing,
+		sees_a_hole_behind_missing,
 		sees_disagreement_of_others,
 		sees_disagreement_behind_missing,
 		counts_what_it_is_told,

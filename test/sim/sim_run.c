@@ -105,7 +105,8 @@ static void run_allocations(struct options *options, struct sim_totals *totals)
 
 static void usage(FILE *out)
 {
-	fputs("usage: sim_run [--seeds A-B] [--any] [--jobs N] [--until-failure] [--nodes N] [--steps N]\n"
+	fputs("usage: sim_run [--seeds A-B] [--any] [--jobs N] [--until-failure] [--nodes N] [--steps N] "
+	      "[--load KIND]\n"
 	      "               [--stock N|all] [--models] [--strict] [--inject] [--memory] [--memory-at N]\n"
 	      "               [--each-allocation] [--replay SEED] [--trace] [--quiet]\n"
 	      "  --seeds A-B    run these schedules (default 1-100)\n"
@@ -114,6 +115,7 @@ static void usage(FILE *out)
 	      "  --until-failure  begin no more when one failed\n"
 	      "  --nodes N      nodes in each (default: the seed says)\n"
 	      "  --steps N      things that happen in each (default: the seed says)\n"
+	      "  --load KIND    flood, slow or large (default: the seed says)\n"
 	      "  --stock N|all  so many nodes run a model of stock's engine (default: the seed says)\n"
 	      "  --models       nodes that speak stock's format by the seed may run that model\n"
 	      "  --strict       hold what stock does against the whole contract\n"
@@ -161,6 +163,21 @@ static bool parse_count(const char *text, unsigned int most, unsigned int *count
 	return good;
 }
 
+static bool parse_load(const char *text, enum schedule_load *load)
+{
+	static const char *const names[LOADS] = {
+		[LOAD_FLOOD] = "flood", [LOAD_SLOW] = "slow", [LOAD_LARGE] = "large"};
+	int i;
+
+	for (i = 0; i < LOADS; i++) {
+		if (names[i] && strcmp(text, names[i]) == 0) {
+			*load = (enum schedule_load)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* What makes schedules other ones. */
 static bool parse_schedule_option(int option, struct schedule_options *schedule)
 {
@@ -169,6 +186,8 @@ static bool parse_schedule_option(int option, struct schedule_options *schedule)
 		return parse_count(optarg, SIM_NODES_MAX, &schedule->nodes);
 	case 'p':
 		return parse_count(optarg, UINT32_MAX, &schedule->steps);
+	case 'l':
+		return parse_load(optarg, &schedule->load);
 	case 'k':
 		schedule->stock = SIM_NODES_MAX;
 		return strcmp(optarg, "all") == 0 || parse_count(optarg, SIM_NODES_MAX, &schedule->stock);
@@ -212,7 +231,7 @@ static bool parse_option(int option, struct options *options)
 
 static bool makes_schedules(int option)
 {
-	return strchr("ankpmxio", option) != NULL;
+	return strchr("ankplmxio", option) != NULL;
 }
 
 static void remember_given(struct options *options, const char *name)
@@ -248,6 +267,7 @@ int main(int argc, char **argv)
 					      {"until-failure", no_argument, NULL, 'u'},
 					      {"nodes", required_argument, NULL, 'n'},
 					      {"steps", required_argument, NULL, 'p'},
+					      {"load", required_argument, NULL, 'l'},
 					      {"stock", required_argument, NULL, 'k'},
 					      {"models", no_argument, NULL, 'm'},
 					      {"strict", no_argument, NULL, 'x'},

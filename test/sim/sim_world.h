@@ -94,6 +94,7 @@ struct sim_node {
 	unsigned int lose_in;  /* the batch that is lost, counted from now on, 0: none */
 	uint32_t missed_from;  /* the node of which it missed a batch, 0: it lacks nothing */
 	uint64_t point;	       /* identifies the batch that is being delivered, 0: none is */
+	uint32_t leaves;       /* the node that it has to show leaving by that batch, 0: none */
 	struct nodeset parted; /* nodes that announced that they missed one, by index */
 };
 
@@ -286,6 +287,8 @@ void inject_boot(struct sim_node *node);
 void inject_sync_over(struct sim_node *node);
 /* False: the node loses it. */
 bool inject_peer_message(struct sim_node *node, const void *message, uint32_t nodeid);
+/* It has taken that message. */
+void inject_taken(struct sim_node *node);
 /* An event for the watcher. */
 void inject_watcher_hears(struct sim_node *node, const struct iovec *iov, unsigned int iov_len);
 void inject_activation(struct sim_node *node);
