@@ -42,14 +42,10 @@ client_start()
 	client_wait "$name" "^confchg .* joined .*$(client_id "$name"):join( |\$)"
 }
 
-# The build may lie where only its owner can read: this copy everyone can.
 client_publish()
 {
-	local lib
-	lib=$(library_path) || exit 1
-	mkdir -p "$CLUSTER_DIR/public"
-	cp -L "$(PATH=$CLUSTER_PATH command -v cpgclient)" "$lib/libcpg.so.4" "$CLUSTER_DIR/public" ||
-		fail "can't copy cpgclient and libcpg.so.4"
+	library_publish
+	cp -L "$(PATH=$CLUSTER_PATH command -v cpgclient)" "$CLUSTER_DIR/public" || fail "can't copy cpgclient"
 	chmod -R a+rX "$CLUSTER_DIR/public"
 }
 

@@ -29,12 +29,15 @@
 #	node_pid N                    prints the daemon's pid
 #	node_alive N                  true while the daemon runs (also when it is paused)
 #	node_kill N                   kill -9
+#	node_crash N                  kill -9 of everything that runs in the node; its files stay, but what is in /run and /dev/shm
 #	node_stop N [SECONDS]         SIGTERM, waits for its end; fails when that is not clean
 #	node_pause N, node_resume N   SIGSTOP, SIGCONT
 #	node_run N CMD ...            runs CMD inside the node; CPG_LIB=stock|ours (default $CPG_ENGINE, or ours) chooses libcpg
 #	node_spawn N CMD ...          the same in the background: SPAWN_PID is its pid; ends with the test
 #	node_ip N                     prints its address
-#	node_dir N                    prints a directory that all nodes and the test see, for the node's files
+#	node_dir N                    prints a directory that all nodes and the test see, for the node's files; when the test fails it shows
+#	                              those that end in .log
+#	library_publish               copies the library that node_run would choose to $CLUSTER_DIR/public, where any user can read it
 #	node_log N                    prints the log since the node's last boot
 #	node_log_has N REGEX          true if a line of that matches
 #	node_ring N                   prints what the node saw last, after sync: "RINGID: ID ID ..."
@@ -265,9 +268,7 @@ cluster_end()
 		end_process "$pid"
 	done
 	for n in $CLUSTER_NODES; do
-		for pid in $(ip netns pids "cpg$$-n$n" 2>/dev/null); do
-			[[ $pid == "${CLUSTER_HOLDER[$n]}" ]] || kill -KILL "$pid" 2>/dev/null
-		done
+		node_processes_end "$n"
 	done
 	for pid in "${CLUSTER_HOLDER[@]}"; do
 		end_process "$pid"
@@ -295,11 +296,14 @@ end_process()
 
 cluster_show_logs()
 {
-	local n
+	local n file
 	for n in $CLUSTER_NODES; do
 		echo "=== node $n (${CLUSTER_ENGINE[$n]}), last lines of its log"
 		node_log "$n" | grep -v 'KNET  ]' | tail -n 40
 		sed 's/^/stderr: /' "$CLUSTER_DIR/n$n/stderr" 2>/dev/null | tail -n 20
+		for file in "$(node_dir "$n")"/*.log; do
+			[[ ! -e $file ]] || grep -v 'info: ' "$file" | sed "s/^/${file##*/}: /" | tail -n 40
+		done
 	done
 }
 
@@ -451,6 +455,25 @@ node_kill()
 	unset "CLUSTER_DAEMON[$1]"
 }
 
+node_crash()
+{
+	[[ -z ${CLUSTER_DAEMON[$1]:-} ]] || node_kill "$1"
+	require wait_until 20 node_processes_end "$1"
+	node_enter "$1" find /run /dev/shm -mindepth 1 -delete
+}
+
+# True when there was none but the one that holds the namespaces.
+node_processes_end()
+{
+	local pid left=()
+	for pid in $(ip netns pids "cpg$$-n$1" 2>/dev/null); do
+		[[ $pid == "${CLUSTER_HOLDER[$1]}" ]] || left+=("$pid")
+	done
+	((${#left[@]})) || return 0
+	kill -KILL "${left[@]}" 2>/dev/null
+	return 1
+}
+
 node_stop()
 {
 	local n=$1 pid=${CLUSTER_DAEMON[$1]} status=0
@@ -494,6 +517,16 @@ stock_library_path()
 		fi
 	done
 	fail "no stock libcpg.so.4 on this machine"
+}
+
+# The build may lie where only its owner can read: this copy everyone can.
+library_publish()
+{
+	local lib
+	lib=$(library_path) || exit 1
+	mkdir -p "$CLUSTER_DIR/public"
+	cp -L "$lib/libcpg.so.4" "$CLUSTER_DIR/public" || fail "can't copy libcpg.so.4"
+	chmod -R a+rX "$CLUSTER_DIR/public"
 }
 
 node_run()
