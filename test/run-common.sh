@@ -49,7 +49,8 @@ as_root()
 # What both commands build and run with, and what only check looks at.
 QS_PACKAGES_RUN=(gcc make autoconf automake libtool pkg-config libc6-dev libqb-dev libcorosync-common-dev libnss3-dev check
 	corosync libcpg4 iproute2 nftables util-linux procps)
-QS_PACKAGES_CHECK=(clang libclang-rt-14-dev clang-tidy clang-format valgrind cppcheck shellcheck xz-utils libqb-tools libcpg-dev binutils man-db)
+QS_PACKAGES_CHECK=(clang libclang-rt-14-dev clang-tidy clang-format valgrind cppcheck shellcheck xz-utils libqb-tools libcpg-dev binutils man-db
+	pacemaker pacemaker-cli-utils)
 QS_PACKAGES_LONG=(mmdebstrap llvm qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
 
 package_installed()
@@ -70,12 +71,16 @@ packages_need()
 	packages_install "${missing[@]}"
 }
 
-# corosync's package would start its daemon on this machine, and at each boot from now on. Nobody asked for that.
+# These packages would start their daemons on this machine, and at each boot from now on. Nobody asked for that.
+QS_SERVICES=(corosync pacemaker)
+
 packages_install()
 {
-	local policy=/usr/sbin/policy-rc.d had_corosync=0 made_policy=0 status=0
-	package_installed corosync && had_corosync=1
-	if ((!had_corosync)) && [[ ! -e $policy ]]; then
+	local policy=/usr/sbin/policy-rc.d service new=() made_policy=0 status=0
+	for service in "${QS_SERVICES[@]}"; do
+		package_installed "$service" || new+=("$service")
+	done
+	if ((${#new[@]})) && [[ ! -e $policy ]]; then
 		printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null && as_root chmod 755 "$policy"
 		made_policy=1
 		trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
@@ -91,22 +96,22 @@ packages_install()
 		as_root rm -f "$policy"
 		trap - EXIT INT TERM
 	fi
-	if ((!had_corosync)) && package_installed corosync; then
-		corosync_leave_alone
-	fi
+	for service in "${new[@]}"; do
+		! package_installed "$service" || service_leave_alone "$service"
+	done
 	if ((status != 0)); then
 		tail -n 20 "$QS_BUILD/apt.log" >&2
 		die "apt-get failed: see above, or $QS_BUILD/apt.log"
 	fi
 }
 
-corosync_leave_alone()
+service_leave_alone()
 {
-	as_root update-rc.d corosync disable >/dev/null 2>&1
+	as_root update-rc.d "$1" disable >/dev/null 2>&1
 	if [[ -d /run/systemd/system ]]; then
-		as_root systemctl stop corosync >/dev/null 2>&1
+		as_root systemctl stop "$1" >/dev/null 2>&1
 	fi
-	say "corosync's package is installed; its service is neither started nor enabled here."
+	say "$1's package is installed; its service is neither started nor enabled here."
 }
 
 ### Building

@@ -25,6 +25,7 @@ cluster_tests = test/cluster/test_accepted.sh \
 	test/cluster/test_large_messages.sh \
 	test/cluster/test_mixed_ring.sh \
 	test/cluster/test_no_shared_memory.sh \
+	test/cluster/test_pacemaker.sh \
 	test/cluster/test_partition_heal.sh \
 	test/cluster/test_pause_resume.sh \
 	test/cluster/test_quorum_lost.sh \
