@@ -281,7 +281,7 @@ cluster_end()
 		mv "$CLUSTER_DIR" "${CLUSTER_DIR/cpg-cluster/cpg-kept}"
 		echo "kept: ${CLUSTER_DIR/cpg-cluster/cpg-kept}"
 	else
-		rm -rf "$CLUSTER_DIR"
+		rm -rf --one-file-system "$CLUSTER_DIR"
 	fi
 	exit "$status"
 }
