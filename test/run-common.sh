@@ -51,7 +51,7 @@ QS_PACKAGES_RUN=(gcc make autoconf automake libtool pkg-config libc6-dev libqb-d
 	corosync libcpg4 iproute2 nftables util-linux procps)
 QS_PACKAGES_CHECK=(clang libclang-rt-14-dev clang-tidy clang-format valgrind cppcheck shellcheck xz-utils libqb-tools libcpg-dev binutils man-db
 	pacemaker pacemaker-cli-utils)
-QS_PACKAGES_LONG=(mmdebstrap llvm qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
+QS_PACKAGES_LONG=(mmdebstrap llvm qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-x86 e2fsprogs)
 
 package_installed()
 {
