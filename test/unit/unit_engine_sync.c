@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Ring changes: who leaves, who comes, in which order, and when this node may speak. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "test/unit/engine_fixture.h"
@@ -34,6 +35,36 @@ START_TEST(a_node_comes_and_goes)
 	ck_assert_str_eq(next_confchg(one), "1:10 -2:5d -2:7d");
 	ck_assert_str_eq(next_confchg(one), "event 13");
 	ck_assert_str_eq(next_confchg(one), "none");
+	fixture_free(fixture);
+}
+END_TEST
+
+/* Each of its groups is told, and each once. */
+START_TEST(a_node_with_many_groups_dies)
+{
+	enum { GROUPS = 100 };
+	struct fixture *fixture = fixture_new(NULL);
+	struct named named[GROUPS];
+	struct peer *peers[GROUPS];
+	char names[GROUPS][16];
+	uint32_t i;
+
+	for (i = 0; i < GROUPS; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "group %u", i);
+		peers[i] = peer_new(fixture, 10);
+		joined(fixture, peers[i], names[i]);
+		named[i] = (struct named){5, names[i]};
+	}
+	ring_change(fixture, NOBODY, NODES(1), NODES(1, 2), named, GROUPS);
+	ring_change(fixture, NODES(2), NODES(1), NODES(1), NULL, 0);
+	for (i = 0; i < GROUPS; i++) {
+		ck_assert_str_eq(next_confchg(peers[i]), "1:10 +1:10j");
+		ck_assert_str_eq(next_confchg(peers[i]), "1:10 2:5 +2:5u");
+		ck_assert_str_eq(next_confchg(peers[i]), "event 13");
+		ck_assert_str_eq(next_confchg(peers[i]), "1:10 -2:5d");
+		ck_assert_str_eq(next_confchg(peers[i]), "event 13");
+		ck_assert_str_eq(next_confchg(peers[i]), "none");
+	}
 	fixture_free(fixture);
 }
 END_TEST
@@ -337,6 +368,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		a_node_comes_and_goes,
+		a_node_with_many_groups_dies,
 		gone_and_back_in_one_change,
 		what_left_in_a_nested_change_is_remembered,
 		lost_once_is_told_once,
