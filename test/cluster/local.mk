@@ -15,6 +15,7 @@ cluster_tests = test/cluster/test_accepted.sh \
 	test/cluster/test_admin_tools.sh \
 	test/cluster/test_bad_options.sh \
 	test/cluster/test_bench.sh \
+	test/cluster/test_client_contracts.sh \
 	test/cluster/test_debug_switch.sh \
 	test/cluster/test_engines_and_libraries.sh \
 	test/cluster/test_ghost.sh \
@@ -32,6 +33,7 @@ cluster_tests = test/cluster/test_accepted.sh \
 	test/cluster/test_relay.sh \
 	test/cluster/test_rolling_upgrade.sh \
 	test/cluster/test_slow_receiver.sh \
+	test/cluster/test_stop_in_sync.sh \
 	test/cluster/test_storm.sh \
 	test/cluster/test_storm_mixed.sh \
 	test/cluster/test_sync_answers.sh \
@@ -43,7 +45,8 @@ cluster_tests = test/cluster/test_accepted.sh \
 	test/cluster/test_uidgid_access.sh \
 	test/cluster/test_wire_formats.sh \
 	test/cluster/test_wrong_pid_refused.sh
-EXTRA_DIST += $(cluster_tests) test/cluster/cluster.sh test/cluster/network.sh test/cluster/client.sh test/cluster/verify.sh test/cluster/demo.sh \
+EXTRA_DIST += $(cluster_tests) test/cluster/cluster.sh test/cluster/network.sh test/cluster/client.sh test/cluster/sync.sh \
+	test/cluster/verify.sh test/cluster/demo.sh \
 	test/cluster/storm test/cluster/storm_nodes.sh test/cluster/storm_schedule.sh test/cluster/storm_verdict.sh \
 	test/cluster/torture \
 	quickstart .ci/run .clang-format .clang-tidy .shellcheckrc \
