@@ -25,6 +25,9 @@
 #
 # Nodes
 #	node_boot N [stock|ours]      starts the daemon (the engine it had last time; at first $CPG_ENGINE, or ours)
+#	node_world N EACH SECONDS     from its next boot on, node N's daemon has test/fault/fault_world.c preloaded, and this is what that does:
+#	                              of its module's allocations each EACH-th fails (0: none), its clock of the day is SECONDS off; at once
+#	                              where it runs with that already. What malloc keeps of what was freed goes back each time
 #	node_wait_up N [SECONDS]      until it answers and the log shows the engine that it was booted with
 #	node_pid N                    prints the daemon's pid
 #	node_alive N                  true while the daemon runs (also when it is paused)
@@ -67,11 +70,12 @@
 CLUSTER_NODES=""
 CLUSTER_DIR=""
 CLUSTER_ENDING=""
+CLUSTER_GIVEN_BACK=0
 PATH=$PATH:/usr/sbin:/sbin # a root that came by su may lack them
 # The installed programs first: what libtool leaves in a build directory would choose its own library.
 CLUSTER_PATH=${CPG_PREFIX:+$CPG_PREFIX/bin:}${CPG_PROGRAMS:+$CPG_PROGRAMS:}$PATH
 CPG_LIBDIR=${CPG_LIBDIR:-${CPG_PREFIX:+$CPG_PREFIX/lib}}
-declare -A CLUSTER_CONF CLUSTER_HOLDER CLUSTER_DAEMON CLUSTER_ENGINE CLUSTER_LOG_FROM
+declare -A CLUSTER_CONF CLUSTER_WORLD CLUSTER_HOLDER CLUSTER_DAEMON CLUSTER_ENGINE CLUSTER_LOG_FROM
 CLUSTER_SPAWNED=()
 SPAWN_PID=""
 . "$(dirname "${BASH_SOURCE[0]}")/network.sh"
@@ -415,6 +419,8 @@ node_boot()
 		;;
 	*) fail "node_boot: engine '$2' is neither stock nor ours" ;;
 	esac
+	[[ -z ${CLUSTER_WORLD[$n]:-} ]] ||
+		preload+=("${preload[0]:-LD_PRELOAD=}:${CLUSTER_WORLD[$n]}" "FAULT_WORLD=$(node_dir "$n")/world")
 	node_alive "$n" && fail "node_boot: node $n runs already"
 	node_write_conf "$n"
 	touch "$log"
@@ -422,6 +428,18 @@ node_boot()
 	(with_test nsenter -t "${CLUSTER_HOLDER[$n]}" -n -m -r -- env -u LD_LIBRARY_PATH "${preload[@]}" corosync -f \
 		</dev/null >"$CLUSTER_DIR/n$n/stderr" 2>&1) &
 	CLUSTER_DAEMON[$n]=$!
+}
+
+# Written over, not anew: the daemon has the file mapped.
+node_world()
+{
+	local object programs
+	IFS=: read -ra programs <<<"$CPG_PROGRAMS"
+	object=$(find "${programs[@]}" -path '*/test/fault/.libs/fault_world.so' -print -quit 2>/dev/null)
+	[[ -n $object ]] || fail "no fault_world.so in '$CPG_PROGRAMS'"
+	CLUSTER_WORLD[$1]=$object
+	CLUSTER_GIVEN_BACK=$((CLUSTER_GIVEN_BACK + 1))
+	printf '%-15d\n' "$2" "$3" "$CLUSTER_GIVEN_BACK" 1<>"$(node_dir "$1")/world"
 }
 
 node_wait_up()

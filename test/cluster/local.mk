@@ -16,6 +16,7 @@ cluster_tests = test/cluster/test_accepted.sh \
 	test/cluster/test_bad_options.sh \
 	test/cluster/test_bench.sh \
 	test/cluster/test_client_contracts.sh \
+	test/cluster/test_clock_jumps.sh \
 	test/cluster/test_debug_switch.sh \
 	test/cluster/test_engines_and_libraries.sh \
 	test/cluster/test_ghost.sh \
@@ -26,6 +27,7 @@ cluster_tests = test/cluster/test_accepted.sh \
 	test/cluster/test_large_messages.sh \
 	test/cluster/test_mixed_ring.sh \
 	test/cluster/test_no_shared_memory.sh \
+	test/cluster/test_out_of_memory.sh \
 	test/cluster/test_pacemaker.sh \
 	test/cluster/test_partition_heal.sh \
 	test/cluster/test_pause_resume.sh \
@@ -46,7 +48,7 @@ cluster_tests = test/cluster/test_accepted.sh \
 	test/cluster/test_wire_formats.sh \
 	test/cluster/test_wrong_pid_refused.sh
 EXTRA_DIST += $(cluster_tests) test/cluster/cluster.sh test/cluster/network.sh test/cluster/client.sh test/cluster/sync.sh \
-	test/cluster/verify.sh test/cluster/demo.sh \
+	test/cluster/usage.sh test/cluster/verify.sh test/cluster/demo.sh \
 	test/cluster/storm test/cluster/storm_nodes.sh test/cluster/storm_schedule.sh test/cluster/storm_verdict.sh \
 	test/cluster/torture \
 	quickstart .ci/run .clang-format .clang-tidy .shellcheckrc \

@@ -58,3 +58,9 @@ oom_fixture = test/unit/engine_fixture.c test/unit/engine_fixture.h \
 fault_oom_SOURCES = test/fault/fault_oom.c $(oom_fixture)
 fault_oom_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 fault_oom_LDADD = libengine_oom.la $(CHECK_LIBS)
+
+# What happens to a daemon in test/cluster: preloaded, so without sanitizers
+check_LTLIBRARIES += test/fault/fault_world.la
+test_fault_fault_world_la_SOURCES = test/fault/fault_world.c
+test_fault_fault_world_la_CFLAGS = $(loader_fault_cflags)
+test_fault_fault_world_la_LDFLAGS = $(loader_fault_module_ldflags)
