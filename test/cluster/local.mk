@@ -19,6 +19,7 @@ cluster_tests = test/cluster/test_accepted.sh \
 	test/cluster/test_clock_jumps.sh \
 	test/cluster/test_debug_switch.sh \
 	test/cluster/test_engines_and_libraries.sh \
+	test/cluster/test_full_shm.sh \
 	test/cluster/test_ghost.sh \
 	test/cluster/test_idle_memory.sh \
 	test/cluster/test_ipc_socket.sh \
@@ -26,6 +27,7 @@ cluster_tests = test/cluster/test_accepted.sh \
 	test/cluster/test_kill_node.sh \
 	test/cluster/test_large_messages.sh \
 	test/cluster/test_mixed_ring.sh \
+	test/cluster/test_no_authkey.sh \
 	test/cluster/test_no_shared_memory.sh \
 	test/cluster/test_out_of_memory.sh \
 	test/cluster/test_pacemaker.sh \

@@ -4,6 +4,7 @@
 # that has another /dev/shm than corosync hears what stock's library says: libqb itself can't connect it.
 . "$(dirname "$0")/cluster.sh"
 . "$(dirname "$0")/client.sh"
+. "$(dirname "$0")/usage.sh"
 . "$(dirname "$0")/verify.sh"
 
 [[ ${CPG_ENGINE:-ours} == ours && ${CPG_LIB:-ours} == ours ]] || {
@@ -33,13 +34,6 @@ inodes_left()
 	local limit=0
 	(($1 == 0)) || limit=$(($(node_enter 1 df --output=iused /dev/shm | tail -n 1) + $1))
 	require node_enter 1 mount -o "remount,nr_inodes=$limit" /dev/shm
-}
-
-shm_fill()
-{
-	local free
-	free=$(node_enter 1 df -B1 --output=avail /dev/shm | tail -n 1)
-	require node_enter 1 fallocate -l $((free - $1)) /dev/shm/filler
 }
 
 # Checked traffic between both nodes; node 1's sender and receiver share no memory.
@@ -106,7 +100,7 @@ cluster_conf ipc=socket
 node_boot 1
 node_wait_up 1
 nodes_wait_ring "1 2"
-shm_fill 65536
+shm_fill 1 65536
 traffic_without
 said_once
 exit 0
