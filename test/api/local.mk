@@ -123,12 +123,17 @@ api_zcb_wait_SOURCES = test/api/api_zcb_wait.c $(api_shared)
 api_zcb_wait_LDADD = lib/libcpg.la
 api_zcb_wait_LDFLAGS = $(api_ldflags)
 
-check_PROGRAMS += fault_ipc
-fault_ipc_SOURCES = test/fault/fault_ipc.c test/fault/fault_ipc.h test/fault/fault_ipc_rings.c test/fault/fault_ipc_segments.c \
-	test/fault/fault_ipc_wire.c $(api_shared)
+fault_ipc_shared = test/fault/fault_ipc.h test/fault/fault_ipc_ringed.c test/fault/fault_ipc_wire.c $(api_shared)
+check_PROGRAMS += fault_ipc cpghostile
+fault_ipc_SOURCES = test/fault/fault_ipc.c test/fault/fault_ipc_rings.c test/fault/fault_ipc_segments.c $(fault_ipc_shared)
 fault_ipc_CFLAGS = $(AM_CFLAGS) $(LIBQB_CFLAGS)
 fault_ipc_LDADD = lib/libcpg.la $(LIBQB_LIBS)
 fault_ipc_LDFLAGS = $(api_ldflags)
+# test_hostile_client.sh runs this one
+cpghostile_SOURCES = test/fault/cpghostile.c test/fault/hostile.h test/fault/hostile_requests.c $(fault_ipc_shared)
+cpghostile_CFLAGS = $(AM_CFLAGS) $(LIBQB_CFLAGS)
+cpghostile_LDADD = lib/libcpg.la $(LIBQB_LIBS)
+cpghostile_LDFLAGS = $(api_ldflags)
 
 TESTS += test/api/coverage test/api/pkgconfig
 EXTRA_DIST += test/api/run-api test/api/coverage test/api/pkgconfig test/cluster/test_api.sh

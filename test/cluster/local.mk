@@ -21,6 +21,7 @@ cluster_tests = test/cluster/test_accepted.sh \
 	test/cluster/test_engines_and_libraries.sh \
 	test/cluster/test_full_shm.sh \
 	test/cluster/test_ghost.sh \
+	test/cluster/test_hostile_client.sh \
 	test/cluster/test_idle_memory.sh \
 	test/cluster/test_ipc_socket.sh \
 	test/cluster/test_kill_client.sh \

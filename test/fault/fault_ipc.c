@@ -423,23 +423,6 @@ static void too_many_iterations(void)
 
 /* ---- stock's zero copy ---- */
 
-struct zc_alloc {
-	struct ipc_request header;
-	uint64_t map_size;
-	char path[128] IPC_ALIGNED;
-};
-
-struct zc_free {
-	struct ipc_request header;
-	uint64_t map_size;
-	uint64_t address;
-};
-
-struct zc_execute {
-	struct ipc_request header;
-	uint64_t address;
-};
-
 /* The daemon's root could open or unlink any path, and read any address: ours looks at neither. */
 static void bogus_zero_copy(void)
 {
@@ -469,18 +452,6 @@ static void bogus_zero_copy(void)
 
 /* ---- connections ---- */
 
-static int raw_connect(void)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	/* libqb's servers listen in the abstract name space; the name fills the address. */
-	memcpy(address.sun_path + 1, IPC_SERVER_NAME, strlen(IPC_SERVER_NAME));
-	CHECK(fd >= 0);
-	CHECK(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
-	return fd;
-}
-
 /* Connected and silent, or silent in the middle of a word. */
 static void half_open(void)
 {
@@ -489,7 +460,7 @@ static void half_open(void)
 	int fds[CONNECTIONS];
 
 	for (int i = 0; i < CONNECTIONS; i++) {
-		fds[i] = raw_connect();
+		fds[i] = wire_connect_raw();
 		CHECK(send(fds[i], words, (size_t)i % sizeof(words), MSG_NOSIGNAL) == i % (int)sizeof(words));
 	}
 	witness_works();
@@ -502,7 +473,7 @@ static void babble(void)
 	uint8_t bytes[500];
 
 	for (uint32_t i = 0; i < 30; i++) {
-		int fd = raw_connect();
+		int fd = wire_connect_raw();
 
 		api_fill(bytes, sizeof(bytes), i);
 		(void)send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL);

@@ -28,6 +28,7 @@ struct wire {
 
 void wire_open(struct wire *wire);
 bool wire_try_open(struct wire *wire, size_t buffer_size);
+int wire_connect_raw(void); /* to the server, past libqb */
 void wire_close(struct wire *wire);
 
 /* Sends `size` bytes, whatever the header in them says, and waits for an answer. */
@@ -60,9 +61,50 @@ struct fault_case {
 extern const struct fault_case fault_segment_cases[], fault_ring_cases[];
 extern const size_t fault_segment_case_count, fault_ring_case_count;
 
-/* ---- fault_ipc_segments.c ---- */
+/* ---- stock's zero copy ---- */
+
+#define ZC_PATH_MAX 128u
+
+struct zc_alloc {
+	struct ipc_request header;
+	uint64_t map_size;
+	char path[ZC_PATH_MAX] IPC_ALIGNED;
+};
+
+struct zc_free {
+	struct ipc_request header;
+	uint64_t map_size;
+	uint64_t address;
+};
+
+struct zc_execute {
+	struct ipc_request header;
+	uint64_t address;
+};
+
+/* ---- segments ---- */
+
+int hello_asking(struct wire *wire, uint64_t features, enum ipc_hello_step step, uint32_t segment_id,
+		 struct ipc_hello_response *response);
 int hello(struct wire *wire, enum ipc_hello_step step, uint32_t segment_id,
-	  struct ipc_hello_response *response);
+	  struct ipc_hello_response *response); /* for all features */
+int segment_create(struct wire *wire, uint64_t user_size, struct ipc_segment *segment);
 void segment_path(char *path, size_t capacity, const struct ipc_segment *segment); /* of its file */
+
+/* ---- fault_ipc_ringed.c: a client with rings ---- */
+
+struct ringed {
+	struct wire wire;
+	int fd; /* the segment's file */
+	void *map;
+	size_t map_size;
+	uint8_t *base;
+	struct segment_control *control; /* where it may write */
+};
+
+void ringed_open(struct ringed *client);
+void ringed_close(struct ringed *client);
+void ringed_doorbell(struct ringed *client);
+void ringed_submit_garbage(struct ringed *client, uint32_t seed);
 
 #endif

@@ -13,77 +13,6 @@
 #include "cpg_ring.h"
 #include "cpg_segment.h"
 
-struct ringed {
-	struct wire wire;
-	int fd; /* the segment's file */
-	void *map;
-	size_t map_size;
-	uint8_t *base;
-	struct segment_control *control;
-};
-
-/* In a group, without waiting for its confchg: that is in the ring. */
-static void ringed_open(struct ringed *client)
-{
-	struct ipc_join join = {.header = {.id = IPC_REQ_JOIN, .size = sizeof(join)},
-				.group = wire_name("fault-rings"),
-				.pid = (uint32_t)getpid()};
-	struct ipc_hello_response response;
-	uint64_t deadline = api_deadline();
-	char path[200];
-	int answer;
-
-	wire_open(&client->wire);
-	CHECK_NUMBER(hello(&client->wire, IPC_HELLO_START, 0, &response), CS_OK);
-	segment_path(path, sizeof(path), &response.control);
-	client->fd = open(path, O_RDWR | O_CLOEXEC);
-	CHECK(client->fd >= 0);
-	client->map_size = response.control.user_offset + (size_t)response.control.user_size;
-	client->map = mmap(NULL, client->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, client->fd, 0);
-	CHECK(client->map != MAP_FAILED);
-	client->base = (uint8_t *)client->map + response.control.user_offset;
-	client->control = (struct segment_control *)(client->base + SEGMENT_START);
-	CHECK_NUMBER(hello(&client->wire, IPC_HELLO_ATTACHED, response.control.id, &response), CS_OK);
-	do
-		answer = wire_ask(&client->wire, &join, sizeof(join));
-	while (answer == CS_ERR_TRY_AGAIN && api_before(deadline)); /* the one before it is leaving */
-	CHECK_NUMBER(answer, CS_OK);
-}
-
-static void ringed_close(struct ringed *client)
-{
-	(void)close(client->fd);
-	(void)munmap(client->map, client->map_size);
-	wire_close(&client->wire);
-}
-
-static void doorbell(struct ringed *client)
-{
-	struct ipc_request request = {.id = IPC_REQ_DOORBELL, .size = sizeof(request)};
-
-	(void)wire_tell(&client->wire, &request, sizeof(request));
-}
-
-/* Entries of all kinds, with lengths that nearly fit, in positions that do. */
-static void submit_garbage(struct ringed *client, uint32_t seed)
-{
-	static const uint8_t kinds[] = {
-		RING_MESSAGE, RING_MESSAGE, RING_MESSAGE, RING_BLOCK, RING_SKIP, RING_MOVED, 0, 255};
-	uint64_t at = atomic_load(&client->control->submission_taken.end);
-	uint8_t *data = client->base + SUBMISSION_RING_OFFSET;
-	uint32_t random[4];
-
-	for (int i = 0; i < 20; i++) {
-		struct ring_entry *entry = (struct ring_entry *)(data + (at & (SUBMISSION_RING_SIZE - 1)));
-
-		api_fill(random, sizeof(random), seed * 100 + (uint32_t)i);
-		entry->kind = kinds[random[0] % sizeof(kinds)];
-		entry->length = random[1] % 64 ? random[2] % 3000 : random[2];
-		at += random[3] % 16 ? ring_entry_size(entry->length % 3000) : random[3] % 5000 / 8 * 8;
-	}
-	atomic_store(&client->control->submitted.end, at);
-}
-
 /*
  * A few lie before their join is delivered. Not all: over sockets libqb lets the daemon wait a second when the first event,
  * the doorbell, is for one that is gone by then.
@@ -96,11 +25,11 @@ static void lying_rings(void)
 		ringed_open(&client);
 		if (round % 16 != 0)
 			CHECK(wire_event(&client.wire, IPC_RES_DOORBELL));
-		submit_garbage(&client, round);
-		doorbell(&client);
+		ringed_submit_garbage(&client, round);
+		ringed_doorbell(&client);
 		if (round % 3 == 0)
 			api_fill(client.control, SEGMENT_CONTROL_LARGE - SEGMENT_START, round);
-		doorbell(&client);
+		ringed_doorbell(&client);
 		ringed_close(&client);
 	}
 }
@@ -112,7 +41,7 @@ static void scribbled_rings(void)
 
 	ringed_open(&client);
 	api_fill(client.control, SEGMENT_CONTROL_SIZE - SEGMENT_START, 1);
-	doorbell(&client);
+	ringed_doorbell(&client);
 	CHECK(wire_thrown_out(&client.wire));
 	ringed_close(&client);
 }
@@ -180,7 +109,7 @@ static _Noreturn void be_scribbler(uint32_t seed)
 	for (uint32_t number = 0; number < SCRIBBLED_MESSAGES; number++) {
 		submit_decently(&scribbler.client, &ring, number);
 		if (number % 8 == 0)
-			doorbell(&scribbler.client);
+			ringed_doorbell(&scribbler.client);
 	}
 	_exit(0);
 }

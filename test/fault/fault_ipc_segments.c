@@ -12,52 +12,9 @@
 
 #include "cpg_segment.h"
 
-#define ALL_FEATURES UINT64_MAX
 #define NO_RINGS (~IPC_FEATURE_RINGS)
 
 /* ---- requests ---- */
-
-static int hello_asking(struct wire *wire, uint64_t features, enum ipc_hello_step step, uint32_t segment_id,
-			struct ipc_hello_response *response)
-{
-	struct ipc_hello request = {
-		.header = {.id = IPC_REQ_LOCAL_GET, .size = sizeof(request)},
-		.magic = IPC_HELLO_MAGIC,
-		.version = IPC_HELLO_VERSION,
-		.features = features,
-		.step = step,
-		.segment_id = segment_id,
-	};
-	int answer = wire_ask(wire, &request, sizeof(request));
-
-	memset(response, 0, sizeof(*response));
-	if (answer > 0)
-		memcpy(response, wire->answer,
-		       wire->answer_size < sizeof(*response) ? wire->answer_size : sizeof(*response));
-	return answer;
-}
-
-int hello(struct wire *wire, enum ipc_hello_step step, uint32_t segment_id,
-	  struct ipc_hello_response *response)
-{
-	return hello_asking(wire, ALL_FEATURES, step, segment_id, response);
-}
-
-static int segment_create(struct wire *wire, uint64_t user_size, struct ipc_segment *segment)
-{
-	struct ipc_segment_create request = {
-		.header = {.id = IPC_REQ_SEGMENT_CREATE, .size = sizeof(request)}, .user_size = user_size};
-	struct ipc_segment_create_response response;
-	int answer = wire_ask(wire, &request, sizeof(request));
-
-	memset(segment, 0, sizeof(*segment));
-	if (answer == CS_OK) {
-		CHECK_NUMBER(wire->answer_size, sizeof(response));
-		memcpy(&response, wire->answer, sizeof(response));
-		*segment = response.segment;
-	}
-	return answer;
-}
 
 static int segment_destroy(struct wire *wire, uint32_t id)
 {
@@ -86,11 +43,6 @@ static void open_greeted(struct wire *wire, struct ipc_segment *control)
 	CHECK(response.features & IPC_FEATURE_SEGMENTS);
 	CHECK(response.control.id != 0);
 	*control = response.control;
-}
-
-void segment_path(char *path, size_t capacity, const struct ipc_segment *segment)
-{
-	snprintf(path, capacity, "%s-header", segment->name);
 }
 
 /* ---- HELLO ---- */

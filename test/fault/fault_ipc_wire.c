@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-#define ANSWER_MS 5000
+#define ANSWER_MS API_DEADLINE_MS
 #define HANGUP_MS 20
 
 bool wire_try_open(struct wire *wire, size_t buffer_size)
@@ -133,6 +135,71 @@ void wire_join(struct wire *wire, const char *group)
 	CHECK_NUMBER(answer, CS_OK);
 	CHECK(wire_event(wire, IPC_RES_CONFCHG));
 }
+
+/* ---- without libqb ---- */
+
+int wire_connect_raw(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	/* libqb's servers listen in the abstract name space; the name fills the address. */
+	memcpy(address.sun_path + 1, IPC_SERVER_NAME, strlen(IPC_SERVER_NAME));
+	CHECK(fd >= 0);
+	CHECK(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	return fd;
+}
+
+/* ---- segments ---- */
+
+int hello_asking(struct wire *wire, uint64_t features, enum ipc_hello_step step, uint32_t segment_id,
+		 struct ipc_hello_response *response)
+{
+	struct ipc_hello request = {
+		.header = {.id = IPC_REQ_LOCAL_GET, .size = sizeof(request)},
+		.magic = IPC_HELLO_MAGIC,
+		.version = IPC_HELLO_VERSION,
+		.features = features,
+		.step = step,
+		.segment_id = segment_id,
+	};
+	int answer = wire_ask(wire, &request, sizeof(request));
+
+	memset(response, 0, sizeof(*response));
+	if (answer > 0)
+		memcpy(response, wire->answer,
+		       wire->answer_size < sizeof(*response) ? wire->answer_size : sizeof(*response));
+	return answer;
+}
+
+int hello(struct wire *wire, enum ipc_hello_step step, uint32_t segment_id,
+	  struct ipc_hello_response *response)
+{
+	return hello_asking(wire, UINT64_MAX, step, segment_id, response);
+}
+
+int segment_create(struct wire *wire, uint64_t user_size, struct ipc_segment *segment)
+{
+	struct ipc_segment_create request = {
+		.header = {.id = IPC_REQ_SEGMENT_CREATE, .size = sizeof(request)}, .user_size = user_size};
+	struct ipc_segment_create_response response;
+	int answer = wire_ask(wire, &request, sizeof(request));
+
+	memset(segment, 0, sizeof(*segment));
+	if (answer == CS_OK) {
+		CHECK_NUMBER(wire->answer_size, sizeof(response));
+		memcpy(&response, wire->answer, sizeof(response));
+		*segment = response.segment;
+	}
+	return answer;
+}
+
+void segment_path(char *path, size_t capacity, const struct ipc_segment *segment)
+{
+	snprintf(path, capacity, "%s-header", segment->name);
+}
+
+/* ---- answers ---- */
 
 void expect_answer(const char *file, int line, int got, int expected)
 {
