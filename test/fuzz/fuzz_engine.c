@@ -149,6 +149,22 @@ void stage_step(struct stage *stage, struct story *story)
 	forget(stage);
 }
 
+/* ---- messages ---- */
+
+static void tamper(void *data, void *body, size_t size)
+{
+	struct story *story = data;
+	size_t at = story_length(story, size);
+
+	((uint8_t *)body)[at] = story_byte(story);
+}
+
+void stage_tamper(struct stage *stage, struct story *story)
+{
+	stage->fixture->tamper = story ? tamper : NULL;
+	stage->fixture->tamper_data = story;
+}
+
 /* ---- rings ---- */
 
 struct list {

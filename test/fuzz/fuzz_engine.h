@@ -32,6 +32,9 @@ struct ipc_name stage_name(struct story *story);
 /* A step that has nothing to do with what is fuzzed: a client comes or goes, time passes, totem brings something back. */
 void stage_step(struct stage *stage, struct story *story);
 
+/* A byte of what the fixture delivers is another one from here on; without a story, none any more. */
+void stage_tamper(struct stage *stage, struct story *story);
+
 /* The next step of a ring change: it begins, begins again, or goes on. */
 void stage_ring(struct stage *stage, struct story *story);
 

@@ -103,6 +103,7 @@ static void other_node_says_well(struct stage *stage, struct story *story)
 	uint8_t how = story_byte(story);
 	uint32_t nodeid = 1 + story_byte(story) % 5u;
 
+	stage_tamper(stage, how & 0x40 ? story : NULL);
 	switch (how % 8) {
 	case 0:
 	case 1:
@@ -118,6 +119,7 @@ static void other_node_says_well(struct stage *stage, struct story *story)
 		records_come(stage, story, nodeid, how & 0x80);
 		break;
 	}
+	stage_tamper(stage, NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -70,6 +70,7 @@ static void other_node_says_well(struct stage *stage, struct story *story)
 	uint8_t how = story_byte(story);
 	uint32_t nodeid = 1 + story_byte(story) % 5u, pid = story_byte(story) % 3;
 
+	stage_tamper(stage, how & 0x40 ? story : NULL);
 	switch (how % 6) {
 	case 0:
 		deliver_procjoin(fixture, nodeid, pid, stage_group(story));
@@ -90,6 +91,7 @@ static void other_node_says_well(struct stage *stage, struct story *story)
 		fragment_comes(stage, story, nodeid, pid);
 		break;
 	}
+	stage_tamper(stage, NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "cpg_peer.h"
 #include "test/unit/engine_fixture.h"
 #include "test/unit/segment_views.h"
 
@@ -429,22 +430,34 @@ void joined(struct fixture *fixture, struct peer *peer, const char *group)
 
 /* ---- deliveries ---- */
 
-void deliver(struct fixture *fixture, const void *message, uint32_t nodeid)
+/* At an odd address, in a block that ends with it. The head is of `head` bytes. */
+static uint8_t *block_new(const struct fixture *fixture, const void *message, size_t size, size_t head)
 {
-	int32_t id = ((const struct ipc_request *)message)->id;
+	uint8_t *block = malloc(size + 1);
 
-	engine_message(fixture->engine, (unsigned int)id & 0xffff, message, nodeid);
+	ck_assert_ptr_nonnull(block);
+	memcpy(block + 1, message, size);
+	if (fixture->tamper && size > head) {
+		fixture->tamper(fixture->tamper_data, block + 1 + head, size - head);
+	}
+	return block;
 }
 
-/* At an odd address, in a block that ends with it. */
+void deliver(struct fixture *fixture, const void *message, uint32_t nodeid)
+{
+	const struct ipc_request *header = message;
+	uint8_t *block = block_new(fixture, message, (size_t)header->size, sizeof(*header));
+
+	engine_message(fixture->engine, (unsigned int)header->id & 0xffff, block + 1, nodeid);
+	free(block);
+}
+
 void deliver_peer(struct fixture *fixture, const void *message, size_t size, uint32_t nodeid)
 {
-	uint8_t *odd = malloc(size + 1);
+	uint8_t *block = block_new(fixture, message, size, sizeof(struct peer_head));
 
-	ck_assert_ptr_nonnull(odd);
-	memcpy(odd + 1, message, size);
-	engine_peer_message(fixture->engine, odd + 1, size, false, nodeid);
-	free(odd);
+	engine_peer_message(fixture->engine, block + 1, size, false, nodeid);
+	free(block);
 }
 
 static bool deliver_one_own(struct fixture *fixture)

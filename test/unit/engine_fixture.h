@@ -65,9 +65,12 @@ struct fixture {
 	void (*looked)(void *data); /* called when the engine has looked at a segment */
 	void *looked_data;
 	size_t segments_armed; /* how often */
-	size_t log_lines;      /* debug ones left out */
-	int log_priority;      /* of the last line */
-	char log_line[512];    /* the last one, debug ones left out */
+	void (*tamper)(void *data, void *body,
+		       size_t size); /* changes what deliver() and deliver_peer() bring, behind its head */
+	void *tamper_data;
+	size_t log_lines;   /* debug ones left out */
+	int log_priority;   /* of the last line */
+	char log_line[512]; /* the last one, debug ones left out */
 };
 
 #define ROOM_ENDLESS SIZE_MAX
