@@ -16,8 +16,9 @@ static size_t countdown = SIZE_MAX;
 static bool for_ever;
 static size_t failures;
 
-static bool fails(void)
+bool oom_fails(const void *caller)
 {
+	(void)caller;
 	if (countdown == SIZE_MAX) {
 		return false;
 	}
@@ -30,31 +31,6 @@ static bool fails(void)
 	}
 	failures++;
 	return true;
-}
-
-void *oom_malloc(size_t size)
-{
-	return fails() ? NULL : malloc(size);
-}
-
-void *oom_calloc(size_t count, size_t size)
-{
-	return fails() ? NULL : calloc(count, size);
-}
-
-void *oom_realloc(void *memory, size_t size)
-{
-	return fails() ? NULL : realloc(memory, size);
-}
-
-void *oom_reallocarray(void *memory, size_t count, size_t size)
-{
-	return fails() ? NULL : reallocarray(memory, count, size);
-}
-
-void oom_free(void *memory)
-{
-	free(memory);
 }
 
 static void fail_after(size_t allocations, bool all)

@@ -55,7 +55,7 @@ oom_fixture = test/unit/engine_fixture.c test/unit/engine_fixture.h \
 	test/unit/peer_fixture.c test/unit/peer_fixture.h \
 	test/unit/segment_views.c test/unit/segment_views.h \
 	test/unit/transport_fixture.c test/unit/transport_fixture.h
-fault_oom_SOURCES = test/fault/fault_oom.c $(oom_fixture)
+fault_oom_SOURCES = test/fault/fault_oom.c test/fault/oom_functions.c $(oom_fixture)
 fault_oom_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 fault_oom_LDADD = libengine_oom.la $(CHECK_LIBS)
 

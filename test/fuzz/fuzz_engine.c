@@ -6,7 +6,7 @@
 
 /* ---- clients ---- */
 
-void stage_open(struct stage *stage, struct story *story)
+static void stage_open(struct stage *stage, struct story *story)
 {
 	struct engine_config config = fixture_own_format;
 	uint8_t how = story_byte(story);
@@ -33,7 +33,7 @@ static void forget(struct stage *stage)
 	}
 }
 
-void stage_close(struct stage *stage)
+static void stage_close(struct stage *stage)
 {
 	unsigned int i;
 
@@ -101,7 +101,7 @@ static void evicted_go(struct stage *stage)
 	}
 }
 
-void stage_step(struct stage *stage, struct story *story)
+static void stage_step(struct stage *stage, struct story *story)
 {
 	struct fixture *fixture = stage->fixture;
 	struct peer *peer;
@@ -202,7 +202,7 @@ static void ring_begins(struct stage *stage, struct story *story)
 	stage->sync = SYNC_RUNS;
 }
 
-void stage_ring(struct stage *stage, struct story *story)
+static void stage_ring(struct stage *stage, struct story *story)
 {
 	struct engine *engine = stage->fixture->engine;
 
@@ -217,4 +217,25 @@ void stage_ring(struct stage *stage, struct story *story)
 	}
 	evicted_go(stage);
 	forget(stage);
+}
+
+/* ---- the story ---- */
+
+void stage_play(const uint8_t *data, size_t size, stage_step_fn own)
+{
+	struct story story = {.at = data, .left = size};
+	struct stage stage;
+
+	stage_open(&stage, &story);
+	while (story_goes_on(&story)) {
+		unsigned int kind = story_byte(&story) % 8;
+
+		if (kind < 2)
+			stage_ring(&stage, &story);
+		else if (kind < 4)
+			stage_step(&stage, &story);
+		else
+			own(&stage, &story, kind - 4);
+	}
+	stage_close(&stage);
 }

@@ -18,9 +18,14 @@ struct stage {
 	uint64_t seq;
 };
 
-/* The story begins with how the engine is configured. */
-void stage_open(struct stage *stage, struct story *story);
-void stage_close(struct stage *stage);
+/* What a target's own steps are, chosen by `kind`, 0 to 3. */
+typedef void (*stage_step_fn)(struct stage *stage, struct story *story, unsigned int kind);
+
+/*
+ * Plays a story: how the engine is configured, then steps. Some of these have nothing to do with what is fuzzed: a client comes or goes, time passes, totem
+ * brings something back, the ring changes.
+ */
+void stage_play(const uint8_t *data, size_t size, stage_step_fn own);
 
 /* One that the story chooses, connected if need be. Two of them are of the same process. */
 struct peer *stage_peer(struct stage *stage, struct story *story);
@@ -29,13 +34,7 @@ struct peer *stage_peer(struct stage *stage, struct story *story);
 const char *stage_group(struct story *story);
 struct ipc_name stage_name(struct story *story);
 
-/* A step that has nothing to do with what is fuzzed: a client comes or goes, time passes, totem brings something back. */
-void stage_step(struct stage *stage, struct story *story);
-
 /* A byte of what the fixture delivers is another one from here on; without a story, none any more. */
 void stage_tamper(struct stage *stage, struct story *story);
-
-/* The next step of a ring change: it begins, begins again, or goes on. */
-void stage_ring(struct stage *stage, struct story *story);
 
 #endif

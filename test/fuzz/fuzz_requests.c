@@ -180,32 +180,18 @@ static void large_message(struct stage *stage, struct story *story)
 		(void)request_fragment(stage->fixture, peer, IPC_FRAGMENT_FIRST + i, 9, pieces[i]);
 }
 
+static void step(struct stage *stage, struct story *story, unsigned int kind)
+{
+	if (kind == 0)
+		raw_request(stage, story);
+	else if (kind == 1)
+		large_message(stage, story);
+	else
+		shaped_request(stage, story);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct story story = {.at = data, .left = size};
-	struct stage stage;
-
-	stage_open(&stage, &story);
-	while (story_goes_on(&story)) {
-		switch (story_byte(&story) % 8) {
-		case 0:
-			stage_ring(&stage, &story);
-			break;
-		case 1:
-		case 2:
-			stage_step(&stage, &story);
-			break;
-		case 3:
-			raw_request(&stage, &story);
-			break;
-		case 4:
-			large_message(&stage, &story);
-			break;
-		default:
-			shaped_request(&stage, &story);
-			break;
-		}
-	}
-	stage_close(&stage);
+	stage_play(data, size, step);
 	return 0;
 }

@@ -10,7 +10,7 @@ fuzz_main = test/fuzz/fuzz.h
 else
 fuzz_main = test/fuzz/fuzz.h test/fuzz/fuzz_replay.c
 endif
-fuzz_memory = test/fuzz/fuzz_memory.c test/fault/oom_functions.h
+fuzz_memory = test/fuzz/fuzz_memory.c test/fault/oom_functions.c test/fault/oom_functions.h
 # No wrapper script.
 fuzz_ldflags = $(AM_LDFLAGS) $(FUZZ_LDFLAGS) -no-install
 

@@ -11,7 +11,7 @@ libsim_la_SOURCES = $(sim_oracle) \
 	test/sim/sim_events.c \
 	test/sim/sim_executive.c \
 	test/sim/sim_inject.c \
-	test/sim/sim_memory.c test/sim/sim_memory.h \
+	test/sim/sim_memory.c test/sim/sim_memory.h test/fault/oom_functions.c \
 	test/sim/sim_node.c \
 	test/sim/sim_ours.c \
 	test/sim/sim_payload.c test/sim/sim_payload.h \

@@ -5,14 +5,9 @@
 #include <stdlib.h>
 
 #include "sim_world.h"
+#include "test/fault/oom_functions.h"
 
 #define BURST_MAX 4 /* failures in a row */
-
-void *oom_malloc(size_t size);
-void *oom_calloc(size_t count, size_t size);
-void *oom_realloc(void *memory, size_t size);
-void *oom_reallocarray(void *memory, size_t count, size_t size);
-void oom_free(void *memory);
 
 static struct {
 	struct sim_world *world; /* NULL: there is always enough */
@@ -76,7 +71,7 @@ static bool is_due(struct sim_world *world)
 	return true;
 }
 
-static bool fails(void *caller)
+bool oom_fails(const void *caller)
 {
 	struct sim_world *world = memory.world;
 	struct memory_site *site;
@@ -95,29 +90,4 @@ static bool fails(void *caller)
 			  (unsigned long long)world->memory.allocations);
 	}
 	return due;
-}
-
-void *oom_malloc(size_t size)
-{
-	return fails(__builtin_return_address(0)) ? NULL : malloc(size);
-}
-
-void *oom_calloc(size_t count, size_t size)
-{
-	return fails(__builtin_return_address(0)) ? NULL : calloc(count, size);
-}
-
-void *oom_realloc(void *old, size_t size)
-{
-	return fails(__builtin_return_address(0)) ? NULL : realloc(old, size);
-}
-
-void *oom_reallocarray(void *old, size_t count, size_t size)
-{
-	return fails(__builtin_return_address(0)) ? NULL : reallocarray(old, count, size);
-}
-
-void oom_free(void *old)
-{
-	free(old);
 }
