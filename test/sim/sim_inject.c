@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Batches that get lost, as totem never loses one: engines have to notice. One that missed a batch is seen to leave and
- * to come back, which is as if the network had parted it from the others: the oracle is told where in the order that
- * happens, and which node may lack what from when on.
+ * Batches that get lost. The real totem loses some where a recovery ends too early; here others are lost as well. Engines
+ * have to notice. One that missed a batch is seen to leave and to come back, which is as if the network had parted it
+ * from the others: the oracle is told where in the order that happens, and which node may lack what from when on.
  *
  * The only one that knows when an engine sees a node leave or come back is the engine. It tells its clients, so on each
  * node there is one more of them who listens, in no group.
@@ -43,17 +43,32 @@ static bool is_of_ring(const struct sim_node *node, const struct peer_head *head
 	return head->ring_seq == node->ring_seq;
 }
 
+static bool is_lost_in_ring(struct sim_node *node)
+{
+	return !node->totem->sync_in_process && node->lose_in && --node->lose_in == 0;
+}
+
+/* A recovery that ended too early for this node: some of what others had of one node is not there. */
+static bool is_lost_in_recovery(struct sim_node *node, uint32_t nodeid)
+{
+	return (node->missed_from == 0 || node->missed_from == nodeid) &&
+	       sim_percent(&node->world->clock, 50);
+}
+
 static bool is_lost(struct sim_node *node, const struct peer_head *head, uint32_t nodeid)
 {
-	return head->kind == PEER_BATCH && is_of_ring(node, head) && nodeid != node->totem->nodeid &&
-	       !node->totem->sync_in_process && node->totem->recovering == NULL && !node->world->healing &&
-	       node->lose_in && --node->lose_in == 0;
+	if (head->kind != PEER_BATCH || !is_of_ring(node, head) || nodeid == node->totem->nodeid ||
+	    node->world->healing) {
+		return false;
+	}
+	return node->totem->recovering ? is_lost_in_recovery(node, nodeid) : is_lost_in_ring(node);
 }
 
 static void lose(struct sim_node *node, uint32_t nodeid)
 {
 	sim_trace(&node->world->clock, "node %u: loses a batch of node %u", node->totem->nodeid, nodeid);
 	node->world->stats.injected++;
+	node->world->stats.injected_in_recovery += node->totem->recovering != NULL;
 	if (node->missed_from == 0) {
 		node->missed_from = nodeid;
 		oracle_missed(node->world->oracle, node->oracle_node, true);

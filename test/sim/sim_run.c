@@ -119,7 +119,7 @@ static void usage(FILE *out)
 	      "  --stock N|all  so many nodes run a model of stock's engine (default: the seed says)\n"
 	      "  --models       nodes that speak stock's format by the seed may run that model\n"
 	      "  --strict       hold what stock does against the whole contract\n"
-	      "  --inject       nodes lose batches, as the real totem never does; no node speaks stock's "
+	      "  --inject       nodes lose batches, as the real totem does at times; no node speaks stock's "
 	      "format\n"
 	      "  --memory       allocations of engines fail, by the seed\n"
 	      "  --memory-at N  one does, the Nth\n"

@@ -253,7 +253,7 @@ static void show_losses(struct sim_world *world)
 	}
 }
 
-/* Totem as it is loses no batch; and without stock nodes nothing else that was accepted. */
+/* The simulated totem itself loses no batch; and without stock nodes nothing else that was accepted. */
 static void judge_counts(struct sim_world *world)
 {
 	struct sim_counts counts = world_counts(world);

@@ -33,7 +33,7 @@ struct schedule_options {
 	bool models;	    /* those that speak stock's format may run that model, too */
 	bool strict;	    /* see struct sim_world_config */
 	enum schedule_load load;
-	bool inject;	    /* nodes lose batches, as the real totem never does */
+	bool inject;	    /* nodes lose batches, as the real totem does at times */
 	bool memory;	    /* allocations of engines fail */
 	uint64_t memory_at; /* this one does, counted from 1; 0: none */
 	enum schedule_kind kind;

@@ -109,6 +109,7 @@ static const struct {
 	{NULL, "multicasts refused, queue full", OF(totem.full)},
 	{NULL, "by the dice", OF(sim.refused_sends)},
 	{NULL, "batches lost", OF(sim.injected)},
+	{NULL, "in recoveries", OF(sim.injected_in_recovery)},
 	{NULL, "noticed", OF(engines.gaps)},
 	{NULL, "messages given up", OF(engines.lost)},
 	{"clients", "joins", OF(sim.joins)},
