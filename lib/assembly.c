@@ -5,7 +5,6 @@
  * without a word.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib_internal.h"
 
@@ -113,8 +112,8 @@ cs_error_t assembly_add(struct assembly **list, const struct ipc_partial_deliver
 		assembly_free(assembly);
 		return CS_ERR_NO_MEMORY;
 	}
-	if (fragment->fraglen)
-		memcpy(assembly->data + assembly->received, fragment->message, fragment->fraglen);
+	if (fragment->fraglen) /* of nothing at all there is no buffer */
+		copy_bytes(assembly->data + assembly->received, fragment->message, fragment->fraglen);
 	assembly->received += fragment->fraglen;
 	if (fragment->type == IPC_FRAGMENT_LAST) {
 		*whole = assembly;

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib_internal.h"
 
@@ -42,7 +41,7 @@ static cs_error_t slice_add(struct event_parts *parts, const struct ipc_event_pa
 	if (!buffer_grow(&parts->data, &parts->capacity, parts->received + (size_t)part->length,
 			 parts->total))
 		return CS_ERR_NO_MEMORY;
-	memcpy(parts->data + parts->received, part->data, (size_t)part->length);
+	copy_bytes(parts->data + parts->received, part->data, (size_t)part->length);
 	parts->received += (size_t)part->length;
 	if (parts->received < parts->total)
 		return CS_OK;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Reading a message that lies in pieces. */
-#include <string.h>
-
 #include "lib_internal.h"
 
 cs_error_t gather_size(const struct iovec *iov, unsigned int iov_len, size_t *size)
@@ -39,7 +37,7 @@ void gather_copy(void *destination, const struct iovec *iov, unsigned int iov_le
 		part -= offset;
 		if (part > length)
 			part = length;
-		memcpy(to, (const uint8_t *)iov[i].iov_base + offset, part);
+		copy_bytes(to, (const uint8_t *)iov[i].iov_base + offset, part);
 		to += part;
 		length -= part;
 		offset = 0;

@@ -21,6 +21,7 @@
 #include <qb/qbipcc.h>
 
 #include "corosync/cpg.h"
+#include "cpg_copy.h"
 #include "cpg_ipc.h"
 #include "cpg_ring.h"
 #include "cpg_segment.h"

@@ -105,7 +105,7 @@ static bool batch_reserve(struct batch *batch, size_t size)
 static void put(struct batch *batch, const void *bytes, size_t size)
 {
 	if (size) {
-		memcpy(batch->records + batch->size, bytes, size);
+		copy_bytes(batch->records + batch->size, bytes, size);
 	}
 	batch->size += size;
 }
@@ -204,7 +204,7 @@ size_t batch_copy(struct batch *batch, const void *records, size_t size)
 	if (!batch_reserve(batch, batch->size + size)) {
 		size = batch->capacity - batch->size; /* what there is room for already */
 	}
-	memcpy(batch->records + batch->size, records, size);
+	copy_bytes(batch->records + batch->size, records, size);
 	return size;
 }
 

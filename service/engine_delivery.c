@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "engine_internal.h"
 
@@ -232,9 +231,7 @@ int delivery_put(struct engine_client *client, uint8_t kind, const struct iovec 
 	*entry = (struct ring_entry){.kind = kind, .length = (uint32_t)length};
 	at = (uint8_t *)(entry + 1);
 	for (i = 0; i < iov_len; at += iov[i++].iov_len) {
-		if (iov[i].iov_len) {
-			memcpy(at, iov[i].iov_base, iov[i].iov_len);
-		}
+		copy_bytes(at, iov[i].iov_base, iov[i].iov_len);
 	}
 	if (kind == RING_GROUP) {
 		ring_put_untold(&rings->delivery, size); /* the run behind it shows it */

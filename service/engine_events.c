@@ -12,7 +12,6 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <syslog.h>
 
 #include "engine_internal.h"
@@ -108,9 +107,7 @@ struct event *event_copy(const struct iovec *iov, unsigned int iov_len)
 	event->references = 1;
 	event->size = 0;
 	for (i = 0; i < iov_len; i++) {
-		if (iov[i].iov_len) {
-			memcpy(event->data + event->size, iov[i].iov_base, iov[i].iov_len);
-		}
+		copy_bytes(event->data + event->size, iov[i].iov_base, iov[i].iov_len);
 		event->size += iov[i].iov_len;
 	}
 	return event;

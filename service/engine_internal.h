@@ -18,6 +18,7 @@
 #include <corosync/corotypes.h>
 #include <qb/qblist.h>
 
+#include "cpg_copy.h"
 #include "cpg_ipc.h"
 #include "cpg_ring.h"
 #include "cpg_segment.h"

@@ -47,6 +47,13 @@ unit_ring_stress_SOURCES = test/unit/unit_ring_stress.c
 unit_ring_stress_CFLAGS = $(AM_CFLAGS) -pthread
 unit_ring_stress_LDFLAGS = $(AM_LDFLAGS) -pthread
 
+# include/cpg_copy.h
+check_PROGRAMS += unit_copy
+TESTS += unit_copy
+unit_copy_SOURCES = test/unit/unit_copy.c
+unit_copy_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_copy_LDADD = $(CHECK_LIBS)
+
 # test/cpgverify: the verifier sees each kind of violation, and the log each changed byte
 cpgverify_unit_tests = unit_cpgverify_log unit_cpgverify_verify
 check_PROGRAMS += $(cpgverify_unit_tests)
