@@ -4,7 +4,7 @@
  *
  * Positions count bytes since the connection began and never wrap; modulo the ring's size they say where. An entry is a
  * struct ring_entry, its body and zeros up to a multiple of 8. One that would reach over the end of the data begins at
- * its beginning instead, behind a RING_SKIP.
+ * its beginning instead, behind a RING_SKIP; so may any other one for which there is room then.
  *
  * The writer stores its position with release order after the entries before it; the reader loads it with acquire order.
  * Likewise the reader's, after it is done with what lies before it. Each side keeps its own position, and the size, in
@@ -90,6 +90,13 @@ static_assert(sizeof(struct ring_run) == 8, "RUN");
  */
 #define DELIVERY_SPARE RING_ALIGN
 
+/*
+ * An entry of this size or more begins at the beginning of a delivery ring in which nothing is left to read: the same memory, again
+ * and again, stays in caches, which the whole of a ring that takes such entries does not. What is smaller comes more often, and
+ * looking at the reader's position first, a cache line of the other core's, would cost more of its time.
+ */
+#define DELIVERY_LARGE_ENTRY (256u * 1024u)
+
 static inline size_t ring_entry_size(size_t length)
 {
 	return sizeof(struct ring_entry) + ((length + RING_ALIGN - 1) & ~(size_t)(RING_ALIGN - 1));
@@ -121,6 +128,7 @@ struct ring_writer {
 	uint8_t *data;
 	size_t size;
 	size_t spare;	/* bytes behind each entry but RING_SKIP */
+	size_t large;	/* entries of this size or more begin at the beginning if they can; 0: none does */
 	uint64_t end;	/* own position */
 	uint64_t put;	/* up to here the reader is told */
 	uint64_t taken; /* the reader's, as last seen: never behind the truth by more than the ring's size */
@@ -171,15 +179,31 @@ static inline struct ring_entry *ring_end(const struct ring_writer *ring)
 	return (struct ring_entry *)(ring->data + (ring->end & (ring->size - 1)));
 }
 
+/* ring_reserve() looks whether it can begin at the beginning: who is about to call it looks where the reader is. */
+static inline bool ring_is_large(const struct ring_writer *ring, size_t size)
+{
+	return ring->large != 0 && size >= ring->large;
+}
+
+/* Bytes to the end of the data, where the next `size` bytes have to begin behind that, or had better; else 0. */
+static inline size_t ring_skip(const struct ring_writer *ring, size_t size)
+{
+	size_t rest = ring_rest(ring->size, ring->end);
+
+	if (rest < size || (ring_is_large(ring, size) && ring_all_taken(ring) &&
+			    ring_used(ring) + rest + size <= ring->size)) {
+		return rest;
+	}
+	return 0;
+}
+
 /* Where the next entry of `size` bytes (ring_entry_size) goes; NULL: there is no room. ring_put() makes it count. */
 static inline struct ring_entry *ring_reserve(struct ring_writer *ring, size_t size)
 {
-	size_t rest, skip;
+	size_t skip;
 
 	size += ring->spare;
-	rest = ring_rest(ring->size, ring->end);
-	skip = rest < size ? rest : 0;
-
+	skip = ring_skip(ring, size);
 	if (ring->size - ring_used(ring) < skip + size) {
 		return NULL;
 	}

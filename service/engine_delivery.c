@@ -196,6 +196,9 @@ static int reserve(struct engine_client *client, size_t size, struct ring_entry 
 {
 	struct ring_writer *ring = &client->rings->delivery;
 
+	if (ring_is_large(ring, size) && !look(client)) {
+		return -EBADMSG;
+	}
 	*entry = ring_reserve(ring, size);
 	if (*entry == NULL) {
 		if (!look(client)) {

@@ -199,8 +199,10 @@ static bool rings_begin(struct engine_client *client)
 	rings->control = (struct segment_control *)(base + SEGMENT_START);
 	rings->submission =
 		(struct ring_reader){.data = base + SUBMISSION_RING_OFFSET, .size = SUBMISSION_RING_SIZE};
-	rings->delivery = (struct ring_writer){
-		.data = base + DELIVERY_RING_OFFSET, .size = DELIVERY_RING_SIZE, .spare = DELIVERY_SPARE};
+	rings->delivery = (struct ring_writer){.data = base + DELIVERY_RING_OFFSET,
+					       .size = DELIVERY_RING_SIZE,
+					       .spare = DELIVERY_SPARE,
+					       .large = DELIVERY_LARGE_ENTRY};
 	rings->control->events_before = client->events_sent;
 	client->rings = rings;
 	client->engine->rings_count++;

@@ -33,6 +33,7 @@ struct fake_rings *fake_rings_new(uint32_t segment_id, uint8_t *base)
 		(struct ring_writer){.data = base + DELIVERY_RING_OFFSET,
 				     .size = DELIVERY_RING_SIZE,
 				     .spare = DELIVERY_SPARE,
+				     .large = DELIVERY_LARGE_ENTRY,
 				     .larger = {{{base + DELIVERY_LARGE_OFFSET, DELIVERY_LARGE_SIZE},
 						 {base + DELIVERY_HUGE_OFFSET, DELIVERY_HUGE_SIZE}}}};
 	return rings;

@@ -260,26 +260,67 @@ START_TEST(large_messages)
 }
 END_TEST
 
-START_TEST(huge_messages)
+#define HUGE_MOST ((size_t)1024 * 1024 - 1024)
+
+/* Its rings have grown as far as they do. */
+static struct ringed ringed_huge(struct fixture *fixture)
 {
-	const size_t most = 1024 * 1024 - 1024;
-	struct fixture *fixture = ours();
 	struct ringed client = ringed_joined(fixture, 10, "group");
 	int i;
 
 	for (i = 0; i < 2; i++) {
-		send_large(&client, most);
-		check_in_slices(&client, most);
+		send_large(&client, HUGE_MOST);
+		check_in_slices(&client, HUGE_MOST);
 	}
+	return client;
+}
+
+START_TEST(huge_messages)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_huge(fixture);
+	int i;
+
 	for (i = 0; i < 20; i++) {
-		send_large(&client, most);
-		check_in_one_piece(&client, most);
+		send_large(&client, HUGE_MOST);
+		check_in_one_piece(&client, HUGE_MOST);
 		request_mcast(fixture, client.peer, "small");
 		settle(fixture);
 		ck_assert_str_eq(heard(&client), "1:10 'small'");
 	}
 	ck_assert_uint_eq(client.delivery.size, DELIVERY_HUGE_SIZE);
 	ck_assert_uint_eq(fixture->segments_grown, 2);
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* The whole of its entry. */
+static size_t huge_size(void)
+{
+	return ring_entry_size(sizeof(struct ring_run) + ring_entry_size(HUGE_MOST)) + DELIVERY_SPARE;
+}
+
+/* Who takes each before the next one comes gets all of them in the same place; who does not, one behind the other. */
+START_TEST(huge_messages_in_the_same_memory)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_huge(fixture);
+	uint64_t at;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		send_large(&client, HUGE_MOST);
+		check_in_one_piece(&client, HUGE_MOST);
+		at = client.delivery.at;
+		ck_assert(i < 2 || at % DELIVERY_HUGE_SIZE == huge_size());
+	}
+	send_large(&client, 1000);
+	send_large(&client, HUGE_MOST);
+	send_large(&client, HUGE_MOST);
+	ck_assert_uint_eq(deliveries(&client), 3);
+	ck_assert_uint_gt(client.delivery.at - at, 2 * huge_size());
+	ck_assert_uint_lt(client.delivery.at - at, 3 * huge_size());
 	ringed_free(&client);
 	fixture_free(fixture);
 }
@@ -535,10 +576,27 @@ START_TEST(a_reader_that_lies)
 }
 END_TEST
 
+/* Though there was room behind what it says that it read. */
+START_TEST(a_reader_of_huge_messages_that_lies)
+{
+	struct fixture *fixture = ours();
+	struct ringed liar = ringed_huge(fixture);
+
+	send_large(&liar, HUGE_MOST);
+	check_in_one_piece(&liar, HUGE_MOST);
+	atomic_store(&liar.control->delivery_taken.end, liar.delivery.at + UINT64_MAX / 2);
+	send_large(&liar, HUGE_MOST);
+	ck_assert(liar.peer->evicted);
+	ringed_free(&liar);
+	fixture_free(fixture);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
 		a_reader_that_lies,
+		a_reader_of_huge_messages_that_lies,
 		what_was_sent_before,
 		one_doorbell_until_it_is_answered,
 		a_doorbell_that_found_no_room,
@@ -547,6 +605,7 @@ int main(void)
 		an_end_behind_a_full_ring,
 		large_messages,
 		huge_messages,
+		huge_messages_in_the_same_memory,
 		a_large_message_for_all_kinds_of_members,
 		large_messages_in_small_rings,
 		in_a_ring_with_stock_nodes,

@@ -195,6 +195,97 @@ START_TEST(what_is_reserved_does_not_count_yet)
 }
 END_TEST
 
+/* ---- large entries ---- */
+
+/* A large one, of 24 bytes with its head. Nothing lies before it that is not read. */
+static void put_large(char letter)
+{
+	writer.large = 24;
+	ck_assert(put(16, letter));
+}
+
+/* Where the ring is far enough from its beginning that it may skip the rest; else it lies where any other one would. */
+START_TEST(a_large_entry_in_an_empty_ring)
+{
+	uint64_t at;
+
+	for (at = 0; at < 3 * SIZE; at += RING_ALIGN) {
+		size_t offset = at % SIZE, begin = offset < 24 ? offset : 0;
+
+		ring_at(at);
+		put_large('a');
+		ck_assert_int_eq(data[begin + sizeof(struct ring_entry)], 'a');
+		must_take(16, 'a');
+		must_be_empty();
+	}
+}
+END_TEST
+
+START_TEST(a_smaller_entry_in_an_empty_ring)
+{
+	ring_at(24);
+	writer.large = 24;
+	ck_assert(put(8, 'a'));
+	ck_assert_int_eq(data[24 + sizeof(struct ring_entry)], 'a');
+	ring_at(24);
+	ck_assert(put(16, 'b')); /* no entry is large */
+	ck_assert_int_eq(data[24 + sizeof(struct ring_entry)], 'b');
+}
+END_TEST
+
+/* What is there is not written over, nor what only might have been read. */
+START_TEST(a_large_entry_behind_others)
+{
+	ring_at(24);
+	ck_assert(put(8, 'a'));
+	put_large('b');
+	ck_assert_int_eq(data[40 + sizeof(struct ring_entry)], 'b');
+	must_take(8, 'a');
+	must_take(16, 'b');
+	ring_at(0);
+	put_large('c');
+	must_take(16, 'c');
+	put_large('d'); /* nobody looked how far the reader is */
+	ck_assert_int_eq(data[24 + sizeof(struct ring_entry)], 'd');
+	must_take(16, 'd');
+	ring_at(0);
+	put_large('e');
+	must_take(16, 'e');
+	ck_assert(ring_writer_look(&writer, &control.delivery_taken.end));
+	put_large('f');
+	ck_assert_int_eq(data[sizeof(struct ring_entry)], 'f');
+	must_take(16, 'f');
+	must_be_empty();
+}
+END_TEST
+
+/* What the reader was not told of yet does not hinder it, and is not lost. */
+static void check_large_behind_untold(uint64_t at, size_t begin)
+{
+	struct ring_entry *entry, found;
+
+	ring_at(at);
+	entry = ring_reserve(&writer, 8);
+	*entry = (struct ring_entry){.kind = RING_GROUP};
+	ring_put_untold(&writer, 8);
+	put_large('a');
+	ck_assert_int_eq(data[begin + sizeof(struct ring_entry)], 'a');
+	ck_assert(ring_reader_look(&reader, &control.delivered.end));
+	ck_assert_int_eq(ring_peek(&reader, &found), RING_FOUND_ENTRY);
+	ck_assert_uint_eq(found.kind, RING_GROUP);
+	ring_next(&reader, &found);
+	must_take(16, 'a');
+	must_be_empty();
+}
+
+START_TEST(a_large_entry_behind_an_untold_one)
+{
+	check_large_behind_untold(16, 24); /* too near to the beginning to skip the rest */
+	check_large_behind_untold(24, 0);
+	check_large_behind_untold(32, 0);
+}
+END_TEST
+
 /* ---- what can't be true ---- */
 
 START_TEST(a_reader_that_took_what_is_not_there)
@@ -655,6 +746,24 @@ START_TEST(a_full_ring_that_moves)
 }
 END_TEST
 
+/* It begins at the beginning of the larger place, if it can. */
+START_TEST(a_large_entry_in_a_ring_that_moved)
+{
+	uint64_t at;
+
+	for (at = 0; at < 8 * SIZE; at += RING_ALIGN) {
+		size_t behind = (at + sizeof(struct ring_entry)) % sizeof(more);
+
+		ring_with_more_at(at);
+		ck_assert(ring_move(&writer));
+		put_large('a');
+		ck_assert_int_eq(more[(behind < 32 ? behind : 0) + sizeof(struct ring_entry)], 'a');
+		must_take(16, 'a');
+		must_be_empty();
+	}
+}
+END_TEST
+
 START_TEST(nothing_to_move_to)
 {
 	ring_at(0);
@@ -714,6 +823,10 @@ int main(void)
 		one_entry_as_large_as_the_ring,
 		no_room_behind_a_skip,
 		what_is_reserved_does_not_count_yet,
+		a_large_entry_in_an_empty_ring,
+		a_smaller_entry_in_an_empty_ring,
+		a_large_entry_behind_others,
+		a_large_entry_behind_an_untold_one,
 		a_reader_that_took_what_is_not_there,
 		a_writer_that_put_in_more_than_fits,
 		an_entry_longer_than_what_was_put_in,
@@ -737,6 +850,7 @@ int main(void)
 		a_ring_that_moves,
 		a_ring_that_moves_twice,
 		a_full_ring_that_moves,
+		a_large_entry_in_a_ring_that_moved,
 		nothing_to_move_to,
 		moves_that_can_not_be,
 	};

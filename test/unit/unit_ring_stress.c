@@ -40,6 +40,7 @@ struct stress {
 	int room_bell[2]; /* to a writer that waits for room */
 	_Atomic(const char *) failure;
 	uint64_t rings, sleeps, waits; /* how often, to see that all of it happens */
+	uint64_t begun;		       /* large entries at the beginning */
 };
 
 static void fail(struct stress *stress, const char *what)
@@ -289,11 +290,22 @@ static void ring_when_needed(struct stress *stress, const struct ring_writer *ri
 	}
 }
 
+static void look_at_reader(struct stress *stress, struct ring_writer *ring)
+{
+	if (!ring_writer_look(ring, &stress->control->delivery_taken.end)) {
+		fail(stress, "the reader took what was not there");
+	}
+}
+
 static struct ring_entry *reserve_or_wait(struct stress *stress, struct ring_writer *ring, size_t size)
 {
 	struct segment_control *control = stress->control;
+	bool large = ring_is_large(ring, size);
 	struct ring_entry *entry;
 
+	if (large) {
+		look_at_reader(stress, ring);
+	}
 	while ((entry = ring_reserve(ring, size)) == NULL && !failed(stress)) {
 		ring_when_needed(stress, ring);
 		if (ring_must_wait(ring, &control->delivery_taken.end, &control->delivered.more)) {
@@ -302,10 +314,9 @@ static struct ring_entry *reserve_or_wait(struct stress *stress, struct ring_wri
 			while (take_bell(stress->room_bell[0])) {
 			}
 		}
-		if (!ring_writer_look(ring, &control->delivery_taken.end)) {
-			fail(stress, "the reader took what was not there");
-		}
+		look_at_reader(stress, ring);
 	}
+	stress->begun += large && entry == (void *)ring->data;
 	return entry;
 }
 
@@ -315,6 +326,7 @@ static void *deliver(void *context)
 	struct ring_writer ring = {.data = stress->data,
 				   .size = stress->size,
 				   .spare = DELIVERY_SPARE,
+				   .large = stress->longest / 2,
 				   .larger = stress->larger};
 	struct source source = {.state = 1}, dice = {.state = 2};
 	uint64_t left = stress->entries, burst;
@@ -498,10 +510,10 @@ static bool run_round(const struct round *round, uint64_t entries)
 	}
 	run_threads(round, &stress);
 	failure = atomic_load(&stress.failure);
-	printf("%s: %s: %llu entries, %llu doorbells for %llu sleeps, %llu waits for room\n",
+	printf("%s: %s: %llu entries, %llu doorbells for %llu sleeps, %llu waits for room, %llu begun anew\n",
 	       failure ? "FAIL" : "ok", round->name, (unsigned long long)entries,
 	       (unsigned long long)stress.rings, (unsigned long long)stress.sleeps,
-	       (unsigned long long)stress.waits);
+	       (unsigned long long)stress.waits, (unsigned long long)stress.begun);
 	if (failure) {
 		printf("      %s\n", failure);
 	}
