@@ -78,6 +78,11 @@ static_assert(sizeof(struct ring_run) == 8, "RUN");
 #define SUBMISSION_RING_LIMIT(size) ((size)-2 * (SUBMISSION_MESSAGE_MAX + 2 * RING_ALIGN))
 /* Bytes of messages in blocks that a library lets wait; what a dead client left behind is taken up to this much and one more. */
 #define SUBMISSION_BLOCKS_MAX (2u * 1024u * 1024u)
+/*
+ * Of messages of this size or more a library lets only one wait: so the next one is there while one is sent, which is all that they gain by
+ * waiting, and more of them would only be more memory in use than caches hold.
+ */
+#define SUBMISSION_LARGE_BLOCK (256u * 1024u)
 /* An event that is larger than this goes through a delivery ring of that size in IPC_RES_EVENT_PARTs. */
 #define DELIVERY_ENTRY_MAX(size) ((size) / 4)
 /* Several messages in a run, with their headers: they fit the smallest ring. */

@@ -232,7 +232,7 @@ static void note_refusal(struct instance *instance)
 	instance->refused_taken = taken;
 }
 
-static cs_error_t send_state(struct instance *instance)
+static cs_error_t send_state(struct instance *instance, size_t size)
 {
 	/* With rings nothing else shows it until they are full. */
 	if (atomic_load(&instance->gone))
@@ -240,12 +240,12 @@ static cs_error_t send_state(struct instance *instance)
 	if (instance->control.map && receiver_behind(instance))
 		return CS_ERR_TRY_AGAIN;
 	if (instance_has_rings(instance))
-		return submission_state(instance);
+		return submission_state(instance, size);
 	return window_closed(instance) ? CS_ERR_TRY_AGAIN : CS_OK;
 }
 
 /* Nothing more is accepted from a handle that is just being finalized: it may wait for what was. */
-cs_error_t channel_ready_locked(struct instance *instance)
+cs_error_t channel_ready_locked(struct instance *instance, size_t size)
 {
 	cs_error_t error;
 
@@ -253,18 +253,18 @@ cs_error_t channel_ready_locked(struct instance *instance)
 		return CS_ERR_BAD_HANDLE;
 	if (!instance->joined)
 		return CS_ERR_NOT_EXIST;
-	error = send_state(instance);
+	error = send_state(instance, size);
 	if (error == CS_ERR_TRY_AGAIN && !channel_connected(instance))
 		return CS_ERR_LIBRARY;
 	return error;
 }
 
-cs_error_t channel_ready(struct instance *instance)
+cs_error_t channel_ready(struct instance *instance, size_t size)
 {
 	cs_error_t error;
 
 	pthread_mutex_lock(&instance->channel_lock);
-	error = channel_ready_locked(instance);
+	error = channel_ready_locked(instance, size);
 	channel_unlock(instance);
 	return error;
 }
@@ -272,7 +272,7 @@ cs_error_t channel_ready(struct instance *instance)
 static cs_error_t mcast_locked(struct instance *instance, const struct iovec *iov, unsigned int iov_len,
 			       size_t size)
 {
-	cs_error_t error = channel_ready_locked(instance);
+	cs_error_t error = channel_ready_locked(instance, size);
 	ssize_t result;
 
 	if (error != CS_OK)
@@ -326,7 +326,7 @@ static bool congested_locked(struct instance *instance)
 	if (!instance_has_rings(instance) && mcast_switched_off(instance))
 		return true;
 	if (instance->control.map)
-		return send_state(instance) == CS_ERR_TRY_AGAIN;
+		return send_state(instance, SIZE_MAX) == CS_ERR_TRY_AGAIN;
 	return instance->refused && still_refused(instance);
 }
 

@@ -144,7 +144,7 @@ cs_error_t fragments_send(struct instance *instance, cpg_guarantee_t guarantee, 
 			  unsigned int iov_len, size_t size)
 {
 	struct fragments fragments = {.instance = instance, .iov = iov, .iov_len = iov_len, .size = size};
-	cs_error_t error = channel_ready(instance);
+	cs_error_t error = channel_ready(instance, size);
 
 	if (error != CS_OK)
 		return error;

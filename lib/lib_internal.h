@@ -106,7 +106,8 @@ struct submission {
 	unsigned int draining;	 /* threads that wait until all was taken: nobody may put more behind it */
 	struct handover *oldest; /* messages in blocks that were not taken yet, as last seen ... */
 	struct handover **next;	 /* where the next one goes */
-	size_t waiting;		 /* ... and their bytes */
+	size_t waiting;		 /* ... their bytes ... */
+	unsigned int large;	 /* ... and how many are of SUBMISSION_LARGE_BLOCK or more */
 	struct handover *taken;	 /* those that were, until somebody collects them */
 };
 
@@ -241,13 +242,13 @@ cs_error_t channel_ask(struct instance *instance, const void *request, size_t si
 cs_error_t channel_tell(struct instance *instance, const void *request, size_t size);
 
 /*
- * Whether a multicast of whatever kind may start: what channel_mcast() would say to it before it sends anything. Waits for a
+ * Whether a multicast of whatever kind, of `size` bytes, may start: what channel_mcast() would say to it before it sends anything. Waits for a
  * join that another thread is in the middle of.
  */
-cs_error_t channel_ready(struct instance *instance);
+cs_error_t channel_ready(struct instance *instance, size_t size);
 
 /* The same for a caller that holds channel_lock. */
-cs_error_t channel_ready_locked(struct instance *instance);
+cs_error_t channel_ready_locked(struct instance *instance, size_t size);
 
 /* Tells the engine that the connection ends, behind everything that was accepted. Nothing goes out after that. */
 cs_error_t channel_end(struct instance *instance);
@@ -259,7 +260,7 @@ cs_error_t channel_mcast(struct instance *instance, const struct iovec *iov, uns
 /* How much may be on its way to the engine, by what the connection is made of. */
 void channel_window_set(struct instance *instance);
 
-/* Whether channel_mcast() would answer CS_ERR_TRY_AGAIN now. */
+/* Whether a multicast of some size would be answered CS_ERR_TRY_AGAIN now. */
 bool channel_congested(struct instance *instance);
 
 /*
@@ -306,7 +307,7 @@ struct handover {
 void submission_init(struct instance *instance);
 
 /* Whether a message may be put in now: CS_OK, CS_ERR_TRY_AGAIN, or CS_ERR_LIBRARY: the engine says what can't be. */
-cs_error_t submission_state(struct instance *instance);
+cs_error_t submission_state(struct instance *instance, size_t size);
 
 /* Puts in a message of at most SUBMISSION_MESSAGE_MAX bytes. The state is CS_OK. */
 cs_error_t submission_put(struct instance *instance, const struct iovec *iov, unsigned int iov_len,

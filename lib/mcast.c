@@ -53,7 +53,7 @@ static cs_error_t send_small(struct instance *instance, const struct iovec *iov,
 	cs_error_t error;
 
 	pthread_mutex_lock(&instance->channel_lock);
-	error = channel_ready_locked(instance);
+	error = channel_ready_locked(instance, size);
 	if (error == CS_OK)
 		error = submission_put(instance, iov, iov_len, size);
 	channel_unlock(instance);

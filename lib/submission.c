@@ -18,6 +18,11 @@ void submission_init(struct instance *instance)
 	submission->next = &submission->oldest;
 }
 
+static bool is_large(size_t size)
+{
+	return size >= SUBMISSION_LARGE_BLOCK;
+}
+
 /* Moves the handovers that the engine is past to those that were taken. */
 static void handovers_pass(struct submission *submission)
 {
@@ -26,6 +31,7 @@ static void handovers_pass(struct submission *submission)
 	while ((handover = submission->oldest) && handover->end <= submission->ring.taken) {
 		submission->oldest = handover->next;
 		submission->waiting -= handover->length;
+		submission->large -= is_large(handover->length);
 		handover->next = submission->taken;
 		submission->taken = handover;
 	}
@@ -47,10 +53,11 @@ static bool look(struct instance *instance)
 	return true;
 }
 
-static bool full(const struct submission *submission)
+/* For a message of `size` bytes. */
+static bool full(const struct submission *submission, size_t size)
 {
 	return ring_used(&submission->ring) > SUBMISSION_RING_LIMIT(submission->ring.size) ||
-	       submission->waiting > SUBMISSION_BLOCKS_MAX;
+	       submission->waiting > SUBMISSION_BLOCKS_MAX || (submission->large && is_large(size));
 }
 
 /* There is more room once the engine has seen that it is wanted. */
@@ -63,18 +70,18 @@ static void move_if_full(struct instance *instance)
 		ring_move(ring);
 }
 
-cs_error_t submission_state(struct instance *instance)
+cs_error_t submission_state(struct instance *instance, size_t size)
 {
 	struct submission *submission = &instance->submission;
 
 	if (submission->draining)
 		return CS_ERR_TRY_AGAIN;
-	if (!full(submission))
+	if (!full(submission, size))
 		return CS_OK;
 	if (!look(instance))
 		return CS_ERR_LIBRARY;
 	move_if_full(instance);
-	return full(submission) ? CS_ERR_TRY_AGAIN : CS_OK;
+	return full(submission, size) ? CS_ERR_TRY_AGAIN : CS_OK;
 }
 
 /* There is room, however much the end must be skipped for it: the state said so. */
@@ -120,6 +127,7 @@ cs_error_t submission_put_block(struct instance *instance, const struct ring_blo
 	*submission->next = handover;
 	submission->next = &handover->next;
 	submission->waiting += handover->length;
+	submission->large += is_large(handover->length);
 	return error;
 }
 

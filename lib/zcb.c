@@ -145,7 +145,7 @@ static cs_error_t send_from_segment(struct instance *instance, cpg_guarantee_t g
 	struct iovec iov = {.iov_base = &request, .iov_len = sizeof(request)};
 	struct ipc_response response;
 	size_t received;
-	cs_error_t error = channel_ready(instance);
+	cs_error_t error = channel_ready(instance, length);
 
 	if (error != CS_OK)
 		return error;

@@ -66,7 +66,7 @@ bool zcb_hand_over(struct instance *instance, struct zcb_buffer *buffer, const v
 	}
 	handover->buffer = buffer;
 	pthread_mutex_lock(&instance->channel_lock);
-	*error = channel_ready_locked(instance);
+	*error = channel_ready_locked(instance, length);
 	accepted = *error == CS_OK;
 	if (accepted)
 		*error = submission_put_block(instance, &block, handover);
@@ -79,7 +79,7 @@ bool zcb_hand_over(struct instance *instance, struct zcb_buffer *buffer, const v
 cs_error_t zcb_send_copy(struct instance *instance, const struct iovec *iov, unsigned int iov_len,
 			 size_t size)
 {
-	cs_error_t error = channel_ready(instance);
+	cs_error_t error = channel_ready(instance, size);
 	struct zcb_buffer *buffer;
 
 	if (error != CS_OK)

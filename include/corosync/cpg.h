@@ -361,7 +361,8 @@ cs_error_t cpg_local_get(cpg_handle_t handle, unsigned int *local_nodeid);
 
 /*
  * Whether cpg_mcast_joined() of a message up to the atomic size would answer CS_ERR_TRY_AGAIN at this moment, if
- * the handle were in a group, a receiver that is behind included.
+ * the handle were in a group, a receiver that is behind included. While a message of 256 KiB or more waits for corosync
+ * it would to another one of that size, and so this says it, though smaller ones are taken.
  *   flow_control_enabled  out
  *
  * Does not wait with our engine, except behind a call of another thread on this handle. With a stock engine, after a refusal for want of room, it asks corosync a
@@ -411,8 +412,9 @@ cs_error_t cpg_zcb_mcast_joined(cpg_handle_t handle, cpg_guarantee_t guarantee, 
 /*
  * The same without a copy where the buffer is shared with corosync: CS_OK hands these bytes over. They must not be written to
  * until cpg_zcb_wait() says that they were taken, or what is multicast is anything. Other bytes of the buffer may be; and the same
- * ones may be sent again. Up to 2 MiB of such messages, and one more, may wait for corosync. Messages of 8192 bytes or
- * less, and buffers in the heap: a copy, taken at once.
+ * ones may be sent again. Up to 2 MiB of such messages, and one more, may wait for corosync, but one
+ * of 256 KiB or more is refused while another one waits. Messages of 8192 bytes or less, and buffers in the heap: a copy, taken
+ * at once.
  *
  * Not in stock's library.
  *   guarantee  see cpg_guarantee_t

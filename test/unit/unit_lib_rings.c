@@ -204,11 +204,21 @@ START_TEST(zcb_is_a_plain_send)
 }
 END_TEST
 
-/* Blocks wait up to a limit, and their room is used again and again. */
+/* Blocks wait up to a limit, large ones alone, and their room is used again and again. */
+static const struct fill {
+	size_t size, most;
+} block_fills[] = {
+	{SUBMISSION_MESSAGE_MAX + 1, SUBMISSION_BLOCKS_MAX / (SUBMISSION_MESSAGE_MAX + 1) + 1},
+	{100000, SUBMISSION_BLOCKS_MAX / 100000 + 1},
+	{SUBMISSION_LARGE_BLOCK - 1, 9},
+	{SUBMISSION_LARGE_BLOCK, 1},
+	{ATOMIC_MESSAGE_MAX, 1},
+};
+#define BLOCK_FILLS ((int)(sizeof(block_fills) / sizeof(block_fills[0])))
+
 START_TEST(blocks_are_used_again)
 {
-	static const size_t fills[] = {SUBMISSION_MESSAGE_MAX + 1, 100000, ATOMIC_MESSAGE_MAX};
-	size_t size = fills[_i], most = SUBMISSION_BLOCKS_MAX / size + 1;
+	size_t size = block_fills[_i].size, most = block_fills[_i].most;
 	cpg_handle_t handle = start(NULL);
 	unsigned int round, sent = 0, i, segments = 0;
 	void *buffer;
@@ -218,7 +228,8 @@ START_TEST(blocks_are_used_again)
 		for (i = 0; !congested(handle); i++, sent++)
 			ck_assert_int_eq(send_bytes(handle, (uint8_t)sent, size), CS_OK);
 		ck_assert_uint_eq(i, most);
-		ck_assert_int_eq(send_bytes(handle, 1, 1), CS_ERR_TRY_AGAIN);
+		if (size < SUBMISSION_LARGE_BLOCK)
+			ck_assert_int_eq(send_bytes(handle, 1, 1), CS_ERR_TRY_AGAIN);
 		ck_assert_int_eq(send_bytes(handle, 1, size), CS_ERR_TRY_AGAIN);
 		if (!segments)
 			segments = atomic_load(&engine.shared->segments);
@@ -235,6 +246,29 @@ START_TEST(blocks_are_used_again)
 	ck_assert_int_eq(cpg_zcb_alloc(handle, 1, &buffer), CS_OK);
 	ck_assert_int_eq(cpg_zcb_free(handle, buffer), CS_OK);
 	ck_assert_uint_eq(atomic_load(&engine.shared->segments), 1);
+	stop(handle);
+}
+END_TEST
+
+/* Smaller ones wait behind it, no other large one does. */
+START_TEST(one_large_block_waits)
+{
+	cpg_handle_t handle = start(NULL);
+
+	take(handle, false);
+	ck_assert_int_eq(send_bytes(handle, 1, 100000), CS_OK);
+	ck_assert_int_eq(send_bytes(handle, 2, SUBMISSION_LARGE_BLOCK), CS_OK);
+	ck_assert(congested(handle));
+	ck_assert_int_eq(send_bytes(handle, 9, SUBMISSION_LARGE_BLOCK), CS_ERR_TRY_AGAIN);
+	ck_assert_int_eq(send_bytes(handle, 3, 1), CS_OK);
+	ck_assert_int_eq(send_bytes(handle, 4, SUBMISSION_LARGE_BLOCK - 1), CS_OK);
+	take(handle, true);
+	deliver(handle, 4);
+	wait_until_taken(handle);
+	ck_assert(!congested(handle));
+	ck_assert_int_eq(send_bytes(handle, 5, SUBMISSION_LARGE_BLOCK), CS_OK);
+	deliver(handle, 5);
+	ck_assert_uint_eq(last_byte, 5);
 	stop(handle);
 }
 END_TEST
@@ -452,7 +486,8 @@ int main(void)
 	tcase_add_test(tcase, a_moved_ring_is_empty);
 	tcase_add_test(tcase, receiver_behind_holds_up_sends);
 	tcase_add_test(tcase, zcb_is_a_plain_send);
-	tcase_add_loop_test(tcase, blocks_are_used_again, 0, 3);
+	tcase_add_loop_test(tcase, blocks_are_used_again, 0, BLOCK_FILLS);
+	tcase_add_test(tcase, one_large_block_waits);
 	tcase_add_loop_test(tcase, no_blocks_to_be_had, 0, 3);
 	tcase_add_test(tcase, nonsense_about_what_was_taken);
 	tcase_add_loop_test(tcase, others_follow_what_was_accepted, 0, 3);

@@ -234,10 +234,10 @@ START_TEST(async_refuses_what_it_must)
 	ck_assert_int_eq(cpg_zcb_wait(handle, NULL, 0), CS_ERR_INVALID_PARAM);
 	ck_assert_int_eq(cpg_zcb_wait(handle + 1, buffer, 0), CS_ERR_BAD_HANDLE);
 	take(handle, false);
-	while ((error = cpg_zcb_mcast_async(handle, CPG_TYPE_AGREED, buffer, 500000)) == CS_OK)
+	while ((error = cpg_zcb_mcast_async(handle, CPG_TYPE_AGREED, buffer, 200000)) == CS_OK)
 		sent++;
 	ck_assert_int_eq(error, CS_ERR_TRY_AGAIN);
-	ck_assert_uint_eq(sent, SUBMISSION_BLOCKS_MAX / 500000 + 1);
+	ck_assert_uint_eq(sent, SUBMISSION_BLOCKS_MAX / 200000 + 1);
 	ck_assert(congested(handle));
 	take(handle, true);
 	ck_assert_int_eq(cpg_zcb_wait(handle, buffer, -1), CS_OK);
