@@ -21,11 +21,12 @@
 
 /*
  * Bytes handed over that have not come back: what came back between two visits of the token, twice; not less than the
- * first, not more than half of totem's queue. In a ring with a stock node the least it is: what totem holds there in stock's
+ * first, not more than the second. Half of totem's queue, some 2 MiB, might be ours; but more than this is not sent any faster, and is
+ * more memory in use than caches hold. In a ring with a stock node the least it is: what totem holds there in stock's
  * format is lost if a ring of ours follows that ends before all of it came out, and the less it is the sooner it is out.
  */
 #define WINDOW_MIN ((size_t)128 * 1024)
-#define WINDOW_MAX ((size_t)2 * 1024 * 1024)
+#define WINDOW_MAX ((size_t)512 * 1024)
 
 #define RETRY_DELAY (5ull * 1000 * 1000) /* ns, between ticks */
 

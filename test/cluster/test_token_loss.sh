@@ -14,11 +14,11 @@
 }
 
 # What node 1's daemon may need more than before that traffic, in MiB: what waits (4: BACKLOG_HOLD; with rings as much as may be with
-# totem, 2, and the sender's blocks, which the daemon has mapped: SUBMISSION_BLOCKS_MAX, 2), what is with totem (2), here and there, a
+# totem, 0.5, and the sender's blocks, which the daemon has mapped: SUBMISSION_BLOCKS_MAX, 2), what is with totem (0.5), here and there, a
 # receiver's queue (client_queue: 4) and what was on its way when it became full (6), and what malloc and segments in part use keep
 # (12), and the rings of the clients here, which grow (4). Totem keeps some of the old ring's messages at each change of the ring for ever, with stock's engine too, up to 4 each under
 # such load.
-MORE=$((4 + 2 * 2 + 4 + 6 + 12 + 4))
+MORE=$((4 + 1 + 4 + 6 + 12 + 4))
 MORE_EACH_RING=4
 STATUSES=0
 SENT=0

@@ -71,6 +71,17 @@ size_t count_id(const struct packets *packets, int id)
 	return count;
 }
 
+size_t bytes_of(const struct packets *packets)
+{
+	const struct packet *packet;
+	size_t bytes = 0;
+
+	for (packet = packets->first; packet; packet = packet->next) {
+		bytes += packet->size;
+	}
+	return bytes;
+}
+
 /* ---- ops ---- */
 
 static int op_mcast(void *context, const struct iovec *iov, unsigned int iov_len)

@@ -106,6 +106,8 @@ struct packet *take(struct packets *packets);
 void drop_all(struct packets *packets);
 /* How many of these have that id in their header. */
 size_t count_id(const struct packets *packets, int id);
+/* Of all of them together. */
+size_t bytes_of(const struct packets *packets);
 
 /* Delivers what was multicast back to the engine, in order, as from SELF; those it sends meanwhile too. */
 void deliver_own(struct fixture *fixture);
