@@ -18,7 +18,9 @@ struct engine *engine_create(const struct engine_ops *ops, void *context, const 
 		return NULL;
 	}
 	engine->ring = calloc(TOTEM_PROCESSORS_MAX, sizeof(uint32_t));
-	if (engine->ring == NULL) {
+	if (engine->ring == NULL || !nodes_create(engine)) {
+		nodes_destroy(engine);
+		free(engine->ring);
 		free(engine);
 		return NULL;
 	}

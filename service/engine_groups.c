@@ -202,36 +202,37 @@ static bool pointers_grow(void **array, size_t count, size_t *capacity)
 	return true;
 }
 
+bool nodes_create(struct engine *engine)
+{
+	size_t i;
+
+	engine->nodes = calloc(NODES_MAX, sizeof(struct node *));
+	engine->node_store = calloc(NODES_MAX, sizeof(struct node));
+	for (i = 0; engine->nodes && engine->node_store && i < NODES_MAX; i++) {
+		engine->nodes[i] = &engine->node_store[i];
+	}
+	return engine->nodes && engine->node_store;
+}
+
 struct node *node_obtain(struct engine *engine, uint32_t nodeid)
 {
 	size_t at = node_position(engine, nodeid);
 	struct node *node;
-	void *array = engine->nodes;
 
 	if (at < engine->node_count && engine->nodes[at]->nodeid == nodeid) {
 		return engine->nodes[at];
 	}
-	if (!pointers_grow(&array, engine->node_count, &engine->node_capacity)) {
+	if (engine->node_count == NODES_MAX) {
 		return NULL;
 	}
-	engine->nodes = array;
-	node = calloc(1, sizeof(*node));
-	if (node == NULL) {
-		return NULL;
-	}
-	node->nodeid = nodeid;
+	node = engine->nodes[engine->node_count];
+	*node = (struct node){.nodeid = nodeid};
 	qb_list_init(&node->members);
 	memmove(engine->nodes + at + 1, engine->nodes + at,
 		(engine->node_count - at) * sizeof(struct node *));
 	engine->nodes[at] = node;
 	engine->node_count++;
 	return node;
-}
-
-static void node_free(struct node *node)
-{
-	free(node->joinlist);
-	free(node);
 }
 
 void nodes_tidy(struct engine *engine)
@@ -242,8 +243,9 @@ void nodes_tidy(struct engine *engine)
 		struct node *node = engine->nodes[from];
 
 		if (qb_list_empty(&node->members) && !ring_has(engine, node->nodeid)) {
-			node_free(node);
+			sync_joinlist_clear(node);
 		} else {
+			engine->nodes[from] = engine->nodes[to];
 			engine->nodes[to++] = node;
 		}
 	}
@@ -266,9 +268,10 @@ void nodes_destroy(struct engine *engine)
 		qb_list_for_each_safe (at, next, &engine->nodes[i]->members) {
 			member_free(engine, qb_list_entry(at, struct member, of_node));
 		}
-		node_free(engine->nodes[i]);
+		sync_joinlist_clear(engine->nodes[i]);
 	}
 	free(engine->nodes);
+	free(engine->node_store);
 }
 
 /* ---- members ---- */

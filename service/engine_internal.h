@@ -100,6 +100,9 @@ struct departing {
 	bool untold; /* there was no memory for its PROCLEAVE: tried again */
 };
 
+/* Those of a ring, and those of the one before, which go when it is activated. */
+#define NODES_MAX (2 * (size_t)TOTEM_PROCESSORS_MAX)
+
 enum client_state { CLIENT_UNJOINED, CLIENT_JOIN_STARTED, CLIENT_JOINED, CLIENT_LEAVE_STARTED };
 
 /* One event, shared by the queues of all clients that wait for it. */
@@ -250,8 +253,9 @@ struct engine {
 	struct group **buckets;
 	size_t bucket_count; /* power of two */
 	size_t group_count, member_count;
-	struct node **nodes; /* sorted by nodeid */
-	size_t node_count, node_capacity;
+	struct node **nodes; /* NODES_MAX of them; the first node_count are in use, sorted by nodeid */
+	size_t node_count;
+	struct node *node_store;
 
 	struct qb_list_head clients;
 	struct qb_list_head slow;
@@ -339,7 +343,10 @@ struct group *group_first(const struct engine *engine);
 struct group *group_next(const struct engine *engine, const struct group *group);
 void groups_destroy(struct engine *engine);
 void departing_free(struct departing *departing);
+/* All nodes there can be: none can be missing for want of memory. False: out of memory. */
+bool nodes_create(struct engine *engine);
 struct node *node_find(const struct engine *engine, uint32_t nodeid);
+/* NULL: more nodes than totem can have. */
 struct node *node_obtain(struct engine *engine, uint32_t nodeid);
 /* Frees all nodes that have no member and are not in the ring. */
 void nodes_tidy(struct engine *engine);

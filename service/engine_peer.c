@@ -4,9 +4,7 @@
  *
  * Everybody takes, and drops, the same: a batch counts exactly in the ring that it is for.
  */
-#include <inttypes.h>
 #include <string.h>
-#include <syslog.h>
 
 #include "engine_internal.h"
 
@@ -250,9 +248,7 @@ void engine_peer_message(struct engine *engine, const void *message, size_t size
 	struct peer_head head;
 
 	rings_arm(engine);
-	if (node == NULL) {
-		engine_log(engine, LOG_CRIT, "out of memory: node %u is not known here", nodeid);
-	} else if (!peer_head_read(&head, &bytes)) {
+	if (node == NULL || !peer_head_read(&head, &bytes)) {
 		message_complain(engine, nodeid, "message of our own format");
 	} else {
 		receive(engine, node, &head, &bytes);

@@ -118,10 +118,7 @@ void engine_sync_init(struct engine *engine, const uint32_t *trans, size_t trans
 	(void)ring_id; /* the regular configuration brought it */
 	ring_set(engine, members, member_count);
 	for (i = 0; i < engine->ring_count; i++) {
-		if (node_obtain(engine, engine->ring[i]) == NULL) {
-			engine_log(engine, LOG_CRIT, "out of memory: node %u is not known here",
-				   engine->ring[i]);
-		}
+		(void)node_obtain(engine, engine->ring[i]);
 	}
 	for (i = 0; i < engine->node_count; i++) {
 		sync_joinlist_clear(engine->nodes[i]);
