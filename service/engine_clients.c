@@ -27,13 +27,15 @@ struct engine_client *engine_client_new(struct engine *engine, void *conn, uint3
 
 bool client_join_group(struct engine_client *client, struct group *group)
 {
-	struct departing *departing = calloc(1, sizeof(*departing));
+	struct departing *departing = departing_new(group, client->pid);
 
-	if (departing == NULL || !send_join(client->engine, group, client->pid)) {
-		free(departing);
+	if (departing == NULL) {
 		return false;
 	}
-	departing->pid = client->pid;
+	if (!send_join(client->engine, group, client->pid)) {
+		departing_free(departing);
+		return false;
+	}
 	client->departing = departing;
 	client->group = group;
 	client->state = CLIENT_JOIN_STARTED;
@@ -53,8 +55,10 @@ void client_leave_group(struct engine_client *client)
 	partial_abandon(client);
 	client_set_behind(client, false);
 	qb_list_del(&client->of_group);
-	free(client->departing);
-	client->departing = NULL;
+	if (client->departing) {
+		departing_free(client->departing);
+		client->departing = NULL;
+	}
 	client->group = NULL;
 	client->state = CLIENT_UNJOINED;
 	client->wants_totem_conf = false;

@@ -6,20 +6,32 @@
 
 /* ---- joins and leaves ---- */
 
+/* NULL: out of memory. A process of this node has had what it takes since it asked. */
+static struct member *joined_member(struct engine *engine, struct group *group, const struct sender *sender)
+{
+	struct node *node = node_obtain(engine, sender->nodeid);
+	struct departing *departing =
+		sender->nodeid == engine->nodeid ? departing_find(group, sender->pid) : NULL;
+
+	if (node && departing && departing->member) {
+		return member_add_reserved(engine, departing, node);
+	}
+	return node ? member_add(engine, group, node, sender->pid) : NULL;
+}
+
 void deliver_join(struct engine *engine, const struct sender *sender)
 {
 	struct group *group = group_obtain(engine, &sender->group);
-	struct node *node = node_obtain(engine, sender->nodeid);
 	struct ipc_address joined = {.nodeid = sender->nodeid, .pid = sender->pid, .reason = REASON_JOIN};
 
 	if (group == NULL) {
 		engine_log(engine, LOG_CRIT, "out of memory: a member of a group is not known here");
 		return;
 	}
-	if (node && member_find(group, sender->nodeid, sender->pid)) {
+	if (member_find(group, sender->nodeid, sender->pid)) {
 		return; /* known from a joinlist already */
 	}
-	if (node == NULL || member_add(engine, group, node, sender->pid) == NULL) {
+	if (joined_member(engine, group, sender) == NULL) {
 		engine_log(engine, LOG_CRIT, "out of memory: a member of a group is not known here");
 		group_release(engine, group);
 		return;

@@ -88,12 +88,6 @@ struct group *group_obtain(struct engine *engine, const struct name *name)
 	return group;
 }
 
-void departing_free(struct departing *departing)
-{
-	qb_list_del(&departing->of_group);
-	free(departing);
-}
-
 static void group_free(struct group *group)
 {
 	behind_forget(group);
@@ -306,20 +300,12 @@ struct member *member_find(const struct group *group, uint32_t nodeid, uint32_t 
 	return member->node->nodeid == nodeid && member->pid == pid ? member : NULL;
 }
 
-struct member *member_add(struct engine *engine, struct group *group, struct node *node, uint32_t pid)
+/* There is room for it. */
+static struct member *member_insert(struct engine *engine, struct member *member, struct group *group,
+				    struct node *node, uint32_t pid)
 {
 	size_t at = member_position(group, node->nodeid, pid);
-	struct member *member;
-	void *array = group->members;
 
-	if (!pointers_grow(&array, group->member_count, &group->member_capacity)) {
-		return NULL;
-	}
-	group->members = array;
-	member = calloc(1, sizeof(*member));
-	if (member == NULL) {
-		return NULL;
-	}
 	member->group = group;
 	member->node = node;
 	member->pid = pid;
@@ -331,6 +317,34 @@ struct member *member_add(struct engine *engine, struct group *group, struct nod
 	group->view++;
 	engine->member_count++;
 	return member;
+}
+
+/* A new one, with room in the group. NULL: out of memory. */
+static struct member *member_new(struct group *group)
+{
+	void *array = group->members;
+
+	if (!pointers_grow(&array, group->member_count + group->reserved, &group->member_capacity)) {
+		return NULL;
+	}
+	group->members = array;
+	return calloc(1, sizeof(struct member));
+}
+
+struct member *member_add(struct engine *engine, struct group *group, struct node *node, uint32_t pid)
+{
+	struct member *member = member_new(group);
+
+	return member ? member_insert(engine, member, group, node, pid) : NULL;
+}
+
+struct member *member_add_reserved(struct engine *engine, struct departing *departing, struct node *node)
+{
+	struct member *member = departing->member;
+
+	departing->member = NULL;
+	departing->group->reserved--;
+	return member_insert(engine, member, departing->group, node, departing->pid);
 }
 
 void member_remove(struct engine *engine, struct member *member)
@@ -363,6 +377,58 @@ void members_sweep(struct engine *engine, struct group *group)
 	group->view += group->member_count - to;
 	group->member_count = to;
 }
+
+/* ---- local processes ---- */
+
+struct departing *departing_new(struct group *group, uint32_t pid)
+{
+	struct departing *departing = calloc(1, sizeof(*departing));
+
+	if (departing == NULL) {
+		return NULL;
+	}
+	departing->member = member_new(group);
+	if (departing->member == NULL) {
+		free(departing);
+		return NULL;
+	}
+	qb_list_init(&departing->of_group);
+	departing->group = group;
+	departing->pid = pid;
+	group->reserved++;
+	return departing;
+}
+
+void departing_free(struct departing *departing)
+{
+	qb_list_del(&departing->of_group);
+	departing->group->reserved -= departing->member != NULL;
+	free(departing->member);
+	free(departing);
+}
+
+struct departing *departing_find(const struct group *group, uint32_t pid)
+{
+	struct qb_list_head *at;
+
+	qb_list_for_each (at, &group->departing) {
+		struct departing *departing = qb_list_entry(at, struct departing, of_group);
+
+		if (departing->pid == pid) {
+			return departing;
+		}
+	}
+	qb_list_for_each (at, &group->clients) {
+		struct engine_client *client = qb_list_entry(at, struct engine_client, of_group);
+
+		if (client->pid == pid) {
+			return client->departing;
+		}
+	}
+	return NULL;
+}
+
+/* ---- the ring ---- */
 
 bool ring_has(const struct engine *engine, uint32_t nodeid)
 {

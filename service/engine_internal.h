@@ -83,6 +83,7 @@ struct group {
 	uint64_t view; /* number of changes so far */
 	struct member **members;
 	size_t member_count, member_capacity;
+	size_t reserved;	     /* of its capacity: for local processes whose join is not delivered */
 	struct qb_list_head clients; /* local, from join request to delivered leave or death */
 	size_t behind;		     /* of its clients, those that are behind */
 	bool behind_told;	     /* the other nodes know */
@@ -91,11 +92,13 @@ struct group {
 };
 
 /*
- * A local process that leaves a group without a client to remember it. Made when it joins: a death must not fail for
- * want of memory.
+ * What a local process takes in a group, had when it asks to join: neither its join nor its death may fail for want of memory
+ * when others see it. Its client's, and the group's when it leaves without a client to remember it.
  */
 struct departing {
 	struct qb_list_head of_group;
+	struct group *group;
+	struct member *member; /* that it will be, with room in the group; NULL: it has been delivered */
 	uint32_t pid;
 	bool untold; /* there was no memory for its PROCLEAVE: tried again */
 };
@@ -342,7 +345,11 @@ void group_release(struct engine *engine, struct group *group);
 struct group *group_first(const struct engine *engine);
 struct group *group_next(const struct engine *engine, const struct group *group);
 void groups_destroy(struct engine *engine);
+/* NULL: out of memory. In no list. */
+struct departing *departing_new(struct group *group, uint32_t pid);
 void departing_free(struct departing *departing);
+/* That of the local process, or NULL. */
+struct departing *departing_find(const struct group *group, uint32_t pid);
 /* All nodes there can be: none can be missing for want of memory. False: out of memory. */
 bool nodes_create(struct engine *engine);
 struct node *node_find(const struct engine *engine, uint32_t nodeid);
@@ -352,8 +359,9 @@ struct node *node_obtain(struct engine *engine, uint32_t nodeid);
 void nodes_tidy(struct engine *engine);
 void nodes_destroy(struct engine *engine);
 struct member *member_find(const struct group *group, uint32_t nodeid, uint32_t pid);
-/* NULL: out of memory. The caller made sure that it is not there yet. */
+/* NULL: out of memory. The caller made sure that it is not there yet. `departing`: it is this local process, and there is memory. */
 struct member *member_add(struct engine *engine, struct group *group, struct node *node, uint32_t pid);
+struct member *member_add_reserved(struct engine *engine, struct departing *departing, struct node *node);
 void member_remove(struct engine *engine, struct member *member);
 /* Removes all that are marked as leaving, in one pass. */
 void members_sweep(struct engine *engine, struct group *group);

@@ -377,6 +377,36 @@ START_TEST(all_allocations_fail_from_one_on)
 }
 END_TEST
 
+static uint64_t members(const struct fixture *fixture)
+{
+	struct engine_stats stats;
+
+	engine_stats(fixture->engine, &stats);
+	return stats.members;
+}
+
+/* All others see it: what it takes was had when it asked, whoever joined since. */
+START_TEST(a_join_that_was_accepted_needs_no_memory)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *one = peer_new(fixture, 10), *two = peer_new(fixture, 20);
+	struct peer *three = peer_new(fixture, 30);
+	uint32_t pid;
+
+	joined(fixture, one, "group");
+	ck_assert_int_eq(request_join(fixture, two, "group"), CS_OK);
+	ck_assert_int_eq(request_join(fixture, three, "group"), CS_OK);
+	for (pid = 1; pid <= 7; pid++) {
+		deliver_procjoin(fixture, 2, pid, "group");
+	}
+	fail_after(0, true);
+	deliver_own(fixture);
+	fail_no_more();
+	ck_assert_uint_eq(members(fixture), 10);
+	fixture_free(fixture);
+}
+END_TEST
+
 /* A death that nobody hears of would leave a member behind for good. */
 START_TEST(a_death_is_told_when_memory_is_back)
 {
@@ -483,6 +513,7 @@ int main(void)
 	const TTest *const tests[] = {
 		each_allocation_fails_once,
 		all_allocations_fail_from_one_on,
+		a_join_that_was_accepted_needs_no_memory,
 		a_death_is_told_when_memory_is_back,
 		being_behind_is_told_when_memory_is_back,
 		a_list_is_said_whole_when_memory_is_back,
