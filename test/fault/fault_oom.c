@@ -8,42 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "test/fault/oom_functions.h"
+#include "test/fault/oom_countdown.h"
 #include "test/unit/transport_fixture.h"
-
-/* Allocations that still succeed; SIZE_MAX: all. */
-static size_t countdown = SIZE_MAX;
-static bool for_ever;
-static size_t failures;
-
-bool oom_fails(const void *caller)
-{
-	(void)caller;
-	if (countdown == SIZE_MAX) {
-		return false;
-	}
-	if (countdown > 0) {
-		countdown--;
-		return false;
-	}
-	if (!for_ever) {
-		countdown = SIZE_MAX;
-	}
-	failures++;
-	return true;
-}
-
-static void fail_after(size_t allocations, bool all)
-{
-	countdown = allocations;
-	for_ever = all;
-	failures = 0;
-}
-
-static void fail_no_more(void)
-{
-	countdown = SIZE_MAX;
-}
 
 /* ---- stock's format ---- */
 
@@ -350,7 +316,7 @@ static void run_all(const struct story *story, bool all)
 
 		fail_after(after, all);
 		story->run(fixture, one, two);
-		failed = failures;
+		failed = failures();
 		fail_no_more();
 		check_service(fixture);
 		fixture_free(fixture);

@@ -55,7 +55,8 @@ oom_fixture = test/unit/engine_fixture.c test/unit/engine_fixture.h \
 	test/unit/peer_fixture.c test/unit/peer_fixture.h \
 	test/unit/segment_views.c test/unit/segment_views.h \
 	test/unit/transport_fixture.c test/unit/transport_fixture.h
-fault_oom_SOURCES = test/fault/fault_oom.c test/fault/oom_functions.c $(oom_fixture)
+oom_countdown = test/fault/oom_countdown.c test/fault/oom_countdown.h test/fault/oom_functions.c
+fault_oom_SOURCES = test/fault/fault_oom.c $(oom_countdown) $(oom_fixture)
 fault_oom_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 fault_oom_LDADD = libengine_oom.la $(CHECK_LIBS)
 

@@ -22,6 +22,18 @@ struct pair pair_new(const struct engine_config *config)
 	return pair;
 }
 
+struct pair trio_new(void)
+{
+	struct pair pair = pair_new(&fixture_own_format);
+
+	ring_change(pair.fixture, RING(.members = NODES(1, 2, 3), .trans = NODES(1)));
+	deliver_batch(pair.fixture, 2, BY(7, "group"), JOINS);
+	deliver_batch(pair.fixture, 3, BY(8, "group"), JOINS);
+	drop_all(&pair.one->events);
+	drop_all(&pair.two->events);
+	return pair;
+}
+
 /* ---- writing ---- */
 
 struct message {
@@ -194,6 +206,12 @@ void deliver_announce(struct fixture *fixture, uint32_t nodeid, struct versions 
 	put_u32(&message, flags);
 	finish(&message);
 	deliver_peer(fixture, message.bytes, message.size, nodeid);
+}
+
+void both_present(struct fixture *fixture, uint32_t missed_nodeid, uint64_t missed_number)
+{
+	deliver_present(fixture, 2, missed_nodeid, missed_number, SEVEN);
+	deliver_present(fixture, 3, missed_nodeid, missed_number, EIGHT);
 }
 
 /* ---- rings ---- */

@@ -15,6 +15,8 @@ struct pair {
 	struct peer *one, *two;
 };
 struct pair pair_new(const struct engine_config *config);
+/* Nodes 1, 2 and 3 in a ring of ours, with 1:10, 1:20, 2:7 and 3:8 in "group". The next batch of node 1 is its third. */
+struct pair trio_new(void);
 
 /* ---- what other engines say ---- */
 
@@ -79,6 +81,11 @@ void deliver_present(struct fixture *fixture, uint32_t nodeid, uint32_t missed_n
 		     const struct named *named);
 #define PROCESSES(...) ((const struct named[]){__VA_ARGS__, {0, NULL}})
 #define NO_PROCESSES ((const struct named[]){{0, NULL}})
+
+#define SEVEN PROCESSES({7, "group"})
+#define EIGHT PROCESSES({8, "group"})
+/* The other two of a trio say that they are as they were. */
+void both_present(struct fixture *fixture, uint32_t missed_nodeid, uint64_t missed_number);
 
 /* The version range of one that knows only this version. */
 #define VERSION_NOW                                                                                          \

@@ -5,22 +5,6 @@
 
 #include "test/unit/peer_fixture.h"
 
-#define SEVEN PROCESSES({7, "group"})
-#define EIGHT PROCESSES({8, "group"})
-
-/* Nodes 1, 2 and 3 in a ring of ours, with 1:10, 1:20, 2:7 and 3:8 in "group". The next batch of node 1 is its third. */
-static struct pair trio_new(void)
-{
-	struct pair pair = pair_new(&fixture_own_format);
-
-	ring_change(pair.fixture, RING(.members = NODES(1, 2, 3), .trans = NODES(1)));
-	deliver_batch(pair.fixture, 2, BY(7, "group"), JOINS);
-	deliver_batch(pair.fixture, 3, BY(8, "group"), JOINS);
-	drop_all(&pair.one->events);
-	drop_all(&pair.two->events);
-	return pair;
-}
-
 static uint64_t gaps(const struct fixture *fixture)
 {
 	struct engine_stats stats;
@@ -41,12 +25,6 @@ static uint64_t said_missed(struct fixture *fixture, uint32_t nodeid)
 {
 	deliver_batch(fixture, nodeid, MISSED);
 	return fixture->numbers[nodeid] - 1;
-}
-
-static void both_present(struct fixture *fixture, uint32_t missed_nodeid, uint64_t missed_number)
-{
-	deliver_present(fixture, 2, missed_nodeid, missed_number, SEVEN);
-	deliver_present(fixture, 3, missed_nodeid, missed_number, EIGHT);
 }
 
 /* ---- this node misses something ---- */
