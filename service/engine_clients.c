@@ -69,7 +69,8 @@ void client_leave_group(struct engine_client *client)
 /* Tells everybody of a death, later when there is no memory now. */
 static void departing_try(struct engine *engine, const struct group *group, struct departing *departing)
 {
-	bool told = send_leave(engine, group, departing->pid, REASON_PROCDOWN);
+	bool told =
+		departing_may_leave(departing) && send_leave(engine, group, departing->pid, REASON_PROCDOWN);
 
 	if (departing->untold) {
 		engine->untold--;

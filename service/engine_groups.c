@@ -387,16 +387,26 @@ struct departing *departing_new(struct group *group, uint32_t pid)
 	if (departing == NULL) {
 		return NULL;
 	}
-	departing->member = member_new(group);
-	if (departing->member == NULL) {
-		free(departing);
-		return NULL;
-	}
 	qb_list_init(&departing->of_group);
 	departing->group = group;
 	departing->pid = pid;
-	group->reserved++;
+	departing->member = member_new(group);
+	group->reserved += departing->member != NULL;
+	if (departing->member == NULL || !departing_may_leave(departing)) {
+		departing_free(departing);
+		return NULL;
+	}
 	return departing;
+}
+
+bool departing_may_leave(struct departing *departing)
+{
+	if (departing->again == NULL) {
+		departing->again = batch_of(NULL, 2 * sizeof(struct peer_record) +
+							  peer_padded(sizeof(struct peer_sender) +
+								      departing->group->name.length));
+	}
+	return departing->again != NULL;
 }
 
 void departing_free(struct departing *departing)
@@ -404,6 +414,9 @@ void departing_free(struct departing *departing)
 	qb_list_del(&departing->of_group);
 	departing->group->reserved -= departing->member != NULL;
 	free(departing->member);
+	if (departing->again) {
+		batch_free(departing->again);
+	}
 	free(departing);
 }
 

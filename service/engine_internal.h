@@ -99,6 +99,7 @@ struct departing {
 	struct qb_list_head of_group;
 	struct group *group;
 	struct member *member; /* that it will be, with room in the group; NULL: it has been delivered */
+	struct batch *again;   /* empty: its join or leave fits in, should it have to be said again; NULL: that was done */
 	uint32_t pid;
 	bool untold; /* there was no memory for its PROCLEAVE: tried again */
 };
@@ -347,6 +348,8 @@ struct group *group_next(const struct engine *engine, const struct group *group)
 void groups_destroy(struct engine *engine);
 /* NULL: out of memory. In no list. */
 struct departing *departing_new(struct group *group, uint32_t pid);
+/* Its leave may be sent. False: out of memory. */
+bool departing_may_leave(struct departing *departing);
 void departing_free(struct departing *departing);
 /* That of the local process, or NULL. */
 struct departing *departing_find(const struct group *group, uint32_t pid);

@@ -96,7 +96,8 @@ static cs_error_t leave_group(struct engine_client *client, const struct name *n
 	if (!name_equal(name, &client->group->name)) {
 		return CS_ERR_NOT_EXIST;
 	}
-	if (!send_leave(client->engine, client->group, client->pid, REASON_LEAVE)) {
+	if (!departing_may_leave(client->departing) ||
+	    !send_leave(client->engine, client->group, client->pid, REASON_LEAVE)) {
 		return CS_ERR_NO_MEMORY;
 	}
 	client->state = CLIENT_LEAVE_STARTED;

@@ -113,6 +113,20 @@ static void forget_older(struct engine *engine, const struct batch *batch)
 	forget_of(&engine->repeat, sender);
 }
 
+/* The local process's join or leave in a batch of its own, for which it has had the memory since it asked. NULL: it had to be said before. */
+static struct batch *batch_again(const struct engine *engine, const struct record *record)
+{
+	struct batch *batch = batch_of(record, 0);
+	const struct group *group = batch ? NULL : group_find(engine, record->group);
+	struct departing *departing = group ? departing_find(group, record->pid) : NULL;
+
+	if (departing && departing->again && batch_add(departing->again, record)) {
+		batch = departing->again;
+		departing->again = NULL;
+	}
+	return batch;
+}
+
 /* The batch's join or leave, in a batch of its own. */
 static void copy_join(struct engine *engine, struct qb_list_head *list, const struct batch *batch,
 		      const struct peer_item *item)
@@ -125,7 +139,7 @@ static void copy_join(struct engine *engine, struct qb_list_head *list, const st
 
 	if (peer_record_next(&bytes, &sender) && peer_sender_read(&sender, &name, &record.pid)) {
 		record.group = &name;
-		copy = batch_of(&record, 0);
+		copy = batch_again(engine, &record);
 	}
 	if (copy) {
 		qb_list_add_tail(&copy->of_list, list);

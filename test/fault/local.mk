@@ -45,8 +45,8 @@ test_fault_fault_loader_executive_hidden_LDFLAGS = -no-install
 test_fault_fault_loader_executive_hidden_LDADD = $(LIBQB_LIBS)
 
 # service/engine*: the same sources, with allocations that can be made to fail
-check_PROGRAMS += fault_oom
-TESTS += fault_oom
+check_PROGRAMS += fault_oom fault_oom_views
+TESTS += fault_oom fault_oom_views
 noinst_LTLIBRARIES += libengine_oom.la
 libengine_oom_la_SOURCES = $(libengine_la_SOURCES) test/fault/oom_alloc.h test/fault/oom_functions.h
 libengine_oom_la_CPPFLAGS = $(AM_CPPFLAGS) -include $(top_srcdir)/test/fault/oom_alloc.h
@@ -59,6 +59,9 @@ oom_countdown = test/fault/oom_countdown.c test/fault/oom_countdown.h test/fault
 fault_oom_SOURCES = test/fault/fault_oom.c $(oom_countdown) $(oom_fixture)
 fault_oom_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 fault_oom_LDADD = libengine_oom.la $(CHECK_LIBS)
+fault_oom_views_SOURCES = test/fault/fault_oom_views.c $(oom_countdown) $(oom_fixture)
+fault_oom_views_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+fault_oom_views_LDADD = libengine_oom.la $(CHECK_LIBS)
 
 # What happens to a daemon in test/cluster: preloaded, so without sanitizers
 check_LTLIBRARIES += test/fault/fault_world.la
