@@ -50,6 +50,7 @@ void engine_destroy(struct engine *engine)
 				   qb_list_first_entry(&engine->clients, struct engine_client, of_engine));
 	}
 	outgoing_destroy(engine);
+	exchange_end(engine);
 	sync_destroy(engine);
 	groups_destroy(engine);
 	nodes_destroy(engine);

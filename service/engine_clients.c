@@ -153,6 +153,24 @@ void client_evict(struct engine_client *client, const char *why)
 	}
 }
 
+void group_evict(struct group *group, const char *why)
+{
+	struct qb_list_head *at;
+
+	qb_list_for_each (at, &group->clients) {
+		client_evict(qb_list_entry(at, struct engine_client, of_group), why);
+	}
+}
+
+void groups_evict(struct engine *engine, const char *why)
+{
+	struct group *group;
+
+	for (group = group_first(engine); group; group = group_next(engine, group)) {
+		group_evict(group, why);
+	}
+}
+
 /* An event could not be sent. Most clients end without a word: that is nobody's fault. */
 void client_connection_failed(struct engine_client *client, int error)
 {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the ordered stream says, whatever format it came in: who joins and leaves, and what members send. */
-#include <syslog.h>
-
 #include "engine_internal.h"
 
 /* ---- joins and leaves ---- */
@@ -25,15 +23,15 @@ void deliver_join(struct engine *engine, const struct sender *sender)
 	struct ipc_address joined = {.nodeid = sender->nodeid, .pid = sender->pid, .reason = REASON_JOIN};
 
 	if (group == NULL) {
-		engine_log(engine, LOG_CRIT, "out of memory: a member of a group is not known here");
+		exchange_out_of_memory(engine, "who joined");
 		return;
 	}
 	if (member_find(group, sender->nodeid, sender->pid)) {
 		return; /* known from a joinlist already */
 	}
 	if (joined_member(engine, group, sender) == NULL) {
-		engine_log(engine, LOG_CRIT, "out of memory: a member of a group is not known here");
 		group_release(engine, group);
+		exchange_out_of_memory(engine, "who joined");
 		return;
 	}
 	confchg_joined(engine, group, &joined, 1);

@@ -5,6 +5,8 @@
  * parted from the others: its processes leave, and on its own node all others do. Then every node, once all it had sent
  * is back, says in PRESENT which processes it has; where the last of these comes, the parted ones come back.
  *
+ * A node that had no memory for who is a member does the same.
+ *
  * Who sends nothing but PRESENT in between has members that do not change meanwhile. A ring change ends an exchange:
  * its sync does the same.
  */
@@ -21,7 +23,6 @@
 
 static void missed(struct engine *engine)
 {
-	engine->stats.gaps++;
 	engine->missed = engine_rule_holds(engine, RULE_COME_BACK);
 	engine->missed_told = false;
 	engine->ops.wake(engine->context, 0);
@@ -34,6 +35,7 @@ void exchange_missed(struct engine *engine, const struct node *node, uint64_t ex
 			   "gap: batches %" PRIu64 " to %" PRIu64
 			   " of node %u were missed here: this node leaves its groups and comes back",
 			   expected, got - 1, node->nodeid);
+		engine->stats.gaps++;
 		missed(engine);
 	} else if (node->nodeid == engine->nodeid) {
 		engine->missed_told = false; /* MISSED itself may be what did not come back */
@@ -48,6 +50,26 @@ void exchange_missed_ring(struct engine *engine, const struct node *node)
 			   "missed "
 			   "here: this node leaves its groups and comes back",
 			   node->nodeid);
+		engine->stats.gaps++;
+		missed(engine);
+	}
+}
+
+void exchange_out_of_memory(struct engine *engine, const char *what)
+{
+	engine->incomplete = true;
+	if (!engine->ours) {
+		engine_log(engine, LOG_CRIT,
+			   "out of memory: %s is not known here any more: the clients of this node are "
+			   "disconnected, and none may join until a node comes or goes",
+			   what);
+		engine->missed = false;
+		groups_evict(engine, "out of memory, it can't be told who is in its group");
+	} else if (!engine->missed) {
+		engine_log(engine, LOG_CRIT,
+			   "out of memory: %s is not known here any more: this node leaves its groups and "
+			   "comes back",
+			   what);
 		missed(engine);
 	}
 }
@@ -63,6 +85,7 @@ static void part(struct engine *engine, struct node *from)
 {
 	size_t i;
 
+	engine->lists_lack = false;
 	for (i = 0; i < engine->node_count; i++) {
 		struct node *node = engine->nodes[i];
 
@@ -79,6 +102,7 @@ void exchange_leave(struct engine *engine, struct node *node, uint64_t number)
 {
 	if (node->nodeid == engine->nodeid) {
 		engine->missed = false;
+		engine->incomplete = false; /* all that are not of this node leave */
 	} else {
 		engine_log(engine, LOG_ERR,
 			   "gap: node %u missed a batch: it leaves its groups and comes back", node->nodeid);
@@ -143,29 +167,57 @@ static bool send_present(struct engine *engine, uint8_t *buffer)
 	return outgoing_control(engine, &record);
 }
 
+static bool present_buffer_get(struct engine *engine)
+{
+	if (engine->present_buffer == NULL) {
+		engine->present_buffer = malloc(PRESENT_BYTES_MAX + sizeof(struct wire_joinlist_entry));
+	}
+	return engine->present_buffer != NULL;
+}
+
+static void present_buffer_free(struct engine *engine)
+{
+	free(engine->present_buffer);
+	engine->present_buffer = NULL;
+}
+
 static bool send_all_present(struct engine *engine)
 {
-	uint8_t *buffer = malloc(PRESENT_BYTES_MAX + sizeof(struct wire_joinlist_entry));
-	bool sent = buffer && sync_take_own_joinlist(engine);
+	bool sent = present_buffer_get(engine) && sync_take_own_joinlist(engine);
 
 	do {
-		sent = sent && send_present(engine, buffer);
+		sent = sent && send_present(engine, engine->present_buffer);
 	} while (sent && engine->own_joinlist_sent < engine->own_joinlist_count);
-	free(buffer);
 	sync_destroy(engine);
 	if (!sent) {
 		outgoing_control_clear(engine,
 				       PEER_PRESENT); /* all of it, or none: tried again at the next token */
+		return false;
 	}
-	return sent;
+	present_buffer_free(engine);
+	return true;
+}
+
+/*
+ * From there on all nodes wait for what this one says next, so most of the memory for that is had first. Meanwhile its clients
+ * would see an old view, for who knows how long.
+ */
+static void send_missed(struct engine *engine)
+{
+	const struct record missed = {.kind = PEER_MISSED};
+
+	engine->missed_told = present_buffer_get(engine) && outgoing_control(engine, &missed);
+	if (!engine->missed_told) {
+		groups_evict(engine, "out of memory, its group can't be left and joined again");
+	}
 }
 
 void exchange_flush(struct engine *engine)
 {
-	const struct record missed = {.kind = PEER_MISSED};
-
-	if (engine->missed) { /* our MISSED will begin the exchange again */
-		engine->missed_told = engine->missed_told || outgoing_control(engine, &missed);
+	if (engine->missed && !engine->missed_told) {
+		send_missed(engine);
+	} else if (engine->missed) {
+		return; /* our MISSED will begin the exchange again */
 	} else if (engine->exchanging && !engine->present_sent && engine->inflight == 0) {
 		engine->present_sent = send_all_present(engine);
 	}
@@ -208,15 +260,9 @@ static bool all_present(const struct engine *engine)
 
 static void come_back(struct engine *engine)
 {
-	size_t i;
-
 	exchange_end(engine);
 	partials_restart(engine);
-	sync_processes_up(engine);
-	sync_processes_down(engine);
-	for (i = 0; i < engine->node_count; i++) {
-		sync_joinlist_clear(engine->nodes[i]);
-	}
+	sync_take_joinlists(engine);
 	sync_totem_confchg(engine);
 	behind_begin(engine);
 	engine->ops.wake(engine->context, 0);
@@ -253,4 +299,5 @@ void exchange_end(struct engine *engine)
 		engine->nodes[i]->away = engine->nodes[i]->present = false;
 	}
 	engine->exchanging = false;
+	present_buffer_free(engine);
 }

@@ -99,7 +99,7 @@ struct departing {
 	struct qb_list_head of_group;
 	struct group *group;
 	struct member *member; /* that it will be, with room in the group; NULL: it has been delivered */
-	struct batch *again;   /* empty: its join or leave fits in, should it have to be said again; NULL: that was done */
+	struct batch *again;   /* empty, for its join or leave, should it have to be said again; NULL: used */
 	uint32_t pid;
 	bool untold; /* there was no memory for its PROCLEAVE: tried again */
 };
@@ -300,6 +300,7 @@ struct engine {
 	bool missed_announced; /* this sync's ANNOUNCE said so */
 	bool was_ours;	       /* a ring since the last activation was */
 	bool exchanging, present_sent;
+	uint8_t *present_buffer;  /* had before MISSED is sent, or NULL */
 	uint32_t exchange_nodeid; /* with exchange_number: the batch whose MISSED this exchange is for */
 	uint64_t exchange_number;
 	bool behind_untold; /* there was no memory to tell of a group */
@@ -319,6 +320,8 @@ struct engine {
 	size_t own_joinlist_count, own_joinlist_sent;
 	bool own_joinlist_taken;
 	uint32_t downlist_old_members;
+	bool lists_lack; /* for want of memory, what the joinlists of this sync or exchange name */
+	bool incomplete; /* so this node does not know all members, and says nothing of them, until it heard all lists again */
 
 	struct engine_stats stats;
 };
@@ -426,6 +429,9 @@ void submission_end(struct rings *rings);
 
 /* ---- engine_clients.c: connections ---- */
 void client_evict(struct engine_client *client, const char *why);
+/* All of a group, or of all groups. */
+void group_evict(struct group *group, const char *why);
+void groups_evict(struct engine *engine, const char *why);
 /* An event could not be sent, by this error. */
 void client_connection_failed(struct engine_client *client, int error);
 /* Multicasts the join. False: out of memory, nothing happened. */
@@ -636,6 +642,8 @@ void exchange_missed_ring(struct engine *engine, const struct node *node);
 /* `node` says, in batch `number`, that it missed one. */
 void exchange_leave(struct engine *engine, struct node *node, uint64_t number);
 void exchange_present(struct engine *engine, struct node *node, const struct peer_bytes *body);
+/* For want of memory this node does not know who is a member any more: nor may its clients go on as if it did. */
+void exchange_out_of_memory(struct engine *engine, const char *what);
 /* Nothing of clients is sent meanwhile. */
 bool exchange_holds(const struct engine *engine);
 void exchange_flush(struct engine *engine);
@@ -664,12 +672,13 @@ void sync_joinlist_forget(const struct engine *engine, const struct sender *send
 void sync_destroy(struct engine *engine);
 /* What the ordered stream says of this node at this moment, dead or alive. False: out of memory. */
 bool sync_take_own_joinlist(struct engine *engine);
-/* Everyone on nodes that were lost leaves; those that joinlists name come; those that none names leave. */
-void sync_nodes_down(struct engine *engine);
-/* The same for those that are away. */
-void sync_nodes_away(struct engine *engine);
-void sync_processes_up(struct engine *engine);
-void sync_processes_down(struct engine *engine);
 void sync_totem_confchg(struct engine *engine);
+
+/* ---- engine_steps.c: many come or go ---- */
+/* Everyone on nodes that were lost since the last activation, or that are not in the ring, leaves; on those that are away. */
+void sync_nodes_down(struct engine *engine);
+void sync_nodes_away(struct engine *engine);
+/* Those that joinlists name come; those that none names leave. All of it, or nothing for want of memory. */
+void sync_take_joinlists(struct engine *engine);
 
 #endif

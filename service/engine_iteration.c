@@ -86,6 +86,9 @@ static cs_error_t iteration_begin(struct engine_client *client, uint32_t type, c
 	size_t size = iteration_size(count);
 	struct iteration *iteration;
 
+	if (engine->incomplete) {
+		return CS_ERR_TRY_AGAIN;
+	}
 	if (client->iteration_count >= ITERATIONS_PER_CLIENT_MAX ||
 	    (client->iteration_count && client->iteration_bytes + size > ITERATION_BYTES_PER_CLIENT_MAX)) {
 		return CS_ERR_NO_RESOURCES;

@@ -187,12 +187,7 @@ static bool assembly_add(struct engine *engine, const struct group *group, struc
 /* Its clients would miss a message that others get. */
 static void give_up(struct group *group)
 {
-	struct qb_list_head *at;
-
-	qb_list_for_each (at, &group->clients) {
-		client_evict(qb_list_entry(at, struct engine_client, of_group),
-			     "out of memory for a large message");
-	}
+	group_evict(group, "out of memory for a large message");
 }
 
 void deliver_fragment(struct engine *engine, const struct sender *sender, const struct fragment *fragment)

@@ -47,9 +47,13 @@ static cs_error_t check_duplicate(const struct group *group, uint32_t pid)
 
 static cs_error_t join_group(struct engine_client *client, const struct name *name, uint32_t flags)
 {
-	struct group *group = group_obtain(client->engine, name);
+	struct group *group;
 	cs_error_t error;
 
+	if (client->engine->incomplete) {
+		return CS_ERR_TRY_AGAIN;
+	}
+	group = group_obtain(client->engine, name);
 	if (group == NULL) {
 		return CS_ERR_NO_MEMORY;
 	}
@@ -287,6 +291,8 @@ static void request_membership(struct engine_client *client, const struct ipc_me
 	if (!name_read(&name, &request->group)) {
 		client_complain(client, "membership: the group's name is too long");
 		response.header.error = CS_ERR_INVALID_PARAM;
+	} else if (client->engine->incomplete) {
+		response.header.error = CS_ERR_TRY_AGAIN;
 	} else if ((group = group_find(client->engine, &name)) != NULL) {
 		for (i = 0; i < group->member_count && i < IPC_OLD_MEMBERSHIP_MAX; i++) {
 			fill_address(&response.member_list[i], group->members[i]);
@@ -329,6 +335,10 @@ static void request_membership_page(struct engine_client *client, const struct i
 	if (!(client->features & IPC_FEATURE_LARGE_GROUPS) || !name_read(&name, &request->group)) {
 		client_complain(client, "membership: not agreed on, or the group's name is too long");
 		client_respond(client, IPC_RES_MEMBERSHIP_PAGE, CS_ERR_INVALID_PARAM);
+		return;
+	}
+	if (client->engine->incomplete) {
+		client_respond(client, IPC_RES_MEMBERSHIP_PAGE, CS_ERR_TRY_AGAIN);
 		return;
 	}
 	respond_page(client, group_find(client->engine, &name), request->first);

@@ -123,6 +123,7 @@ void engine_sync_init(struct engine *engine, const uint32_t *trans, size_t trans
 	for (i = 0; i < engine->node_count; i++) {
 		sync_joinlist_clear(engine->nodes[i]);
 	}
+	engine->lists_lack = false;
 	engine->sync_number++;
 	engine->downlist_sent = false;
 	engine->own_joinlist_taken = false;
@@ -278,8 +279,7 @@ void sync_joinlist(struct engine *engine, struct node *node, const void *entries
 			reallocarray(node->joinlist, capacity, sizeof(struct wire_joinlist_entry));
 
 		if (grown == NULL) {
-			engine_log(engine, LOG_CRIT, "out of memory: processes of node %u are not known here",
-				   node->nodeid);
+			engine->lists_lack = true;
 			return;
 		}
 		node->joinlist = grown;
@@ -293,207 +293,6 @@ void sync_joinlist(struct engine *engine, struct node *node, const void *entries
 }
 
 /* ---- activation ---- */
-
-/* A process and the group that it joins or leaves in this step. */
-struct step_entry {
-	struct group *group;
-	struct ipc_address address;
-};
-
-struct step {
-	struct step_entry *entry;
-	size_t count, capacity;
-	bool failed;
-};
-
-static void step_add(struct step *step, struct group *group, uint32_t nodeid, uint32_t pid,
-		     enum reason reason)
-{
-	if (step->count == step->capacity) {
-		size_t capacity = step->capacity ? step->capacity * 2 : 64;
-		struct step_entry *grown = reallocarray(step->entry, capacity, sizeof(struct step_entry));
-
-		if (grown == NULL) {
-			step->failed = true;
-			return;
-		}
-		step->entry = grown;
-		step->capacity = capacity;
-	}
-	step->entry[step->count++] = (struct step_entry){
-		.group = group, .address = {.nodeid = nodeid, .pid = pid, .reason = reason}};
-}
-
-static int step_compare(const void *a, const void *b)
-{
-	const struct step_entry *x = a, *y = b;
-
-	if (x->group != y->group) {
-		return name_compare(&x->group->name, &y->group->name);
-	}
-	if (x->address.nodeid != y->address.nodeid) {
-		return x->address.nodeid < y->address.nodeid ? -1 : 1;
-	}
-	return x->address.pid < y->address.pid ? -1 : x->address.pid > y->address.pid;
-}
-
-/* One confchg per affected group, all its processes in it; `left`: they leave, otherwise they have joined. */
-static void step_run(struct engine *engine, struct step *step, bool left)
-{
-	struct ipc_address *list;
-	size_t from, to;
-
-	if (step->count == 0 && !step->failed) {
-		return;
-	}
-	list = calloc(step->count + 1, sizeof(struct ipc_address)); /* never none */
-	if (list == NULL || step->failed) {
-		engine_log(engine, LOG_CRIT,
-			   "out of memory in a ring change: views of groups are incomplete here");
-	}
-	if (step->count) {
-		qsort(step->entry, step->count, sizeof(struct step_entry), step_compare);
-	}
-	for (from = 0; from < step->count; from = to) {
-		struct group *group = step->entry[from].group;
-
-		for (to = from; to < step->count && step->entry[to].group == group; to++) {
-			if (list) {
-				list[to - from] = step->entry[to].address;
-			}
-		}
-		if (left) {
-			members_sweep(engine, group);
-		}
-		if (list && left) {
-			confchg_left(engine, group, list, to - from);
-		} else if (list) {
-			confchg_joined(engine, group, list, to - from);
-		}
-		group_release(engine, group);
-	}
-	free(list);
-	free(step->entry);
-}
-
-static void step_leave(struct step *step, struct member *member, enum reason reason)
-{
-	member->leaving = true;
-	step_add(step, member->group, member->node->nodeid, member->pid, reason);
-}
-
-static void node_down(struct engine *engine, struct step *step, const struct node *node)
-{
-	struct qb_list_head *at;
-
-	behind_forget_node(engine, node->nodeid);
-	qb_list_for_each (at, &node->members) {
-		step_leave(step, qb_list_entry(at, struct member, of_node), REASON_NODEDOWN);
-	}
-}
-
-/* Everyone on nodes that were lost since the last activation, or that are not in the ring. */
-void sync_nodes_down(struct engine *engine)
-{
-	struct step step = {0};
-	size_t i;
-
-	for (i = 0; i < engine->node_count; i++) {
-		struct node *node = engine->nodes[i];
-
-		if (node->nodeid != engine->nodeid && (node->lost || !ring_has(engine, node->nodeid))) {
-			node->lost = false;
-			node_down(engine, &step, node);
-		}
-	}
-	step_run(engine, &step, true);
-}
-
-void sync_nodes_away(struct engine *engine)
-{
-	struct step step = {0};
-	size_t i;
-
-	for (i = 0; i < engine->node_count; i++) {
-		if (engine->nodes[i]->away) {
-			node_down(engine, &step, engine->nodes[i]);
-		}
-	}
-	step_run(engine, &step, true);
-}
-
-/* A process that a joinlist names. */
-static void process_named(struct engine *engine, struct step *step, struct node *node,
-			  const struct wire_joinlist_entry *entry)
-{
-	struct member *member;
-	struct group *group;
-	struct name name;
-
-	if (!name_read(&name, &entry->group)) {
-		engine->stats.bad_messages++;
-		return;
-	}
-	group = group_obtain(engine, &name);
-	if (group == NULL) {
-		step->failed = true;
-		return;
-	}
-	member = member_find(group, node->nodeid, entry->pid);
-	if (member == NULL) {
-		member = member_add(engine, group, node, entry->pid);
-		if (member == NULL) {
-			step->failed = true;
-			group_release(engine, group);
-			return;
-		}
-		step_add(step, group, node->nodeid, entry->pid, REASON_NODEUP);
-	}
-	member->seen = engine->sync_number;
-}
-
-/* Everyone that joinlists of the ring's nodes name and that is not known yet. */
-void sync_processes_up(struct engine *engine)
-{
-	struct step step = {0};
-	size_t i, j;
-
-	for (i = 0; i < engine->node_count; i++) {
-		struct node *node = engine->nodes[i];
-
-		if (node->nodeid == engine->nodeid || !ring_has(engine, node->nodeid)) {
-			continue;
-		}
-		for (j = 0; j < node->joinlist_count; j++) {
-			process_named(engine, &step, node, &node->joinlist[j]);
-		}
-	}
-	step_run(engine, &step, false);
-}
-
-/* Everyone on other nodes that no joinlist names. */
-void sync_processes_down(struct engine *engine)
-{
-	struct step step = {0};
-	struct qb_list_head *at;
-	size_t i;
-
-	for (i = 0; i < engine->node_count; i++) {
-		struct node *node = engine->nodes[i];
-
-		if (node->nodeid == engine->nodeid) {
-			continue;
-		}
-		qb_list_for_each (at, &node->members) {
-			struct member *member = qb_list_entry(at, struct member, of_node);
-
-			if (member->seen != engine->sync_number) {
-				step_leave(&step, member, REASON_PROCDOWN);
-			}
-		}
-	}
-	step_run(engine, &step, true);
-}
 
 void sync_totem_confchg(struct engine *engine)
 {
@@ -516,23 +315,17 @@ static void forget_assemblies(struct engine *engine)
 
 void engine_sync_activate(struct engine *engine)
 {
-	size_t i;
-
 	rings_arm(engine);
 	announce_decide(engine);
-	forget_assemblies(engine);
-	sync_nodes_down(engine);
-	sync_processes_up(engine);
-	sync_processes_down(engine);
-	for (i = 0; i < engine->node_count; i++) {
-		sync_joinlist_clear(engine->nodes[i]);
-	}
-	nodes_tidy(engine);
-	sync_destroy(engine);
-	engine->in_sync = false;
 	if (engine->missed_announced) {
 		engine->missed = engine->missed_announced = false;
 	}
+	forget_assemblies(engine);
+	sync_nodes_down(engine);
+	sync_take_joinlists(engine);
+	nodes_tidy(engine);
+	sync_destroy(engine);
+	engine->in_sync = false;
 	engine_log(engine, LOG_DEBUG, "ring %" PRIu32 ".%" PRIx64 ": %zu nodes, %zu members in %zu groups",
 		   engine->ring_id.nodeid, (uint64_t)engine->ring_id.seq, engine->ring_count,
 		   engine->member_count, engine->group_count);

@@ -44,6 +44,7 @@ libengine_la_SOURCES = service/engine.c service/engine.h service/engine_internal
 	service/engine_rules.h \
 	service/engine_segments.c \
 	service/engine_send.c \
+	service/engine_steps.c \
 	service/engine_stock.c \
 	service/engine_submission.c \
 	service/engine_sync.c \

@@ -63,6 +63,11 @@ void oracle_free(struct oracle *oracle)
 	free(oracle);
 }
 
+void oracle_tells_late(struct oracle *oracle)
+{
+	oracle->late = true;
+}
+
 const char *oracle_kind_name(enum oracle_kind kind)
 {
 	return kind_names[kind];
@@ -222,6 +227,15 @@ void oracle_missed(struct oracle *oracle, uint32_t at, bool missed)
 	node->missed = missed;
 	if (missed) {
 		node->activations[node->count - 1].missed = true;
+	}
+}
+
+void oracle_missed_change(struct oracle *oracle, uint32_t at)
+{
+	const struct oracle_node *node = &oracle->nodes[at];
+
+	if (node->count > 1) {
+		node->activations[node->count - 2].missed = true;
 	}
 }
 

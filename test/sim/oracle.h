@@ -73,6 +73,9 @@ const char *oracle_first(const struct oracle *oracle);
 void oracle_fail(struct oracle *oracle, enum oracle_kind kind, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* From when a totem_confchg is, is not known by when it is told: it may have waited while nodes left and came back. */
+void oracle_tells_late(struct oracle *oracle);
+
 /* ---- what nodes do ---- */
 
 /* A node starts; the result stands for it until it crashes. `stock`: with stock's engine. */
@@ -92,6 +95,8 @@ void oracle_exchange(struct oracle *oracle, uint32_t node, uint64_t stage, uint6
 		     const uint32_t *members, size_t member_count, const uint32_t *left, size_t left_count);
 /* From its last activation on the node lacks something of what others hear; false: no more. */
 void oracle_missed(struct oracle *oracle, uint32_t node, bool missed);
+/* Of what its last activation showed, too. */
+void oracle_missed_change(struct oracle *oracle, uint32_t node);
 /* How many activations the node had. */
 size_t oracle_activations(const struct oracle *oracle, uint32_t node);
 

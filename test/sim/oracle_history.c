@@ -85,7 +85,7 @@ static size_t collect(const struct oracle *oracle, struct window **windows)
 		const struct session *session = &oracle->sessions[i];
 		const struct oracle_node *node = &oracle->nodes[session->node];
 
-		for (j = 0; j < session->segment_count; j++) {
+		for (j = 0; j < session->segment_count && !session->vague; j++) {
 			const struct segment *segment = &session->segments[j];
 			bool is_last = j + 1 == session->segment_count;
 			size_t activation = activation_of(node, session, segment);

@@ -60,11 +60,12 @@ struct session {
 	uint32_t node, pid, nodeid;
 	unsigned int group;
 	bool old, wants_totem, leaving, dead, started, over;
-	bool all_taken;	       /* all that was accepted is delivered before its end */
-	bool offered;	       /* message accepted + 1, in fragments, may be heard */
-	bool again;	       /* not the first session of its process in its group: views may repeat */
-	bool incomplete;       /* an old library in a group too large for it: it was never told all members */
-	uint64_t began, ended; /* moments of oracle->moment; ended 0: still there */
+	bool all_taken;	 /* all that was accepted is delivered before its end */
+	bool offered;	 /* message accepted + 1, in fragments, may be heard */
+	bool again;	 /* not the first session of its process in its group: views may repeat */
+	bool incomplete; /* an old library in a group too large for it: it was never told all members */
+	bool vague;	 /* it is not known in which of a ring's stages it was: not compared with others */
+	uint64_t began, ended;	   /* moments of oracle->moment; ended 0: still there */
 	size_t began_in, ended_in; /* activations of its node at these moments */
 	uint64_t accepted, accepted_at_leave;
 	size_t self_since; /* as seen_member.since, of itself */
@@ -110,6 +111,7 @@ struct oracle {
 	uint64_t seen[ORACLE_KINDS], weak[ORACLE_KINDS];
 	char *first;
 	uint64_t moment; /* counts joins and ends of sessions */
+	bool late;	 /* see oracle_tells_late() */
 	struct oracle_node *nodes;
 	size_t node_count, node_capacity;
 	struct session *sessions; /* [0] is not used */

@@ -201,14 +201,18 @@ static void check_nodes(struct oracle *oracle, uint32_t at, size_t index)
 	}
 }
 
-static void check_ring_members(struct oracle *oracle, uint32_t at, const struct activation *activation,
-			       const uint32_t *members, size_t member_count)
+/* What a totem_confchg says. */
+struct ring_told {
+	uint64_t ring;
+	const uint32_t *members;
+	size_t member_count;
+};
+
+static bool is_of(const struct activation *activation, const struct ring_told *told)
 {
-	if (activation->member_count != member_count ||
-	    (member_count && memcmp(activation->members, members, member_count * sizeof(*members)) != 0)) {
-		oracle_fail(oracle, ORACLE_TOTEM_CONFCHG, "session %u: %zu members of ring %llu, not its %zu",
-			    at, member_count, (unsigned long long)activation->ring, activation->member_count);
-	}
+	return activation->ring == told->ring && activation->member_count == told->member_count &&
+	       (told->member_count == 0 ||
+		memcmp(activation->members, told->members, told->member_count * sizeof(*told->members)) == 0);
 }
 
 static void change_told(struct session *session)
@@ -219,27 +223,67 @@ static void change_told(struct session *session)
 	session->totems++;
 }
 
+static size_t last_of_it(const struct oracle_node *node, size_t count, const struct ring_told *told)
+{
+	while (count > 0 && !is_of(&node->activations[count - 1], told)) {
+		count--;
+	}
+	return count;
+}
+
+/*
+ * Which of the node's first `count` activations, counted from 1, it is of; 0: of none. In a ring there are several when nodes are
+ * seen to leave and to come back in it: it is the next.
+ */
+static size_t index_of(const struct oracle_node *node, const struct segment *segment, size_t count,
+		       const struct ring_told *told)
+{
+	size_t next = segment->activation + 1;
+
+	if (segment->activation != NO_ACTIVATION && next < count && is_of(&node->activations[next], told)) {
+		return next + 1;
+	}
+	return last_of_it(node, count, told);
+}
+
+/* What it hears first behind its join may be of any of them. */
+static bool is_vague(const struct oracle *oracle, const struct session *session, size_t count,
+		     const struct ring_told *told)
+{
+	const struct oracle_node *node = &oracle->nodes[session->node];
+
+	if (!oracle->late || session->segments[session->segment_count - 1].activation != NO_ACTIVATION) {
+		return false;
+	}
+	count = last_of_it(node, count, told);
+	return count > session->began_in && last_of_it(node, count - 1, told) >= session->began_in;
+}
+
 void oracle_hears_totem(struct oracle *oracle, uint32_t at, size_t told, uint64_t ring,
 			const uint32_t *members, size_t member_count)
 {
+	const struct ring_told says = {.ring = ring, .members = members, .member_count = member_count};
 	struct session *session = &oracle->sessions[at];
 	const struct oracle_node *node = &oracle->nodes[session->node];
-	size_t index = told;
+	size_t index;
 	struct segment *segment;
 
 	if (!session->started) {
 		return; /* what is told before the join is nobody's business */
 	}
-	while (index > 0 && node->activations[index - 1].ring != ring) {
-		index--;
-	}
+	index = index_of(node, segment_now(session), told, &says);
 	if (index-- == 0) {
 		oracle_fail(oracle, ORACLE_TOTEM_CONFCHG,
-			    "session %u of node %u: ring %llu was not activated there", at, session->nodeid,
-			    (unsigned long long)ring);
+			    "session %u of node %u: ring %llu of %zu members was not activated there", at,
+			    session->nodeid, (unsigned long long)ring, member_count);
 		return;
 	}
-	check_ring_members(oracle, at, &node->activations[index], members, member_count);
+	session->vague |= is_vague(oracle, session, told, &says);
+	if (session->vague) {
+		session->wants_totem = false;
+		change_told(session);
+		return;
+	}
 	segment = segment_now(session);
 	if (session->wants_totem) {
 		session->wants_totem = false;

@@ -131,6 +131,9 @@ static void at_least(struct sim_totem_config *totem, size_t bytes)
 	}
 }
 
+/* Engines that leave and come back again and again: which time was meant by what comes late? */
+#define MEMORY_SELDOM 1000u
+
 /* One allocation of twenty, or of some thousands. */
 static void choose_memory(struct sim_clock *dice, const struct schedule_options *options,
 			  struct sim_world_config *config)
@@ -170,7 +173,10 @@ void schedule_config(struct sim_clock *dice, const struct schedule_options *opti
 	if (config->huge) {
 		at_least(&config->totem, 900000);
 	}
-	if (options->inject) { /* a full buffer, or a ring, would hide when a client was told something */
+	if (options->inject ||
+	    (config->memory &&
+	     config->memory <
+		     MEMORY_SELDOM)) { /* a full buffer, or a ring, would hide when a client was told something */
 		config->event_room = SIZE_MAX;
 		config->rings = 0;
 	}

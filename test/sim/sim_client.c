@@ -419,6 +419,13 @@ static void nothing_was_done(struct sim_client *client)
 	}
 }
 
+/* Who joins is told, too. */
+static bool asks_for_members(const struct sim_client *client)
+{
+	return client->asked == IPC_REQ_JOIN || client->asked == IPC_REQ_MEMBERSHIP ||
+	       client->asked == IPC_REQ_MEMBERSHIP_PAGE || client->asked == IPC_REQ_ITERATION_INITIALIZE;
+}
+
 void client_answered(struct sim_client *client, const void *answer, size_t size)
 {
 	const struct ipc_response *header = answer;
@@ -432,6 +439,10 @@ void client_answered(struct sim_client *client, const void *answer, size_t size)
 		return;
 	}
 	client->waiting = false;
+	if (header->error == CS_ERR_TRY_AGAIN && client->node->hurt && asks_for_members(client)) {
+		client->node->world->memory.answers++;
+		return;
+	}
 	if (header->error == CS_ERR_NO_MEMORY && client->node->world->memory.failures) {
 		nothing_was_done(client);
 		return;

@@ -297,7 +297,7 @@ static void read_due(void *context, uint64_t unused)
 
 	(void)unused;
 	client->read_due = false;
-	if (client->dead || client->node->hurt) {
+	if (client->dead) {
 		return;
 	}
 	if (!client->stuck || client->node->world->healing) {

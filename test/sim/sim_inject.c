@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Batches that get lost. The real totem loses some where a recovery ends too early; here others are lost as well. Engines
- * have to notice. One that missed a batch is seen to leave and to come back, which is as if the network had parted it
- * from the others: the oracle is told where in the order that happens, and which node may lack what from when on.
+ * Batches that get lost (the real totem loses some where a recovery ends too early; here others are lost as well), and nodes that have no memory for
+ * who is a member. Engines have to notice. One that missed something is seen to leave and to come back, which is as if the network had
+ * parted it from the others: the oracle is told where in the order that happens, and which node may lack what from when on.
  *
  * The only one that knows when an engine sees a node leave or come back is the engine. It tells its clients, so on each
  * node there is one more of them who listens, in no group.
@@ -17,14 +17,22 @@
 #define WATCHER_PID 99u
 #define BATCHES_MAX 30 /* the first that comes, up to so many later, is lost */
 
+static bool is_watched(const struct sim_world *world)
+{
+	return world->config.inject || world->config.memory || world->config.memory_at;
+}
+
 void inject_boot(struct sim_node *node)
 {
 	node->lose_in = 0;
 	node->missed_from = 0;
+	node->hurt = false;
 	memset(&node->parted, 0, sizeof(node->parted));
 	node->watcher = NULL;
-	if (node->world->config.inject) {
+	if (is_watched(node->world) && !node->kind->is_stock) {
+		memory_hold(true);
 		node->watcher = node_connect(node, WATCHER_PID, false);
+		memory_hold(false);
 		node->watcher->rogue = true; /* nobody judges what it hears */
 	}
 }
@@ -51,7 +59,7 @@ static bool is_lost_in_ring(struct sim_node *node)
 /* A recovery that ended too early for this node: some of what others had of one node is not there. */
 static bool is_lost_in_recovery(struct sim_node *node, uint32_t nodeid)
 {
-	return (node->missed_from == 0 || node->missed_from == nodeid) &&
+	return node->world->config.inject && (node->missed_from == 0 || node->missed_from == nodeid) &&
 	       sim_percent(&node->world->clock, 50);
 }
 
@@ -79,6 +87,31 @@ static void is_together_again(struct sim_node *node)
 {
 	node->missed_from = 0;
 	oracle_missed(node->world->oracle, node->oracle_node, false);
+}
+
+static void is_hurt(struct sim_node *node)
+{
+	node->hurt = true;
+	node->world->memory.hurt++;
+}
+
+void inject_forgets(struct sim_node *node)
+{
+	is_hurt(node);
+	if (node->missed_from == 0) {
+		node->missed_from = node->totem->nodeid;
+		oracle_missed(node->world->oracle, node->oracle_node, true);
+	}
+	if (node->activating) {
+		oracle_missed_change(node->world->oracle, node->oracle_node);
+	}
+}
+
+void inject_gives_up(struct sim_node *node)
+{
+	is_hurt(node);
+	node->world->memory.given_up++;
+	is_together_again(node); /* nobody is there who could lack something */
 }
 
 /* Who announced that it missed something is seen to leave and come back by this sync. */
@@ -111,7 +144,7 @@ bool inject_peer_message(struct sim_node *node, const void *message, uint32_t no
 {
 	struct peer_head head;
 
-	if (node->world->config.inject == 0) {
+	if (!is_watched(node->world)) {
 		return true;
 	}
 	memcpy(&head, message, sizeof(head));
@@ -163,11 +196,12 @@ static void exchange(struct sim_node *node, const uint32_t *members, size_t coun
 	for (i = 0; i < count; i++) {
 		stage = oracle_mix(stage ^ members[i]);
 	}
+	if (count == 1) {
+		node->hurt &= node->leaves != node->totem->nodeid;
+		is_together_again(node);
+	}
 	if (!has_node(members, count, node->leaves)) {
 		node->leaves = 0;
-	}
-	if (count == 1) {
-		is_together_again(node);
 	}
 	oracle_exchange(node->world->oracle, node->oracle_node, stage, oracle_mix(node->path ^ stage),
 			members, count, left, left_count);
@@ -191,6 +225,7 @@ void inject_activation(struct sim_node *node)
 	uint32_t self = node->totem->nodeid;
 	size_t i;
 
+	node->hurt = false;
 	for (i = 0; i < node->member_count; i++) {
 		uint32_t nodeid = node->members[i];
 
@@ -220,7 +255,7 @@ void inject_show(struct sim_node *node)
 void inject_judge(const struct sim_node *node)
 {
 	if (node->engine && node->missed_from) {
-		oracle_fail(node->world->oracle, ORACLE_LOSS, "node %u never noticed that it missed a batch",
-			    node->totem->nodeid);
+		oracle_fail(node->world->oracle, ORACLE_LOSS,
+			    "node %u never left and came back for what it missed", node->totem->nodeid);
 	}
 }

@@ -16,7 +16,8 @@ struct sim_world;
 struct memory_stats {
 	uint64_t allocations, failures; /* while memory could run out */
 	uint64_t answers;		/* CS_ERR_NO_MEMORY */
-	uint64_t hurt;			/* engines that said they know no longer who is a member */
+	uint64_t hurt;			/* times that an engine said it does not know who is a member, */
+	uint64_t given_up;		/* and disconnected its clients */
 };
 
 /* A place in the engine that allocates. */

@@ -266,7 +266,9 @@ static void service_sync_activate(void *context)
 	node->path = oracle_mix(node->ring_seq);
 	node->left_count = 0;
 	node->unactivated = 0;
+	node->activating = true;
 	node->kind->sync_activate(node->engine);
+	node->activating = false;
 }
 
 static void service_sync_abort(void *context)
@@ -450,7 +452,6 @@ void node_boot(struct sim_node *node)
 	node->left_count = node->member_count = 0;
 	node->ring_seq = 0;
 	node->unactivated = 0;
-	node->hurt = false;
 	count_boot(node, config.wire_stock);
 	sim_trace(&world->clock, "node %u: starts%s", node->totem->nodeid,
 		  node->kind->is_stock ? ", with stock's engine"
@@ -467,7 +468,7 @@ static void add_counts(struct sim_counts *counts, const struct sim_node *node)
 {
 	struct engine_stats stats = {0};
 
-	if (node->kind->stats && !node->hurt) {
+	if (node->kind->stats) {
 		node->kind->stats(node->engine, &stats);
 	}
 	counts->gaps += stats.gaps;
@@ -501,24 +502,6 @@ void node_crash(struct sim_node *node)
 	oracle_node_gone(node->world->oracle, node->oracle_node);
 	engine_end(node);
 	totem_crash(node->totem);
-}
-
-static void crash_hurt(void *context, uint64_t incarnation)
-{
-	struct sim_node *node = context;
-
-	if (node->engine && node->incarnation == incarnation) {
-		node_crash(node);
-	}
-}
-
-void node_hurt(struct sim_node *node)
-{
-	if (!node->hurt) {
-		node->hurt = true;
-		node->world->memory.hurt++;
-		sim_after(&node->world->clock, 0, crash_hurt, node, node->incarnation);
-	}
 }
 
 void node_pause(struct sim_node *node)
@@ -581,6 +564,9 @@ void world_init(struct sim_world *world, uint64_t seed, const struct sim_world_c
 	world->clock.trace = trace;
 	world->config = *config;
 	world->oracle = oracle_new(trace);
+	if (config->event_room != SIZE_MAX) {
+		oracle_tells_late(world->oracle);
+	}
 	totem_init(&world->totem, &world->clock, &config->totem);
 	memory_begin(world);
 	world->nodes = sim_alloc(config->totem.nodes * sizeof(*world->nodes));

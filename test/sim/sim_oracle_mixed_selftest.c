@@ -176,22 +176,100 @@ END_TEST
 
 /* ---- a node that missed something, leaves within the ring and comes back ---- */
 
-static void leave_and_come_back(void)
+static void are_parted(void)
 {
 	oracle_exchange(oracle, node[1], 51, 61, only_1, 1, only_2, 1);
 	oracle_exchange(oracle, node[2], 52, 62, only_2, 1, only_1, 1);
+}
+
+static void are_together(void)
+{
+	oracle_exchange(oracle, node[1], 53, 63, both, 2, NULL, 0);
+	oracle_exchange(oracle, node[2], 53, 64, both, 2, NULL, 0);
+}
+
+static void hear_that_they_are_parted(void)
+{
 	hears_change(a, MEMBERS(10), 20, REASON_NODEDOWN);
 	hears_totem(a, 4, only_1, 1);
 	hears_change(b, MEMBERS(20), 10, REASON_NODEDOWN);
 	hears_totem(b, 4, only_2, 1);
-	oracle_missed(oracle, node[2], false);
-	oracle_exchange(oracle, node[1], 53, 63, both, 2, NULL, 0);
-	oracle_exchange(oracle, node[2], 53, 64, both, 2, NULL, 0);
+}
+
+static void hear_that_they_are_together(void)
+{
 	hears_change(a, MEMBERS(10, 20), 20, REASON_NODEUP);
 	hears_totem(a, 4, both, 2);
 	hears_change(b, MEMBERS(10, 20), 10, REASON_NODEUP);
 	hears_totem(b, 4, both, 2);
 }
+
+static void leave_and_come_back(void)
+{
+	are_parted();
+	hear_that_they_are_parted();
+	oracle_missed(oracle, node[2], false);
+	are_together();
+	hear_that_they_are_together();
+}
+
+/* It waits with slow clients, while nodes leave and come back. */
+START_TEST(good_told_late)
+{
+	both_join();
+	are_parted();
+	are_together();
+	hear_that_they_are_parted();
+	hear_that_they_are_together();
+	sends(a, 1);
+	hears(a, a, 1);
+	hears(b, a, 1);
+	expect_none();
+}
+END_TEST
+
+START_TEST(sees_disagreement_told_late)
+{
+	both_join();
+	are_parted();
+	are_together();
+	hear_that_they_are_parted();
+	hear_that_they_are_together();
+	sends(a, 1);
+	hears(a, a, 1);
+	expect_only(ORACLE_AGREEMENT);
+}
+END_TEST
+
+/* Of the first time too, but they might have joined behind it. */
+static void are_told_late_of_two_times(void)
+{
+	oracle_tells_late(oracle);
+	both_join();
+	are_parted();
+	are_together();
+	are_parted();
+	are_together();
+	hear_that_they_are_parted();
+	hear_that_they_are_together();
+	hear_that_they_are_parted();
+	hear_that_they_are_together();
+}
+
+START_TEST(compares_nobody_who_may_have_been_elsewhere)
+{
+	are_told_late_of_two_times();
+	expect_none();
+}
+END_TEST
+
+START_TEST(sees_untruth_told_late)
+{
+	are_told_late_of_two_times();
+	oracle_join(oracle, node[1], 11, 0, true);
+	expect(ORACLE_TRUTH);
+}
+END_TEST
 
 START_TEST(good_missing)
 {
@@ -277,6 +355,10 @@ int main(void)
 		sees_a_hole_behind_missing,
 		sees_disagreement_of_others,
 		sees_disagreement_behind_missing,
+		good_told_late,
+		sees_disagreement_told_late,
+		compares_nobody_who_may_have_been_elsewhere,
+		sees_untruth_told_late,
 		counts_what_it_is_told,
 	};
 

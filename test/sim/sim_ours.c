@@ -5,6 +5,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "oracle_internal.h"
 #include "sim_world.h"
 
 #define NO_MEMORY 10	 /* percent of segments that can't be had */
@@ -79,6 +80,39 @@ static void op_respond(void *context, void *conn, const struct iovec *iov, unsig
 	node_answer(conn, iov, iov_len);
 }
 
+/* Something that a process of another node did. */
+static bool is_of_others(const struct sim_node *node, const struct iovec *iov)
+{
+	const union {
+		struct ipc_response header;
+		struct ipc_deliver deliver;
+		struct ipc_partial_deliver partial;
+		struct ipc_confchg confchg;
+	} *event = iov[0].iov_base;
+	const struct ipc_address *changed;
+
+	switch (event->header.id) {
+	case IPC_RES_DELIVER:
+		return event->deliver.nodeid != node->totem->nodeid;
+	case IPC_RES_PARTIAL_DELIVER:
+		return event->partial.nodeid != node->totem->nodeid;
+	case IPC_RES_CONFCHG:
+		changed = event->confchg.left_list_entries ? iov[2].iov_base : iov[3].iov_base;
+		return changed->nodeid != node->totem->nodeid && changed->reason <= REASON_LEAVE;
+	default:
+		return false;
+	}
+}
+
+/* Where events do not wait: whose node does not know all members hears of nobody else. */
+static void check_quiet(const struct sim_node *node, const struct iovec *iov)
+{
+	if (node->hurt && node->world->config.event_room == SIZE_MAX && is_of_others(node, iov)) {
+		oracle_fail(node->world->oracle, ORACLE_VIEW,
+			    "node %u does not know all members, and tells of others", node->totem->nodeid);
+	}
+}
+
 static int op_event(void *context, void *conn, const struct iovec *iov, unsigned int iov_len)
 {
 	struct sim_node *node = context;
@@ -100,6 +134,7 @@ static int op_event(void *context, void *conn, const struct iovec *iov, unsigned
 		inject_watcher_hears(node, iov, iov_len);
 		return 0;
 	}
+	check_quiet(node, iov);
 	node_event(client, iov, iov_len);
 	return 0;
 }
@@ -137,9 +172,14 @@ static void op_log(void *context, int priority, const char *text)
 	struct sim_node *node = context;
 
 	sim_trace(&node->world->clock, "node %u: log %d: %s", node->totem->nodeid, priority, text);
-	if (priority <= LOG_CRIT && node->world->memory.failures) {
-		node_hurt(node);
-	} else if (priority <= LOG_CRIT) {
+	if (priority > LOG_CRIT) {
+		return;
+	}
+	if (node->world->memory.failures && strstr(text, "comes back")) {
+		inject_forgets(node);
+	} else if (node->world->memory.failures && strstr(text, "disconnected")) {
+		inject_gives_up(node);
+	} else {
 		oracle_fail(node->world->oracle, ORACLE_CONTEXT, "node %u: %s", node->totem->nodeid, text);
 	}
 }

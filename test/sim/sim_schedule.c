@@ -241,10 +241,7 @@ static void show_losses(struct sim_world *world)
 {
 	unsigned int i;
 
-	if (world->config.inject == 0) {
-		return;
-	}
-	for (i = 0; i < world->config.totem.nodes; i++) {
+	for (i = 0; i < world->config.totem.nodes && world->config.inject; i++) {
 		inject_show(&world->nodes[i]);
 	}
 	world_rest(world);

@@ -70,7 +70,8 @@ struct sim_node {
 	uint64_t incarnation;
 	uint32_t oracle_node;
 	enum sim_context context;
-	bool hurt;	  /* for want of memory the engine does not know who is a member */
+	bool activating;  /* the engine is told that the ring is */
+	bool hurt;	  /* for want of memory the engine does not know who is a member, and says so */
 	bool held;	  /* the engine wants no requests */
 	bool pump_due;	  /* requests will be looked at */
 	bool critical;	  /* totem's queue was, when it was looked at */
@@ -258,8 +259,6 @@ void world_dump(const struct sim_world *world);
 /* ---- sim_node.c ---- */
 void node_boot(struct sim_node *node);
 void node_crash(struct sim_node *node);
-/* Its engine said that views are not complete any more: whoever is told that starts it again. */
-void node_hurt(struct sim_node *node);
 void node_pause(struct sim_node *node);
 void node_resume(struct sim_node *node);
 /* cfg is asked for something. The daemon aborts if totem has no room for it, which an engine must not bring about. */
@@ -292,6 +291,9 @@ void inject_taken(struct sim_node *node);
 /* An event for the watcher. */
 void inject_watcher_hears(struct sim_node *node, const struct iovec *iov, unsigned int iov_len);
 void inject_activation(struct sim_node *node);
+/* For want of memory its engine does not know who is a member: it leaves and comes back, or disconnects its clients. */
+void inject_forgets(struct sim_node *node);
+void inject_gives_up(struct sim_node *node);
 /* Lets the node send a batch, so that those who missed one before can see that. */
 void inject_show(struct sim_node *node);
 /* At the end: nobody may lack something and not know. */
