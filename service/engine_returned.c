@@ -113,22 +113,33 @@ static void forget_older(struct engine *engine, const struct batch *batch)
 	forget_of(&engine->repeat, sender);
 }
 
-/* The local process's join or leave in a batch of its own, for which it has had the memory since it asked. NULL: it had to be said before. */
-static struct batch *batch_again(const struct engine *engine, const struct record *record)
+/* What the process has had the memory for since it asked; it is used up where this was a copy already. */
+static struct batch *batch_reserved(const struct engine *engine, const struct record *record)
 {
-	struct batch *batch = batch_of(record, 0);
-	const struct group *group = batch ? NULL : group_find(engine, record->group);
+	const struct group *group = group_find(engine, record->group);
 	struct departing *departing = group ? departing_find(group, record->pid) : NULL;
+	struct batch *batch = departing ? departing->again : NULL;
 
-	if (departing && departing->again && batch_add(departing->again, record)) {
-		batch = departing->again;
-		departing->again = NULL;
+	if (batch == NULL || !batch_add(batch, record)) {
+		return NULL;
 	}
+	departing->again = NULL;
+	return batch;
+}
+
+/* The batch itself, which has come back and holds nothing else. NULL: it does. */
+static struct batch *batch_reused(const struct engine *engine, struct batch *batch)
+{
+	if (batch->count > 1 || batch == batches_first(&engine->waiting)) {
+		return NULL;
+	}
+	qb_list_del(&batch->of_list);
+	batch_rewind(batch);
 	return batch;
 }
 
 /* The batch's join or leave, in a batch of its own. */
-static void copy_join(struct engine *engine, struct qb_list_head *list, const struct batch *batch,
+static void copy_join(struct engine *engine, struct qb_list_head *list, struct batch *batch,
 		      const struct peer_item *item)
 {
 	struct peer_bytes bytes = batch_sender(batch, &batch->returned);
@@ -139,7 +150,11 @@ static void copy_join(struct engine *engine, struct qb_list_head *list, const st
 
 	if (peer_record_next(&bytes, &sender) && peer_sender_read(&sender, &name, &record.pid)) {
 		record.group = &name;
-		copy = batch_again(engine, &record);
+		copy = batch_of(&record, 0);
+		copy = copy ? copy : batch_reserved(engine, &record);
+	}
+	if (copy == NULL) {
+		copy = batch_reused(engine, batch);
 	}
 	if (copy) {
 		qb_list_add_tail(&copy->of_list, list);
@@ -188,7 +203,7 @@ static void give_up_dropped(struct engine *engine)
 }
 
 /* Something came back of an older ring. */
-static void unsettled_returned(struct engine *engine, const struct batch *batch, const struct peer_item *item)
+static void unsettled_returned(struct engine *engine, struct batch *batch, const struct peer_item *item)
 {
 	tell_lost(engine, partials_overtaken(engine, batch));
 	if (!engine->in_sync && is_join_or_leave(item)) {
