@@ -34,12 +34,19 @@ unit_segment_room_LDADD = $(CHECK_LIBS) $(LIBQB_LIBS)
 
 # include/cpg_ring.h: alone, and between two threads, also built with other tools and for another machine
 ring_unit_scripts = test/unit/unit_ring_tsan.sh test/unit/unit_ring_arm64.sh
-check_PROGRAMS += unit_ring unit_ring_litmus unit_ring_stress
-TESTS += unit_ring unit_ring_litmus unit_ring_stress $(ring_unit_scripts)
+check_PROGRAMS += unit_ring unit_ring_bells unit_ring_moves unit_ring_litmus unit_ring_stress
+TESTS += unit_ring unit_ring_bells unit_ring_moves unit_ring_litmus unit_ring_stress $(ring_unit_scripts)
 EXTRA_DIST += $(ring_unit_scripts)
-unit_ring_SOURCES = test/unit/unit_ring.c
+ring_shared = test/unit/ring_fixture.c test/unit/ring_fixture.h
+unit_ring_SOURCES = test/unit/unit_ring.c $(ring_shared)
 unit_ring_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_ring_LDADD = $(CHECK_LIBS)
+unit_ring_bells_SOURCES = test/unit/unit_ring_bells.c $(ring_shared)
+unit_ring_bells_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_ring_bells_LDADD = $(CHECK_LIBS)
+unit_ring_moves_SOURCES = test/unit/unit_ring_moves.c $(ring_shared)
+unit_ring_moves_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_ring_moves_LDADD = $(CHECK_LIBS)
 unit_ring_litmus_SOURCES = test/unit/unit_ring_litmus.c
 unit_ring_litmus_CFLAGS = $(AM_CFLAGS) -pthread
 unit_ring_litmus_LDFLAGS = $(AM_LDFLAGS) -pthread
