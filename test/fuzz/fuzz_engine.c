@@ -221,21 +221,21 @@ static void stage_ring(struct stage *stage, struct story *story)
 
 /* ---- the story ---- */
 
-void stage_play(const uint8_t *data, size_t size, stage_step_fn own)
+void stage_play(const uint8_t *data, size_t size, const stage_step_fn own[STAGE_OWN_STEPS])
 {
 	struct story story = {.at = data, .left = size};
 	struct stage stage;
 
 	stage_open(&stage, &story);
 	while (story_goes_on(&story)) {
-		unsigned int kind = story_byte(&story) % 8;
+		unsigned int kind = story_byte(&story) % (4 + STAGE_OWN_STEPS);
 
 		if (kind < 2)
 			stage_ring(&stage, &story);
 		else if (kind < 4)
 			stage_step(&stage, &story);
 		else
-			own(&stage, &story, kind - 4);
+			own[kind - 4](&stage, &story);
 	}
 	stage_close(&stage);
 }

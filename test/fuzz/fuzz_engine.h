@@ -18,14 +18,14 @@ struct stage {
 	uint64_t seq;
 };
 
-/* What a target's own steps are, chosen by `kind`, 0 to 3. */
-typedef void (*stage_step_fn)(struct stage *stage, struct story *story, unsigned int kind);
+#define STAGE_OWN_STEPS 4u /* of a target, among which a story chooses */
+typedef void (*stage_step_fn)(struct stage *stage, struct story *story);
 
 /*
  * Plays a story: how the engine is configured, then steps. Some of these have nothing to do with what is fuzzed: a client comes or goes, time passes, totem
  * brings something back, the ring changes.
  */
-void stage_play(const uint8_t *data, size_t size, stage_step_fn own);
+void stage_play(const uint8_t *data, size_t size, const stage_step_fn own[STAGE_OWN_STEPS]);
 
 /* One that the story chooses, connected if need be. Two of them are of the same process. */
 struct peer *stage_peer(struct stage *stage, struct story *story);

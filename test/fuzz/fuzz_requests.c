@@ -27,30 +27,6 @@ static void raw_request(struct stage *stage, struct story *story)
 
 /* ---- requests that are nearly right, so that more than the first check is reached ---- */
 
-#define TEXT_MAX 300u
-
-struct shape {
-	struct story *story;
-	const struct peer *peer;
-	union {
-		struct ipc_request header;
-		struct ipc_join join;
-		struct ipc_leave leave;
-		struct ipc_mcast mcast;
-		struct ipc_partial_mcast partial;
-		struct ipc_partial_block block;
-		struct ipc_membership membership;
-		struct ipc_membership_page page;
-		struct ipc_iteration_initialize iteration_initialize;
-		struct ipc_iteration iteration;
-		struct ipc_hello hello;
-		struct ipc_segment_create create;
-		struct ipc_segment_destroy destroy;
-		struct ipc_zcb_mcast zcb;
-		uint8_t room[sizeof(struct ipc_partial_mcast) + TEXT_MAX];
-	} request;
-};
-
 /* Short, or as long as may be, or longer. */
 #define PAYLOAD_MAX 64u
 
@@ -180,18 +156,11 @@ static void large_message(struct stage *stage, struct story *story)
 		(void)request_fragment(stage->fixture, peer, IPC_FRAGMENT_FIRST + i, 9, pieces[i]);
 }
 
-static void step(struct stage *stage, struct story *story, unsigned int kind)
-{
-	if (kind == 0)
-		raw_request(stage, story);
-	else if (kind == 1)
-		large_message(stage, story);
-	else
-		shaped_request(stage, story);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	stage_play(data, size, step);
+	static const stage_step_fn own[STAGE_OWN_STEPS] = {raw_request, large_message, shaped_request,
+							   shaped_request};
+
+	stage_play(data, size, own);
 	return 0;
 }
