@@ -82,7 +82,7 @@ typedef enum {
 
 typedef enum {
 	CPG_FLOW_CONTROL_DISABLED, /* a message would be accepted now */
-	CPG_FLOW_CONTROL_ENABLED   /* a message would be refused with CS_ERR_TRY_AGAIN now */
+	CPG_FLOW_CONTROL_ENABLED   /* one, at least a large one, would be refused with CS_ERR_TRY_AGAIN now */
 } cpg_flow_control_state_t;
 
 /* Why a process is in the joined or left list of a configuration change. */
@@ -283,7 +283,8 @@ cs_error_t cpg_dispatch(cpg_handle_t handle, cs_dispatch_flags_t dispatch_types)
  * CS_ERR_INVALID_PARAM  group is NULL; or corosync finds that the request does not come from this process
  * CS_ERR_NAME_TOO_LONG  group->length is larger than CPG_MAX_NAME_LENGTH
  * CS_ERR_EXIST          the handle is in a group, or another handle of this process is in this one
- * CS_ERR_TRY_AGAIN      also: an earlier leave of this process from this group was not delivered yet
+ * CS_ERR_TRY_AGAIN      also: an earlier leave of this process from this group was not delivered yet; or corosync does not
+ *                       know all members for want of memory
  * CS_ERR_NO_MEMORY      in corosync
  */
 cs_error_t cpg_join(cpg_handle_t handle, const struct cpg_name *group);
@@ -346,7 +347,8 @@ cs_error_t cpg_mcast_joined(cpg_handle_t handle, cpg_guarantee_t guarantee, cons
  * CS_ERR_NO_SPACE       the group has more: the array holds the first ones, *member_list_entries says how
  *                       large it has to be
  * CS_ERR_NO_MEMORY      here or in corosync
- * CS_ERR_TRY_AGAIN      also: the group changed faster than it could be read
+ * CS_ERR_TRY_AGAIN      also: the group changed faster than it could be read; or corosync does not know all members for
+ *                       want of memory
  */
 cs_error_t cpg_membership_get(cpg_handle_t handle, struct cpg_name *groupName,
 			      struct cpg_address *member_list, int *member_list_entries);
@@ -450,6 +452,7 @@ cs_error_t cpg_zcb_wait(cpg_handle_t handle, void *buffer, int timeout);
  *                       cpg_iteration_handle is NULL
  * CS_ERR_NAME_TOO_LONG  group->length is larger than CPG_MAX_NAME_LENGTH
  * CS_ERR_NO_RESOURCES   the handle has 64 iterations, or several that hold more than 64 MiB in our engine
+ * CS_ERR_TRY_AGAIN      also: corosync does not know all members for want of memory
  * CS_ERR_NO_MEMORY      here or in corosync
  */
 cs_error_t cpg_iteration_initialize(cpg_handle_t handle, cpg_iteration_type_t iteration_type,
