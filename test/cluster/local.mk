@@ -55,7 +55,7 @@ EXTRA_DIST += $(cluster_tests) test/cluster/cluster.sh test/cluster/network.sh t
 	test/cluster/storm test/cluster/storm_nodes.sh test/cluster/storm_schedule.sh test/cluster/storm_verdict.sh \
 	test/cluster/torture \
 	quickstart .ci/run .clang-format .clang-tidy .shellcheckrc \
-	test/cppcheck.supp test/debian.sh test/run-bare test/run-check test/run-cluster test/run-common.sh test/run-demo test/run-sum \
+	test/cppcheck.supp test/debian.sh test/excerpt.sh test/run-bare test/run-check test/run-cluster test/run-common.sh test/run-demo test/run-sum \
 	test/run-tidy test/skips.txt test/valgrind.supp test/.clang-tidy
 
 # They run what is installed, so they are no part of `make check`: ./quickstart check runs them.
