@@ -289,6 +289,8 @@ struct engine {
 	uint64_t large; /* bytes of all messages in fragments on their way out */
 	unsigned int silence;	       /* visits of the token, and ticks, since something came back */
 	bool flush_asked, retry_asked; /* of the timer, and not yet done */
+	bool token_came;	       /* since the last tick */
+	uint64_t retry_delay;	       /* until the next one, ns */
 	bool holding;		       /* request channel held off because of the backlog */
 
 	/* our own format: how this ring speaks, and what became of batches */

@@ -28,7 +28,12 @@
 #define WINDOW_MIN ((size_t)128 * 1024)
 #define WINDOW_MAX ((size_t)512 * 1024)
 
-#define RETRY_DELAY (5ull * 1000 * 1000) /* ns, between ticks */
+/*
+ * ns, between ticks. Where the token comes it does their work, and they only watch over that: seldom, since corosync's loop does not sleep
+ * in the last millisecond before a timer is due.
+ */
+#define WATCH_DELAY (200ull * 1000 * 1000)
+#define RETRY_DELAY (5ull * 1000 * 1000)
 
 /* Visits of the token and ticks while something is on its way and nothing comes back. */
 #define SILENCE_MAX 100u
@@ -271,7 +276,7 @@ static void look_for_silence(struct engine *engine)
 	}
 }
 
-void outgoing_tick(struct engine *engine)
+static void take_and_flush(struct engine *engine)
 {
 	engine->retry_asked = false;
 	look_for_silence(engine);
@@ -279,10 +284,18 @@ void outgoing_tick(struct engine *engine)
 	outgoing_flush(engine, true);
 }
 
+void outgoing_tick(struct engine *engine)
+{
+	engine->retry_delay = engine->token_came ? WATCH_DELAY : RETRY_DELAY;
+	engine->token_came = false;
+	take_and_flush(engine);
+}
+
 void outgoing_token(struct engine *engine)
 {
+	engine->token_came = true;
 	window_adapt(engine);
-	outgoing_tick(engine);
+	take_and_flush(engine);
 }
 
 static void flush_open(struct engine *engine, bool token)
@@ -319,7 +332,7 @@ void outgoing_flush(struct engine *engine, bool token)
 	}
 	if (!engine->retry_asked && needs_ticks(engine)) {
 		engine->retry_asked = true; /* not at each request: it costs a look at the clock */
-		engine->ops.wake(engine->context, RETRY_DELAY);
+		engine->ops.wake(engine->context, engine->retry_delay);
 	}
 	waiting_hold_or_resume(engine);
 }
@@ -353,6 +366,7 @@ void outgoing_init(struct engine *engine)
 {
 	engine->gate = GATE_CLOSED;
 	engine->window = WINDOW_MIN;
+	engine->retry_delay = WATCH_DELAY;
 	engine->next_number = 1;
 	qb_list_init(&engine->again);
 	qb_list_init(&engine->waiting);

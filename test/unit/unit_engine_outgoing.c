@@ -149,6 +149,33 @@ START_TEST(no_room_in_totem_loses_nothing)
 }
 END_TEST
 
+/* Until the next tick. */
+static uint64_t tick_delay(struct fixture *fixture)
+{
+	fixture->now = fixture->wake_at;
+	fixture->wake_at = 0;
+	engine_tick(fixture->engine);
+	ck_assert_uint_ne(fixture->wake_at, 0);
+	return fixture->wake_at - fixture->now;
+}
+
+START_TEST(ticks_are_seldom_where_the_token_comes)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *peer = peer_new(fixture, 10);
+	uint64_t delay;
+
+	joined(fixture, peer, "group");
+	request_mcast(fixture, peer, "message");
+	engine_token(fixture->engine);
+	delay = tick_delay(fixture);
+	ck_assert_uint_lt(tick_delay(fixture), delay);
+	engine_token(fixture->engine);
+	ck_assert_uint_eq(tick_delay(fixture), delay);
+	fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(messages_and_leave_keep_their_order_over_a_sync)
 {
 	struct fixture *fixture = fixture_new(NULL);
@@ -345,6 +372,7 @@ int main(void)
 		totem_never_holds_more_than_the_window,
 		what_waits_for_the_window_goes_as_soon_as_it_opens,
 		no_room_in_totem_loses_nothing,
+		ticks_are_seldom_where_the_token_comes,
 		messages_and_leave_keep_their_order_over_a_sync,
 		fragments_travel_and_arrive,
 		fragments_must_add_up,
