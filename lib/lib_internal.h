@@ -89,7 +89,8 @@ struct event_parts {
 /* zcb.c and zcb_pool.c: buffers handed out by cpg_zcb_alloc(). */
 struct zcb_pool {
 	pthread_mutex_t lock;
-	void *buffers; /* tsearch(3) tree of struct zcb_buffer by address range */
+	void *buffers;		  /* tsearch(3) tree of struct zcb_buffer by address range */
+	struct zcb_buffer *found; /* last, or NULL */
 	struct zcb_segment *segments[SEGMENTS_PER_CLIENT_MAX];
 	size_t segment_count;
 };

@@ -20,15 +20,24 @@ static int buffer_compare(const void *a, const void *b)
 	return left_start - right_start < right->size ? 0 : 1;
 }
 
+/* From the first byte to the last. */
+static bool contains(const struct zcb_buffer *buffer, const struct zcb_buffer *range)
+{
+	return buffer->start <= range->start && range->size <= buffer->size &&
+	       (size_t)(range->start - buffer->start) <= buffer->size - range->size;
+}
+
 struct zcb_buffer *zcb_buffer_find(struct zcb_pool *pool, void *address, size_t size)
 {
 	struct zcb_buffer key = {.start = address, .size = size ? size : 1};
-	struct zcb_buffer **found = tfind(&key, &pool->buffers, buffer_compare);
+	struct zcb_buffer **found;
 
-	/* Inside of it, from the first byte to the last. */
-	if (!found || (*found)->start > key.start || key.size > (*found)->size ||
-	    (size_t)(key.start - (*found)->start) > (*found)->size - key.size)
+	if (pool->found && contains(pool->found, &key))
+		return pool->found;
+	found = tfind(&key, &pool->buffers, buffer_compare);
+	if (!found || !contains(*found, &key))
 		return NULL;
+	pool->found = *found;
 	return *found;
 }
 
@@ -124,6 +133,7 @@ static cs_error_t zcb_free(struct instance *instance, void *start)
 		buffer = NULL;
 	if (buffer) {
 		tdelete(buffer, &instance->pool.buffers, buffer_compare);
+		instance->pool.found = NULL;
 		zcb_collect(instance);
 		buffer->freed = true;
 		if (!buffer->unread)

@@ -8,15 +8,6 @@
 #define LOOK_FIRST_NS 20000
 #define LOOK_LAST_NS 1000000
 
-/*
- * Whether the engine reads from the buffer itself. Otherwise a message is copied, and so is taken at once: to copy a small one
- * costs less than to wait for its buffer.
- */
-static bool can_hand_over(const struct instance *instance, const struct zcb_buffer *buffer, size_t length)
-{
-	return buffer->segment && instance_has_rings(instance) && length > SUBMISSION_MESSAGE_MAX;
-}
-
 static cs_error_t hand_over(struct instance *instance, struct zcb_buffer *buffer, void *message,
 			    size_t length)
 {
@@ -29,6 +20,10 @@ static cs_error_t hand_over(struct instance *instance, struct zcb_buffer *buffer
 	return error;
 }
 
+/*
+ * A message is copied, and so is taken at once, where the engine can't read from the buffer itself, and where it is small: to copy it
+ * costs less than to wait for its buffer.
+ */
 static cs_error_t zcb_mcast_async(struct instance *instance, cpg_guarantee_t guarantee, void *message,
 				  size_t length)
 {
@@ -36,11 +31,13 @@ static cs_error_t zcb_mcast_async(struct instance *instance, cpg_guarantee_t gua
 	cs_error_t error = CS_OK;
 	bool handed_over;
 
+	if (length <= SUBMISSION_MESSAGE_MAX)
+		return zcb_mcast(instance, guarantee, message, length);
 	if (length > ATOMIC_MESSAGE_MAX)
 		return CS_ERR_TOO_BIG;
 	pthread_mutex_lock(&instance->pool.lock);
 	buffer = zcb_buffer_find(&instance->pool, message, length);
-	handed_over = buffer && can_hand_over(instance, buffer, length);
+	handed_over = buffer && buffer->segment && instance_has_rings(instance);
 	if (handed_over)
 		error = hand_over(instance, buffer, message, length);
 	pthread_mutex_unlock(&instance->pool.lock);
@@ -53,8 +50,9 @@ static cs_error_t buffer_state(struct instance *instance, void *address)
 	cs_error_t error = CS_OK;
 
 	pthread_mutex_lock(&instance->pool.lock);
-	zcb_collect(instance);
 	buffer = zcb_buffer_find(&instance->pool, address, 0);
+	if (buffer && buffer->unread)
+		zcb_collect(instance);
 	if (!buffer)
 		error = CS_ERR_INVALID_PARAM;
 	else if (buffer->unread)
@@ -71,11 +69,16 @@ static int64_t now_ns(void)
 	return (int64_t)now.tv_sec * (int64_t)CS_TIME_NS_IN_SEC + now.tv_nsec;
 }
 
+static int64_t end_of_wait(int timeout)
+{
+	return timeout < 0 ? INT64_MAX : now_ns() + timeout * (int64_t)CS_TIME_NS_IN_MSEC;
+}
+
 /* Nobody tells when a message was taken: that would cost more than to look. */
 static cs_error_t zcb_wait(struct instance *instance, void *address, int timeout)
 {
-	int64_t end = timeout < 0 ? INT64_MAX : now_ns() + timeout * (int64_t)CS_TIME_NS_IN_MSEC;
 	struct timespec pause = {.tv_nsec = LOOK_FIRST_NS};
+	int64_t end = 0;
 	cs_error_t error;
 
 	while ((error = buffer_state(instance, address)) == CS_ERR_TRY_AGAIN) {
@@ -83,7 +86,11 @@ static cs_error_t zcb_wait(struct instance *instance, void *address, int timeout
 			return CS_ERR_BAD_HANDLE;
 		if (!channel_connected(instance))
 			return CS_ERR_LIBRARY;
-		if (!timeout || now_ns() >= end)
+		if (!timeout)
+			break;
+		if (!end)
+			end = end_of_wait(timeout);
+		else if (now_ns() >= end)
 			break;
 		nanosleep(&pause, NULL);
 		if (pause.tv_nsec < LOOK_LAST_NS)
