@@ -1,7 +1,7 @@
 # conf: its part of the Makefile
 
 examplesdir = $(docdir)/examples
-dist_examples_DATA = conf/corosync.conf.example
+dist_examples_DATA = conf/corosync.conf.example conf/TUNING.md
 conf_substituted = conf/corosync.default conf/corosync.service.d-cpg.conf conf/ld.so.conf.d-corosync-cpg.conf
 nodist_examples_DATA = $(conf_substituted)
 EXTRA_DIST += $(conf_substituted:=.in)
