@@ -78,7 +78,7 @@ static int64_t end_of_wait(int timeout)
 static cs_error_t zcb_wait(struct instance *instance, void *address, int timeout)
 {
 	struct timespec pause = {.tv_nsec = LOOK_FIRST_NS};
-	int64_t end = 0;
+	int64_t end = 0; /* not known before it has to wait */
 	cs_error_t error;
 
 	while ((error = buffer_state(instance, address)) == CS_ERR_TRY_AGAIN) {

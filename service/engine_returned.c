@@ -22,7 +22,7 @@ void returned_whole(struct engine *engine, struct batch *batch)
 
 /*
  * This is no context to send in, and a ring in which nothing is on its way brings no token: without a timer what
- * waits would wait for RETRY_DELAY.
+ * waits would wait for the next tick.
  */
 static void flush_soon(struct engine *engine)
 {
