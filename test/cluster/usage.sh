@@ -5,7 +5,8 @@
 #
 #	usage_memory N KEY            prints KiB: VmRSS, VmHWM ... of /proc/PID/status
 #	usage_note N                  remembers its descriptors, and the files in its /dev/shm
-#	usage_back N [SECONDS]        until it has as many descriptors and the same files again; the test fails when it does not come to that
+#	usage_back N [SECONDS] [MORE] until it has as many descriptors (or MORE than that) and the same files again; the test fails when it does
+#	                              not come to that
 #	usage_fds N                   prints how many descriptors it has
 #	shm_fill N BYTES              fills its /dev/shm up to so many bytes
 #	shm_empty N                   takes that away again
@@ -39,13 +40,14 @@ usage_note()
 
 usage_is_back()
 {
-	[[ $(usage_fds "$1") == "${USAGE_FDS[$1]}" && $(usage_files "$1") == "${USAGE_FILES[$1]}" ]]
+	local more=$(($(usage_fds "$1") - USAGE_FDS[$1]))
+	((more == 0 || more == ${2:-0})) && [[ $(usage_files "$1") == "${USAGE_FILES[$1]}" ]]
 }
 
 usage_back()
 {
 	node_alive "$1" || fail "corosync on node $1 is gone"
-	wait_until "${2:-60}" usage_is_back "$1" ||
+	wait_until "${2:-60}" usage_is_back "$1" "${3:-0}" ||
 		fail "node $1 has $(usage_fds "$1") descriptors, not ${USAGE_FDS[$1]}; files: $(usage_files "$1"), not ${USAGE_FILES[$1]}"
 }
 
