@@ -59,6 +59,23 @@ static_assert(offsetof(struct peer_announce, next_number) == 24, "ANNOUNCE");
 static_assert(offsetof(struct peer_announce, flags) == 36, "ANNOUNCE");
 static_assert(sizeof(struct peer_announce) == 40, "ANNOUNCE");
 
+/*
+ * The body of ANNOUNCE, if the ring that its sender activated last was ours and had other nodes: that ring, then a peer_heard for each of them.
+ */
+struct peer_heard_ring {
+	uint64_t seq;
+	uint32_t nodeid;
+	uint32_t reserved;
+};
+static_assert(sizeof(struct peer_heard_ring) == 16, "ANNOUNCE");
+
+struct peer_heard {
+	uint64_t next_number; /* of the first batch of that node that did not come in that ring */
+	uint32_t nodeid;
+	uint32_t reserved;
+};
+static_assert(sizeof(struct peer_heard) == 16, "ANNOUNCE");
+
 struct peer_mark {
 	struct peer_head head;
 };

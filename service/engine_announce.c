@@ -9,35 +9,97 @@
 
 #include "engine_internal.h"
 
+struct heard_body {
+	struct peer_heard_ring ring;
+	struct peer_heard heard[TOTEM_PROCESSORS_MAX];
+};
+
+/* Returns its size: 0 where there is nothing to say. */
+static size_t heard_write(const struct engine *engine, struct heard_body *body)
+{
+	size_t count = 0, i;
+
+	body->ring =
+		(struct peer_heard_ring){.seq = engine->last_ring.seq, .nodeid = engine->last_ring.nodeid};
+	for (i = 0; i < engine->node_count && count < TOTEM_PROCESSORS_MAX; i++) {
+		const struct node *node = engine->nodes[i];
+
+		if (node->was_there && node->nodeid != engine->nodeid) {
+			body->heard[count++] =
+				(struct peer_heard){.next_number = node->heard, .nodeid = node->nodeid};
+		}
+	}
+	return count ? sizeof(body->ring) + count * sizeof(body->heard[0]) : 0;
+}
+
+bool announce_is_due(const struct engine *engine)
+{
+	return !engine->announce_sent ||
+	       (engine->missed && !engine->missed_announced && !engine->config.wire_stock);
+}
+
 bool announce_send(struct engine *engine)
 {
+	struct heard_body body;
+	size_t size = heard_write(engine, &body);
 	struct peer_announce announce = {
 		.next_number = engine->next_number,
 		.version_min = PEER_VERSION_MIN,
 		.version_max = PEER_VERSION_MAX,
 		.flags = engine->missed ? PEER_ANNOUNCE_MISSED : 0,
 	};
-	struct iovec iov = {.iov_base = &announce, .iov_len = sizeof(announce)};
+	struct iovec iov[2] = {{.iov_base = &announce, .iov_len = sizeof(announce)},
+			       {.iov_base = &body, .iov_len = size}};
 
-	peer_head_write(engine, &announce.head, PEER_ANNOUNCE, sizeof(announce), sizeof(announce));
-	if (engine->ops.peer_mcast(engine->context, &iov, 1) != 0) {
+	peer_head_write(engine, &announce.head, PEER_ANNOUNCE, sizeof(announce), sizeof(announce) + size);
+	if (engine->ops.peer_mcast(engine->context, iov, 2) != 0) {
 		return false;
 	}
-	engine->sync_inflight += sizeof(announce);
+	engine->sync_inflight += sizeof(announce) + size;
 	engine->announce_sent = true;
 	engine->missed_announced = engine->missed;
 	return true;
 }
 
-void announce_clear(struct engine *engine)
+static void remember_ring(struct engine *engine)
 {
 	size_t i;
 
+	engine->last_ring = engine->ours ? engine->ring_id : (struct memb_ring_id){.seq = 0};
+	for (i = 0; i < engine->node_count; i++) {
+		struct node *node = engine->nodes[i];
+
+		node->was_there = engine->ours && node->announced;
+		node->heard = node->number;
+	}
+}
+
+void announce_ring_changes(struct engine *engine)
+{
+	size_t i;
+
+	if (!engine->in_sync) {
+		remember_ring(engine);
+	}
 	for (i = 0; i < engine->node_count; i++) {
 		engine->nodes[i]->announced = false;
 	}
 	engine->announce_sent = engine->config.wire_stock;
 	engine->missed_announced = false;
+}
+
+bool announce_all_came(const struct engine *engine)
+{
+	size_t i;
+
+	for (i = 0; i < engine->node_count; i++) {
+		const struct node *node = engine->nodes[i];
+
+		if (node->was_there && !node->lost && !node->announced && ring_has(engine, node->nodeid)) {
+			return false;
+		}
+	}
+	return true;
 }
 
 /* The node, or this one, missed a batch before this ring: they are not together any more. */
@@ -54,8 +116,42 @@ static void part_from(struct engine *engine, struct node *node)
 	}
 }
 
-void announce_receive(struct engine *engine, struct node *node, const struct peer_bytes *bytes)
+/*
+ * Who comes through with a node has what that one got in the ring before, also of nodes that are left behind. And has activated that ring: the
+ * numbers know nothing of one that it has not.
+ */
+static void heard_compare(struct engine *engine, const struct node *by, const struct peer_bytes *body)
 {
+	size_t at = sizeof(struct peer_heard_ring);
+	uint64_t seq;
+
+	if (engine->last_ring.seq == 0 || body->size < at) {
+		return;
+	}
+	seq = peer_u64(body, offsetof(struct peer_heard_ring, seq));
+	if (seq > engine->last_ring.seq) {
+		exchange_missed_ring(engine, by);
+		return;
+	}
+	if (seq != engine->last_ring.seq ||
+	    peer_u32(body, offsetof(struct peer_heard_ring, nodeid)) != engine->last_ring.nodeid) {
+		return;
+	}
+	for (; body->size - at >= sizeof(struct peer_heard); at += sizeof(struct peer_heard)) {
+		uint64_t next = peer_u64(body, at + offsetof(struct peer_heard, next_number));
+		const struct node *node =
+			node_find(engine, peer_u32(body, at + offsetof(struct peer_heard, nodeid)));
+
+		if (node && node->nodeid != engine->nodeid && node->was_there && node->heard < next) {
+			exchange_missed(engine, node, node->heard, next);
+		}
+	}
+}
+
+void announce_receive(struct engine *engine, struct node *node, const struct peer_head *head,
+		      const struct peer_bytes *bytes)
+{
+	struct peer_bytes body = peer_body(head, bytes);
 	uint64_t next = peer_u64(bytes, offsetof(struct peer_announce, next_number));
 	uint32_t flags = peer_u32(bytes, offsetof(struct peer_announce, flags));
 
@@ -65,6 +161,9 @@ void announce_receive(struct engine *engine, struct node *node, const struct pee
 	if (node->numbered && !node->lost && node->number != next &&
 	    engine_rule_holds(engine, RULE_NUMBERS)) {
 		exchange_missed(engine, node, node->number, next);
+	}
+	if (node->was_there && !node->lost && engine_rule_holds(engine, RULE_NUMBERS)) {
+		heard_compare(engine, node, &body);
 	}
 	node->number = next;
 	node->numbered = true;

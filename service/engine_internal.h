@@ -66,6 +66,8 @@ struct node {
 	uint8_t version_min, version_max;
 	bool numbered;	 /* `number` means something */
 	uint64_t number; /* of the batch that is expected next */
+	bool was_there;	 /* in the ring that was activated last, and that was ours */
+	uint64_t heard;	 /* `number` at its end */
 	bool away;	 /* it left by missing a batch, or we did: it comes back by the exchange */
 	bool present;	 /* all that it has to say in this exchange is here */
 };
@@ -295,12 +297,13 @@ struct engine {
 
 	/* our own format: how this ring speaks, and what became of batches */
 	bool ours; /* all nodes of the ring announced: from its activation to the next regular configuration */
-	uint8_t version;       /* of the format, when ours */
-	enum format format;    /* as logged last */
-	bool missed;	       /* this node missed a batch, and not everybody knows */
-	bool missed_told;      /* MISSED is on its way */
-	bool missed_announced; /* this sync's ANNOUNCE said so */
-	bool was_ours;	       /* a ring since the last activation was */
+	uint8_t version;	       /* of the format, when ours */
+	enum format format;	       /* as logged last */
+	bool missed;		       /* this node missed a batch, and not everybody knows */
+	bool missed_told;	       /* MISSED is on its way */
+	bool missed_announced;	       /* this sync's ANNOUNCE said so */
+	bool was_ours;		       /* a ring since the last activation was */
+	struct memb_ring_id last_ring; /* that was activated, and has ended; seq 0: it was not ours */
 	bool exchanging, present_sent;
 	uint8_t *present_buffer;  /* had before MISSED is sent, or NULL */
 	uint32_t exchange_nodeid; /* with exchange_number: the batch whose MISSED this exchange is for */
@@ -627,10 +630,15 @@ void peer_head_write(const struct engine *engine, struct peer_head *head, enum p
 void message_complain(struct engine *engine, uint32_t nodeid, const char *what);
 
 /* ---- engine_announce.c: who of a ring is one of ours ---- */
+/* Not announced yet in this sync; or what shows that this node missed something came only after it. */
+bool announce_is_due(const struct engine *engine);
 bool announce_send(struct engine *engine);
-void announce_receive(struct engine *engine, struct node *node, const struct peer_bytes *bytes);
-/* A ring begins. */
-void announce_clear(struct engine *engine);
+/* From all who come through with this node, so whatever it missed, it knows. */
+bool announce_all_came(const struct engine *engine);
+void announce_receive(struct engine *engine, struct node *node, const struct peer_head *head,
+		      const struct peer_bytes *bytes);
+/* The next ring is there. */
+void announce_ring_changes(struct engine *engine);
 /* It is activated: its format is known. */
 void announce_decide(struct engine *engine);
 /* It was not thought to be ours, but others know better: a batch in this version is here. False: that can't be. */

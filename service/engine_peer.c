@@ -223,7 +223,7 @@ static void receive(struct engine *engine, struct node *node, const struct peer_
 				bytes->size < engine->sync_inflight ? bytes->size : engine->sync_inflight;
 		}
 		if (is_for_this_ring(engine, head)) {
-			announce_receive(engine, node, bytes);
+			announce_receive(engine, node, head, bytes);
 		}
 		break;
 	case PEER_MARK:

@@ -85,11 +85,11 @@ void engine_regular(struct engine *engine, const struct memb_ring_id *ring_id)
 	gate_close(engine);
 	exchange_end(engine);
 	outgoing_ring_changes(engine);
+	announce_ring_changes(engine);
 	engine->was_ours |= engine->ours;
 	engine->ours = false;
 	engine->in_sync = true;
 	engine->ring_id = *ring_id;
-	announce_clear(engine);
 }
 
 static bool list_has(const uint32_t *list, size_t count, uint32_t nodeid)
@@ -227,7 +227,7 @@ int engine_sync_process(struct engine *engine)
 	if (!engine->own_joinlist_taken && !sync_take_own_joinlist(engine)) {
 		return -1;
 	}
-	if (!engine->announce_sent && !announce_send(engine)) {
+	if (announce_is_due(engine) && !announce_send(engine)) {
 		return -1;
 	}
 	if (!engine->downlist_sent && !send_downlist(engine)) {
@@ -238,7 +238,7 @@ int engine_sync_process(struct engine *engine)
 			return -1;
 		}
 	}
-	return engine->sync_inflight == 0 ? 0 : -1;
+	return engine->sync_inflight == 0 && announce_all_came(engine) ? 0 : -1;
 }
 
 /* ---- what others say ---- */

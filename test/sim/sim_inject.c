@@ -26,6 +26,7 @@ void inject_boot(struct sim_node *node)
 {
 	node->lose_in = 0;
 	node->missed_from = 0;
+	memset(node->got, 0, sizeof(node->got));
 	node->hurt = false;
 	memset(&node->parted, 0, sizeof(node->parted));
 	node->watcher = NULL;
@@ -51,9 +52,20 @@ static bool is_of_ring(const struct sim_node *node, const struct peer_head *head
 	return head->ring_seq == node->ring_seq;
 }
 
-static bool is_lost_in_ring(struct sim_node *node)
+/* MISSED is alone in its batch, and PRESENT comes first in its. */
+static bool begins_with(const void *message, const struct peer_head *head, uint8_t record)
 {
-	return !node->totem->sync_in_process && node->lose_in && --node->lose_in == 0;
+	return head->size > head->head_size && *((const uint8_t *)message + head->head_size) == record;
+}
+
+/* Not PRESENT: all wait for it, so nothing would come behind it that shows the loss, until a ring does. The real totem loses nothing in a ring. */
+static bool is_lost_in_ring(struct sim_node *node, const void *message, const struct peer_head *head)
+{
+	if (node->totem->sync_in_process || node->lose_in == 0 ||
+	    (node->lose_in == 1 && begins_with(message, head, PEER_PRESENT))) {
+		return false;
+	}
+	return --node->lose_in == 0;
 }
 
 /* A recovery that ended too early for this node: some of what others had of one node is not there. */
@@ -63,13 +75,14 @@ static bool is_lost_in_recovery(struct sim_node *node, uint32_t nodeid)
 	       sim_percent(&node->world->clock, 50);
 }
 
-static bool is_lost(struct sim_node *node, const struct peer_head *head, uint32_t nodeid)
+static bool is_lost(struct sim_node *node, const void *message, const struct peer_head *head, uint32_t nodeid)
 {
 	if (head->kind != PEER_BATCH || !is_of_ring(node, head) || nodeid == node->totem->nodeid ||
 	    node->world->healing) {
 		return false;
 	}
-	return node->totem->recovering ? is_lost_in_recovery(node, nodeid) : is_lost_in_ring(node);
+	return node->totem->recovering ? is_lost_in_recovery(node, nodeid)
+				       : is_lost_in_ring(node, message, head);
 }
 
 static void lose(struct sim_node *node, uint32_t nodeid)
@@ -79,6 +92,7 @@ static void lose(struct sim_node *node, uint32_t nodeid)
 	node->world->stats.injected_in_recovery += node->totem->recovering != NULL;
 	if (node->missed_from == 0) {
 		node->missed_from = nodeid;
+		node->missed_in = node->ring_seq;
 		oracle_missed(node->world->oracle, node->oracle_node, true);
 	}
 }
@@ -125,19 +139,42 @@ static void remember_announced(struct sim_node *node, const void *message, uint3
 	}
 }
 
-/* Batches are where engines see nodes leave and come back; all of them by the same one. */
-static uint64_t point_of(const void *message, uint32_t nodeid)
+static uint64_t number_of(const void *message)
 {
 	struct peer_batch batch;
 
 	memcpy(&batch, message, sizeof(batch));
-	return oracle_mix(batch.number << 16 | nodeid);
+	return batch.number;
 }
 
-/* MISSED is alone in its batch. */
-static bool says_missed(const void *message, const struct peer_head *head)
+static void remember_got(struct sim_node *node, const void *message, uint32_t nodeid)
 {
-	return head->size > head->head_size && *((const uint8_t *)message + head->head_size) == PEER_MISSED;
+	struct sim_got *got = node->got[nodeid - 1];
+
+	if (got[0].ring_seq != node->ring_seq) {
+		got[1] = got[0];
+	}
+	got[0] = (struct sim_got){.ring_seq = node->ring_seq, .next_number = number_of(message) + 1};
+}
+
+/* Of the ring in which `node` missed something, and of the node that it was of. */
+static uint64_t next_number(const struct sim_node *of, const struct sim_node *node)
+{
+	const struct sim_got *got = of->got[node->missed_from - 1];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		if (got[i].ring_seq == node->missed_in) {
+			return got[i].next_number;
+		}
+	}
+	return 0;
+}
+
+/* Batches are where engines see nodes leave and come back; all of them by the same one. */
+static uint64_t point_of(const void *message, uint32_t nodeid)
+{
+	return oracle_mix(number_of(message) << 16 | nodeid);
 }
 
 bool inject_peer_message(struct sim_node *node, const void *message, uint32_t nodeid)
@@ -148,13 +185,17 @@ bool inject_peer_message(struct sim_node *node, const void *message, uint32_t no
 		return true;
 	}
 	memcpy(&head, message, sizeof(head));
-	if (is_lost(node, &head, nodeid)) {
+	if (is_lost(node, message, &head, nodeid)) {
 		lose(node, nodeid);
 		return false;
 	}
 	if (head.kind == PEER_BATCH) {
 		node->point = point_of(message, nodeid);
-		node->leaves = is_of_ring(node, &head) && says_missed(message, &head) ? nodeid : 0;
+		node->leaves =
+			is_of_ring(node, &head) && begins_with(message, &head, PEER_MISSED) ? nodeid : 0;
+		if (is_of_ring(node, &head)) {
+			remember_got(node, message, nodeid);
+		}
 	} else if (head.kind == PEER_ANNOUNCE && is_of_ring(node, &head)) {
 		remember_announced(node, message, nodeid);
 	}
@@ -220,6 +261,34 @@ void inject_watcher_hears(struct sim_node *node, const struct iovec *iov, unsign
 	free(event);
 }
 
+/* Of the node that it missed something of. */
+static bool others_got_more(const struct sim_node *node)
+{
+	size_t i;
+
+	for (i = 0; i < node->member_count; i++) {
+		const struct sim_node *other = &node->world->nodes[node->members[i] - 1];
+
+		if (!has_node(node->left, node->left_count, node->members[i]) &&
+		    next_number(other, node) > next_number(node, node)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Those who come through with it must not be seen to: what they got differs. If nobody got more, nobody can know, or need. */
+static void judge_coming_through(struct sim_node *node)
+{
+	if (others_got_more(node)) {
+		oracle_fail(node->world->oracle, ORACLE_LOSS,
+			    "node %u comes into ring %llx with nodes that got more of node %u",
+			    node->totem->nodeid, (unsigned long long)node->ring_seq, node->missed_from);
+	} else if (has_node(node->left, node->left_count, node->missed_from)) {
+		is_together_again(node);
+	}
+}
+
 void inject_activation(struct sim_node *node)
 {
 	uint32_t self = node->totem->nodeid;
@@ -237,10 +306,10 @@ void inject_activation(struct sim_node *node)
 	if (nodeset_has(&node->parted, self - 1)) {
 		node->path = oracle_mix(node->path ^ self);
 	}
-	/* who missed something of a node that left can't know, and need not */
-	if (nodeset_has(&node->parted, self - 1) ||
-	    has_node(node->left, node->left_count, node->missed_from)) {
+	if (nodeset_has(&node->parted, self - 1)) {
 		is_together_again(node);
+	} else if (node->missed_from && node->missed_from != self) {
+		judge_coming_through(node);
 	}
 	memset(&node->parted, 0, sizeof(node->parted));
 }

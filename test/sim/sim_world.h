@@ -62,6 +62,11 @@ struct sim_engine_kind {
 
 extern const struct sim_engine_kind sim_ours, sim_stock;
 
+/* Of the batches of one node. */
+struct sim_got {
+	uint64_t ring_seq, next_number; /* behind the last one that came in this ring */
+};
+
 struct sim_node {
 	struct sim_world *world;
 	struct totem_node *totem;
@@ -92,8 +97,12 @@ struct sim_node {
 
 	/* batches that get lost, see sim_inject.c */
 	struct sim_client *watcher;
-	unsigned int lose_in;  /* the batch that is lost, counted from now on, 0: none */
-	uint32_t missed_from;  /* the node of which it missed a batch, 0: it lacks nothing */
+	unsigned int lose_in; /* the batch that is lost, counted from now on, 0: none */
+	uint32_t missed_from; /* the node of which it missed a batch, 0: it lacks nothing */
+	uint64_t missed_in;   /* the ring */
+	struct sim_got got
+		[SIM_NODES_MAX]
+		[2]; /* by index: in the ring with batches that it is in, or was last, and in the one before */
 	uint64_t point;	       /* identifies the batch that is being delivered, 0: none is */
 	uint32_t leaves;       /* the node that it has to show leaving by that batch, 0: none */
 	struct nodeset parted; /* nodes that announced that they missed one, by index */

@@ -9,8 +9,6 @@
 #include "test/unit/engine_fixture.h"
 #include "test/unit/segment_views.h"
 
-#define SEQ_STEP 4u
-
 /* ---- packets ---- */
 
 static void append(struct packets *packets, const struct iovec *iov, unsigned int iov_len)
@@ -578,7 +576,7 @@ void sync_begin(struct fixture *fixture, const uint32_t *trans, const uint32_t *
 {
 	static uint64_t seq;
 
-	fixture->ring_id = (struct memb_ring_id){.nodeid = members[0], .seq = seq += SEQ_STEP};
+	fixture->ring_id = (struct memb_ring_id){.nodeid = members[0], .seq = seq += RING_SEQ_STEP};
 	engine_regular(fixture->engine, &fixture->ring_id);
 	engine_sync_init(fixture->engine, trans, list_length(trans), members, list_length(members),
 			 &fixture->ring_id);

@@ -17,8 +17,9 @@
 #include "service/engine.h"
 #include "test/unit/run_suite.h"
 
-#define SELF 1u	     /* nodeid of the engine under test */
-#define NODES_MAX 8u /* nodeids are lower */
+#define SELF 1u		 /* nodeid of the engine under test */
+#define NODES_MAX 8u	 /* nodeids are lower */
+#define RING_SEQ_STEP 4u /* from one sync_begin() to the next */
 
 /* Lists of nodeids. */
 #define NODES(...) ((const uint32_t[]){__VA_ARGS__, 0})

@@ -193,17 +193,41 @@ void deliver_present(struct fixture *fixture, uint32_t nodeid, uint32_t missed_n
 	deliver_batch(fixture, nodeid, {.kind = PEER_PRESENT, .body = body.bytes, .size = body.size});
 }
 
+static void put_announce(struct message *message, const struct fixture *fixture, uint32_t nodeid,
+			 struct versions versions, uint32_t flags)
+{
+	ck_assert_uint_lt(nodeid, NODES_MAX);
+	put_head(message, fixture, PEER_ANNOUNCE, 40);
+	put_u64(message, fixture->numbers[nodeid]);
+	put_u8(message, versions.min);
+	put_u8(message, versions.max);
+	put(message, "\0", 2);
+	put_u32(message, flags);
+}
+
 void deliver_announce(struct fixture *fixture, uint32_t nodeid, struct versions versions, uint32_t flags)
 {
 	struct message message;
 
-	ck_assert_uint_lt(nodeid, NODES_MAX);
-	put_head(&message, fixture, PEER_ANNOUNCE, 40);
-	put_u64(&message, fixture->numbers[nodeid]);
-	put_u8(&message, versions.min);
-	put_u8(&message, versions.max);
-	put(&message, "\0", 2);
-	put_u32(&message, flags);
+	put_announce(&message, fixture, nodeid, versions, flags);
+	finish(&message);
+	deliver_peer(fixture, message.bytes, message.size, nodeid);
+}
+
+void deliver_announce_of(struct fixture *fixture, uint32_t nodeid, const struct memb_ring_id *last_ring,
+			 const struct heard *heard)
+{
+	struct message message;
+
+	put_announce(&message, fixture, nodeid, (struct versions)VERSION_NOW, 0);
+	put_u64(&message, last_ring->seq);
+	put_u32(&message, last_ring->nodeid);
+	put_u32(&message, 0);
+	for (; heard->nodeid; heard++) {
+		put_u64(&message, heard->next_number);
+		put_u32(&message, heard->nodeid);
+		put_u32(&message, 0);
+	}
 	finish(&message);
 	deliver_peer(fixture, message.bytes, message.size, nodeid);
 }
@@ -395,13 +419,24 @@ static void say_records(struct text *text, const struct packet *packet, size_t a
 	}
 }
 
+static void say_announce(struct text *text, const struct packet *packet)
+{
+	size_t at;
+
+	say(text, "announce %u%s", (unsigned int)u64_at(packet->data + 24),
+	    u32_at(packet->data + 36) ? " missed" : "");
+	for (at = 56; at < packet->size; at += 16) {
+		say(text, "%s %u.%u", at == 56 ? ", heard" : "", u32_at(packet->data + at + 8),
+		    (unsigned int)u64_at(packet->data + at));
+	}
+}
+
 static void say_peer(struct text *text, const struct packet *packet)
 {
 	ck_assert_uint_eq(u32_at(packet->data + 8), packet->size);
 	switch (packet->data[4]) {
 	case PEER_ANNOUNCE:
-		say(text, "announce %u%s", (unsigned int)u64_at(packet->data + 24),
-		    u32_at(packet->data + 36) ? " missed" : "");
+		say_announce(text, packet);
 		break;
 	case PEER_MARK:
 		say(text, "mark");

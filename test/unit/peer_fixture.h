@@ -97,6 +97,15 @@ struct versions {
 };
 void deliver_announce(struct fixture *fixture, uint32_t nodeid, struct versions versions, uint32_t flags);
 
+/* Of the batches of a node, the one that is expected next. */
+struct heard {
+	uint32_t nodeid;
+	uint64_t next_number;
+};
+/* The same, by one that activated this ring last, and what it got of others in it, up to one of node 0. */
+void deliver_announce_of(struct fixture *fixture, uint32_t nodeid, const struct memb_ring_id *last_ring,
+			 const struct heard *heard);
+
 /* ---- rings ---- */
 
 struct ring {
@@ -125,7 +134,7 @@ void comes_out(struct fixture *fixture, struct packets *held);
 
 /*
  * The oldest of what it multicast in our own format as text; it comes back to the engine, or gets lost:
- * "announce NEXT", with "missed" behind it when that is so; "mark"; "batch NUMBER:" or "repeat:" and its records, SENDER as PID@GROUP,
+ * "announce NEXT", with "missed" behind it when that is so, and ", heard NODE.NEXT ..." of others in the last ring; "mark"; "batch NUMBER:" or "repeat:" and its records, SENDER as PID@GROUP,
  * a message as its payload in quotes, a fragment as TYPE/MSGLEN and its payload, others by their names.
  */
 const char *batch_returns(struct fixture *fixture);

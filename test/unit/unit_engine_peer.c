@@ -440,8 +440,8 @@ START_TEST(stocks_messages_are_taken_in_mixed_rings_alone)
 	engine_stats(pair.fixture->engine, &after);
 	ck_assert_str_eq(next_event(pair.one), "none");
 	ck_assert_uint_eq(after.stale, before.stale + 5);
-	ring_change(pair.fixture,
-		    RING(.members = NODES(1, 2, 3), .trans = NODES(1, 2, 3), .stock = NODES(3)));
+	ring_change(pair.fixture, RING(.members = NODES(1, 2, 3), .left = NODES(3), .trans = NODES(1, 2),
+				       .stock = NODES(3)));
 	drop_all(&pair.one->events);
 	stock_from_three(pair.fixture);
 	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 3:7 +3:7j");
