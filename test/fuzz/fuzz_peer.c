@@ -98,6 +98,21 @@ static void present_comes(struct stage *stage, struct story *story, uint32_t nod
 	deliver_present(stage->fixture, nodeid, 1 + story_byte(story) % 5u, story_byte(story) % 8, named);
 }
 
+/* What the node got of the others in a ring, which may be the one before this. */
+static void announce_comes(struct stage *stage, struct story *story, uint32_t nodeid)
+{
+	struct memb_ring_id ring = stage->fixture->ring_id;
+	struct heard heard[RECORDS_MAX + 1] = {0};
+	unsigned int count = story_byte(story) % RECORDS_MAX, i;
+
+	ring.seq -= story_byte(story) % 4u * RING_SEQ_STEP;
+	for (i = 0; i < count; i++) {
+		heard[i].nodeid = 1 + story_byte(story) % 5u;
+		heard[i].next_number = stage->fixture->numbers[heard[i].nodeid] + story_byte(story) % 3u;
+	}
+	deliver_announce_of(stage->fixture, nodeid, &ring, heard);
+}
+
 static void other_node_says_well(struct stage *stage, struct story *story)
 {
 	uint8_t how = story_byte(story);
@@ -107,7 +122,11 @@ static void other_node_says_well(struct stage *stage, struct story *story)
 	switch (how % 8) {
 	case 0:
 	case 1:
-		deliver_announce(stage->fixture, nodeid, (struct versions)VERSION_NOW, how & 0x80 ? 1 : 0);
+		if (how & 0x20)
+			announce_comes(stage, story, nodeid);
+		else
+			deliver_announce(stage->fixture, nodeid, (struct versions)VERSION_NOW,
+					 how & 0x80 ? 1 : 0);
 		break;
 	case 2:
 		present_comes(stage, story, nodeid);
