@@ -27,8 +27,9 @@
 #define PEER_GROUP "corosync-cpg" /* the totem group's name, without the NUL */
 
 #define PEER_MAGIC 0x43504757u /* never changes, in no version */
-#define PEER_VERSION_MIN 1u
-#define PEER_VERSION_MAX 1u
+#define PEER_VERSION_MIN 2u    /* of batches: in 1 they had no end */
+#define PEER_VERSION_MAX 2u
+#define PEER_VERSION_OTHERS 1u /* of all others, so that every version can read them */
 
 enum peer_kind { PEER_ANNOUNCE = 1, PEER_MARK = 2, PEER_BATCH = 3, PEER_REPEAT = 4 };
 
@@ -37,7 +38,7 @@ struct peer_head {
 	uint8_t kind;
 	uint8_t version;    /* of the format that this message is in */
 	uint16_t head_size; /* where the body begins; a multiple of 8 */
-	uint32_t size;	    /* of the whole message */
+	uint32_t size;	    /* of the whole message, exactly */
 	uint32_t ring_nodeid;
 	uint64_t ring_seq; /* with ring_nodeid: the ring that it is for */
 };
@@ -47,7 +48,6 @@ static_assert(sizeof(struct peer_head) == 24, "peer_head");
 
 #define PEER_ANNOUNCE_MISSED 1u /* the sender missed a batch: it is to be seen as gone and back */
 
-/* Always sent in version PEER_VERSION_MIN, so that every version can read it. */
 struct peer_announce {
 	struct peer_head head;
 	uint64_t next_number; /* of its next batch */
@@ -88,6 +88,15 @@ struct peer_batch {
 };
 static_assert(offsetof(struct peer_batch, number) == 24, "BATCH");
 static_assert(sizeof(struct peer_batch) == 32, "BATCH");
+
+/*
+ * Behind the records. Where totem missed a packet it may put the end of a later message behind the beginning of another one: small messages all
+ * continue over the end of a packet under the same number.
+ */
+struct peer_batch_end {
+	uint64_t number; /* of this batch, again */
+};
+static_assert(sizeof(struct peer_batch_end) == 8, "BATCH");
 
 struct peer_repeat {
 	struct peer_head head;

@@ -51,16 +51,18 @@ static bool hand_over_batch(struct engine *engine, struct batch *batch)
 	struct peer_bytes sender = batch_sender(batch, &batch->returned);
 	size_t left = batch->size - batch->returned.at;
 	struct peer_batch head = {.number = engine->next_number};
-	struct iovec iov[3] = {{.iov_base = &head, .iov_len = sizeof(head)},
+	struct peer_batch_end end = {.number = engine->next_number};
+	struct iovec iov[4] = {{.iov_base = &head, .iov_len = sizeof(head)},
 			       {.iov_base = (void *)(uintptr_t)sender.at, .iov_len = sender.size},
-			       {.iov_base = batch->records + batch->returned.at, .iov_len = left}};
+			       {.iov_base = batch->records + batch->returned.at, .iov_len = left},
+			       {.iov_base = &end, .iov_len = sizeof(end)}};
 
 	if (batch->returned.at == 0) {
 		iov[1].iov_len = 0;
 	}
-	batch->wire_size = sizeof(head) + iov[1].iov_len + left;
+	batch->wire_size = sizeof(head) + iov[1].iov_len + left + sizeof(end);
 	peer_head_write(engine, &head.head, PEER_BATCH, sizeof(head), batch->wire_size);
-	if (engine->ops.peer_mcast(engine->context, iov, 3) != 0) {
+	if (engine->ops.peer_mcast(engine->context, iov, 4) != 0) {
 		return false;
 	}
 	batch->number = engine->next_number++;

@@ -14,7 +14,7 @@ void peer_head_write(const struct engine *engine, struct peer_head *head, enum p
 	*head = (struct peer_head){
 		.magic = PEER_MAGIC,
 		.kind = (uint8_t)kind,
-		.version = kind == PEER_BATCH ? engine->version : PEER_VERSION_MIN,
+		.version = kind == PEER_BATCH ? engine->version : PEER_VERSION_OTHERS,
 		.head_size = (uint16_t)head_size,
 		.size = (uint32_t)size,
 		.ring_nodeid = engine->ring_id.nodeid,
@@ -164,7 +164,12 @@ static void receive_batch(struct engine *engine, struct node *node, const struct
 			  const struct peer_bytes *bytes)
 {
 	uint64_t number = peer_u64(bytes, offsetof(struct peer_batch, number));
+	struct peer_bytes records = peer_body(head, bytes);
 
+	if (!peer_batch_end_read(&records, number)) {
+		message_complain(engine, node->nodeid, "batch");
+		return;
+	}
 	if (!is_for_this_ring(engine, head) && engine_rule_holds(engine, RULE_DROP_OLD_RING)) {
 		engine->stats.stale++;
 		return;
@@ -179,7 +184,7 @@ static void receive_batch(struct engine *engine, struct node *node, const struct
 		message_complain(engine, node->nodeid, "batch");
 		return;
 	}
-	receive_records(engine, node, number, peer_body(head, bytes));
+	receive_records(engine, node, number, records);
 	if (node->nodeid == engine->nodeid) {
 		outgoing_batch_returned(engine, number);
 	}

@@ -45,7 +45,14 @@ static size_t fixed_size(uint8_t kind)
 	}
 }
 
-bool peer_head_read(struct peer_head *head, struct peer_bytes *bytes)
+static bool is_known(const struct peer_head *head)
+{
+	return head->kind == PEER_BATCH
+		       ? head->version >= PEER_VERSION_MIN && head->version <= PEER_VERSION_MAX
+		       : head->version == PEER_VERSION_OTHERS;
+}
+
+bool peer_head_read(struct peer_head *head, const struct peer_bytes *bytes)
 {
 	if (bytes->size < sizeof(*head)) {
 		return false;
@@ -57,14 +64,18 @@ bool peer_head_read(struct peer_head *head, struct peer_bytes *bytes)
 	head->size = peer_u32(bytes, offsetof(struct peer_head, size));
 	head->ring_nodeid = peer_u32(bytes, offsetof(struct peer_head, ring_nodeid));
 	head->ring_seq = peer_u64(bytes, offsetof(struct peer_head, ring_seq));
-	if (head->magic != PEER_MAGIC || head->version < PEER_VERSION_MIN ||
-	    head->version > PEER_VERSION_MAX || fixed_size(head->kind) == 0 ||
-	    head->head_size < fixed_size(head->kind) || head->head_size % PEER_ALIGN != 0 ||
-	    head->size < head->head_size || head->size > bytes->size) {
+	return head->magic == PEER_MAGIC && fixed_size(head->kind) != 0 && is_known(head) &&
+	       head->head_size >= fixed_size(head->kind) && head->head_size % PEER_ALIGN == 0 &&
+	       head->size >= head->head_size && head->size == bytes->size;
+}
+
+bool peer_batch_end_read(struct peer_bytes *bytes, uint64_t number)
+{
+	if (bytes->size < sizeof(struct peer_batch_end)) {
 		return false;
 	}
-	bytes->size = head->size;
-	return true;
+	bytes->size -= sizeof(struct peer_batch_end);
+	return peer_u64(bytes, bytes->size) == number;
 }
 
 struct peer_bytes peer_body(const struct peer_head *head, const struct peer_bytes *bytes)

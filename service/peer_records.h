@@ -26,10 +26,13 @@ uint32_t peer_u32(const struct peer_bytes *bytes, size_t offset);
 uint64_t peer_u64(const struct peer_bytes *bytes, size_t offset);
 
 /*
- * Checks the head of a message against what arrived: its magic, sizes, and that its kind's fixed part is there. What
- * is behind the message's own end is cut off `bytes`. False: it is none, or one of a version that is not known.
+ * Checks the head of a message against what arrived: its magic, sizes, and that its kind's fixed part is there. False: it is none, or one
+ * of a version that is not known.
  */
-bool peer_head_read(struct peer_head *head, struct peer_bytes *bytes);
+bool peer_head_read(struct peer_head *head, const struct peer_bytes *bytes);
+
+/* Cuts the end off a batch's body. False: it is not the end of that batch. */
+bool peer_batch_end_read(struct peer_bytes *bytes, uint64_t number);
 
 /* What lies behind the head. */
 struct peer_bytes peer_body(const struct peer_head *head, const struct peer_bytes *bytes);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Messages of other nodes in the format of our own. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "cpg_peer.h"
 #include "fuzz_engine.h"
@@ -16,7 +17,7 @@ static void head_write(const struct stage *stage, struct story *story, uint8_t *
 					      sizeof(struct peer_repeat)};
 	struct peer_head head = {.magic = PEER_MAGIC,
 				 .kind = how % 5,
-				 .version = PEER_VERSION_MIN,
+				 .version = how % 5 == PEER_BATCH ? PEER_VERSION_MAX : PEER_VERSION_OTHERS,
 				 .head_size = head_sizes[how % 5],
 				 .size = (uint32_t)size,
 				 .ring_nodeid = stage->fixture->ring_id.nodeid,
@@ -43,6 +44,10 @@ static void other_node_says(struct stage *stage, struct story *story)
 		return;
 	story_read(story, message, size);
 	head_write(stage, story, message, size, how);
+	if (how % 5 == PEER_BATCH && !(how & 0x20) &&
+	    size >= sizeof(struct peer_batch) + sizeof(struct peer_batch_end))
+		memcpy(message + size - sizeof(struct peer_batch_end),
+		       message + offsetof(struct peer_batch, number), sizeof(struct peer_batch_end));
 	engine_peer_message(stage->fixture->engine, message, size, how & 0x40, nodeid);
 	free(message);
 }

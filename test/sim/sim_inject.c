@@ -55,7 +55,8 @@ static bool is_of_ring(const struct sim_node *node, const struct peer_head *head
 /* MISSED is alone in its batch, and PRESENT comes first in its. */
 static bool begins_with(const void *message, const struct peer_head *head, uint8_t record)
 {
-	return head->size > head->head_size && *((const uint8_t *)message + head->head_size) == record;
+	return head->size > head->head_size + sizeof(struct peer_batch_end) &&
+	       *((const uint8_t *)message + head->head_size) == record;
 }
 
 /* Not PRESENT: all wait for it, so nothing would come behind it that shows the loss, until a ring does. The real totem loses nothing in a ring. */
@@ -85,6 +86,14 @@ static bool is_lost(struct sim_node *node, const void *message, const struct pee
 				       : is_lost_in_ring(node, message, head);
 }
 
+static uint64_t number_of(const void *message)
+{
+	struct peer_batch batch;
+
+	memcpy(&batch, message, sizeof(batch));
+	return batch.number;
+}
+
 static void lose(struct sim_node *node, uint32_t nodeid)
 {
 	sim_trace(&node->world->clock, "node %u: loses a batch of node %u", node->totem->nodeid, nodeid);
@@ -95,6 +104,25 @@ static void lose(struct sim_node *node, uint32_t nodeid)
 		node->missed_in = node->ring_seq;
 		oracle_missed(node->world->oracle, node->oracle_node, true);
 	}
+}
+
+/* What totem makes of a batch whose end it missed: from somewhere on it is the end of a later one, and may have the right length. */
+static void deliver_glued(struct sim_node *node, const void *message, const struct peer_head *head,
+			  uint32_t nodeid)
+{
+	size_t at =
+		sim_between(&node->world->clock, head->head_size, head->size - sizeof(struct peer_batch_end));
+	struct peer_batch_end end = {.number = number_of(message) + 1};
+	uint8_t *glued = sim_alloc(head->size);
+
+	memcpy(glued, message, head->size);
+	for (; at < head->size; at++) {
+		glued[at] ^= 0x55;
+	}
+	memcpy(glued + head->size - sizeof(end), &end, sizeof(end));
+	node->world->stats.injected_glued++;
+	node->kind->peer_message(node->engine, glued, head->size, nodeid);
+	free(glued);
 }
 
 static void is_together_again(struct sim_node *node)
@@ -139,14 +167,6 @@ static void remember_announced(struct sim_node *node, const void *message, uint3
 	}
 }
 
-static uint64_t number_of(const void *message)
-{
-	struct peer_batch batch;
-
-	memcpy(&batch, message, sizeof(batch));
-	return batch.number;
-}
-
 static void remember_got(struct sim_node *node, const void *message, uint32_t nodeid)
 {
 	struct sim_got *got = node->got[nodeid - 1];
@@ -187,6 +207,9 @@ bool inject_peer_message(struct sim_node *node, const void *message, uint32_t no
 	memcpy(&head, message, sizeof(head));
 	if (is_lost(node, message, &head, nodeid)) {
 		lose(node, nodeid);
+		if (sim_percent(&node->world->clock, 50)) {
+			deliver_glued(node, message, &head, nodeid);
+		}
 		return false;
 	}
 	if (head.kind == PEER_BATCH) {

@@ -110,6 +110,7 @@ static const struct {
 	{NULL, "by the dice", OF(sim.refused_sends)},
 	{NULL, "batches lost", OF(sim.injected)},
 	{NULL, "in recoveries", OF(sim.injected_in_recovery)},
+	{NULL, "with the end of another", OF(sim.injected_glued)},
 	{NULL, "noticed", OF(engines.gaps)},
 	{NULL, "messages given up", OF(engines.lost)},
 	{"clients", "joins", OF(sim.joins)},

@@ -155,7 +155,7 @@ struct sim_stats {
 	uint64_t refused_sends, full_connections, ring_refusals, ring_waits;
 	uint64_t ring_messages, ring_blocks, ring_moves, ring_heard;
 	/* batches that nodes lost */
-	uint64_t injected, injected_in_recovery;
+	uint64_t injected, injected_in_recovery, injected_glued;
 };
 
 struct sim_world {

@@ -77,7 +77,7 @@ static void put_head(struct message *message, const struct fixture *fixture, uin
 	message->size = 0;
 	put_u32(message, 0x43504757);
 	put_u8(message, kind);
-	put_u8(message, 1);
+	put_u8(message, kind == PEER_BATCH ? 2 : 1);
 	put(message, &head_size, sizeof(head_size));
 	put_u32(message, 0); /* finish() fills it in */
 	put_u32(message, fixture->ring_id.nodeid);
@@ -123,14 +123,11 @@ static void put_record(struct message *message, const struct said *said)
 	put_padding(message);
 }
 
-static void deliver_with_records(struct fixture *fixture, uint32_t nodeid, struct message *message,
-				 const struct said *said)
+static void put_records(struct message *message, const struct said *said)
 {
 	for (; said->kind; said++) {
 		put_record(message, said);
 	}
-	finish(message);
-	deliver_peer(fixture, message->bytes, message->size, nodeid);
 }
 
 void deliver_records(struct fixture *fixture, uint32_t nodeid, const struct said *said)
@@ -139,8 +136,11 @@ void deliver_records(struct fixture *fixture, uint32_t nodeid, const struct said
 
 	ck_assert_uint_lt(nodeid, NODES_MAX);
 	put_head(&message, fixture, PEER_BATCH, 32);
+	put_u64(&message, fixture->numbers[nodeid]);
+	put_records(&message, said);
 	put_u64(&message, fixture->numbers[nodeid]++);
-	deliver_with_records(fixture, nodeid, &message, said);
+	finish(&message);
+	deliver_peer(fixture, message.bytes, message.size, nodeid);
 }
 
 void deliver_repeated(struct fixture *fixture, uint32_t nodeid, const struct said *said)
@@ -148,7 +148,9 @@ void deliver_repeated(struct fixture *fixture, uint32_t nodeid, const struct sai
 	struct message message;
 
 	put_head(&message, fixture, PEER_REPEAT, 24);
-	deliver_with_records(fixture, nodeid, &message, said);
+	put_records(&message, said);
+	finish(&message);
+	deliver_peer(fixture, message.bytes, message.size, nodeid);
 }
 
 void deliver_partial(struct fixture *fixture, uint32_t nodeid, uint32_t pid, const char *group,
@@ -406,14 +408,14 @@ static void say_record(struct text *text, const uint8_t *record, size_t size)
 	}
 }
 
-static void say_records(struct text *text, const struct packet *packet, size_t at)
+static void say_records(struct text *text, const struct packet *packet, size_t at, size_t end)
 {
-	while (at < packet->size) {
+	while (at < end) {
 		uint32_t length;
 
-		ck_assert_uint_le(at + 8, packet->size);
+		ck_assert_uint_le(at + 8, end);
 		length = u32_at(packet->data + at + 4);
-		ck_assert_uint_le(at + 8 + peer_padded(length), packet->size);
+		ck_assert_uint_le(at + 8 + peer_padded(length), end);
 		say_record(text, packet->data + at, length);
 		at += 8 + peer_padded(length);
 	}
@@ -443,11 +445,12 @@ static void say_peer(struct text *text, const struct packet *packet)
 		break;
 	case PEER_REPEAT:
 		say(text, "repeat:");
-		say_records(text, packet, 24);
+		say_records(text, packet, 24, packet->size);
 		break;
 	default:
 		say(text, "batch %u:", (unsigned int)u64_at(packet->data + 24));
-		say_records(text, packet, 32);
+		say_records(text, packet, 32, packet->size - 8);
+		ck_assert_mem_eq(packet->data + packet->size - 8, packet->data + 24, 8);
 		break;
 	}
 }

@@ -90,7 +90,7 @@ void both_present(struct fixture *fixture, uint32_t missed_nodeid, uint64_t miss
 /* The version range of one that knows only this version. */
 #define VERSION_NOW                                                                                          \
 	{                                                                                                    \
-		1, 1                                                                                         \
+		2, 2                                                                                         \
 	}
 struct versions {
 	uint8_t min, max;

@@ -656,7 +656,8 @@ START_TEST(records_are_cleaned)
 	(void)submitted(&client);
 	batch = take(&fixture->peer_multicasts);
 	ck_assert_ptr_nonnull(batch);
-	ck_assert_mem_eq(batch->data + batch->size - sizeof(want), &want, sizeof(want));
+	ck_assert_mem_eq(batch->data + batch->size - sizeof(struct peer_batch_end) - sizeof(want), &want,
+			 sizeof(want));
 	free(batch);
 	fixture_free(fixture);
 }
