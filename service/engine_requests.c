@@ -505,7 +505,9 @@ void engine_request(struct engine *engine, struct engine_client *client, const v
 		if (client->rings && header->id != IPC_REQ_DOORBELL) {
 			submission_take_all(client); /* it was sent before */
 		}
-		kinds[header->id].handle(client, &head, message, size);
+		if (!client->evicted) {
+			kinds[header->id].handle(client, &head, message, size);
+		}
 	}
 	outgoing_flush(engine, false);
 }

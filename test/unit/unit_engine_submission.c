@@ -621,6 +621,27 @@ START_TEST(random_garbage)
 }
 END_TEST
 
+/* It was told that its messages are accepted, which are lost: it must not be seen to leave behind them by its own will. */
+START_TEST(who_is_ended_by_its_ring_does_not_leave)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	struct ipc_leave leave = {.header = {.id = IPC_REQ_LEAVE, .size = sizeof(leave)},
+				  .group = ipc_name("group"),
+				  .pid = 10};
+
+	settle(fixture);
+	submit_text(&client, "lost");
+	fixture->segment_cut = true;
+	engine_request(fixture->engine, client.peer->client, &leave, sizeof(leave));
+	ck_assert(client.peer->evicted);
+	ck_assert_uint_eq(client.peer->responses.count, 0);
+	peer_gone(fixture, client.peer);
+	ck_assert_str_eq(batch_returns(fixture), "batch 2: 10@group dies");
+	fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(a_segment_cut_short)
 {
 	struct fixture *fixture = ours();
@@ -704,6 +725,7 @@ int main(void)
 		entries_that_lie,
 		positions_that_lie,
 		random_garbage,
+		who_is_ended_by_its_ring_does_not_leave,
 		a_segment_cut_short,
 		records_are_cleaned,
 		who_is_in_no_group_sends_to_nobody,
