@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "oracle_internal.h"
 #include "sim_payload.h"
 #include "sim_world.h"
 
@@ -72,6 +73,13 @@ static struct sim_assembly *assembly_of(struct sim_client *client, uint32_t node
 	return &client->assemblies[client->assembly_count++];
 }
 
+/* Stock's engine forgets who left where the next ring came before its sync was over: so what a sender began before goes on with a hole. */
+static void bad_fragments(struct sim_client *client, const char *what)
+{
+	oracle_judge(client->node->world->oracle, client->node->kind->is_stock, ORACLE_PAYLOAD,
+		     "client %u of node %u: %s", client->number, client->node->totem->nodeid, what);
+}
+
 static void hear_partial(struct sim_client *client, const struct ipc_partial_deliver *event, size_t size)
 {
 	struct sim_assembly *assembly;
@@ -96,7 +104,7 @@ static void hear_partial(struct sim_client *client, const struct ipc_partial_del
 		return; /* it came in the middle of this one */
 	}
 	if (event->msglen != assembly->size || event->fraglen > assembly->size - assembly->got) {
-		client_bad_event(client, "fragments that do not fit each other");
+		bad_fragments(client, "fragments that do not fit each other");
 		return;
 	}
 	memcpy(assembly->data + assembly->got, event->message, event->fraglen);
@@ -108,7 +116,7 @@ static void hear_partial(struct sim_client *client, const struct ipc_partial_del
 		if (assembly->got == assembly->size) {
 			hear_payload(client, data, assembly->size, event->nodeid, event->pid);
 		} else {
-			client_bad_event(client, "last fragment of a message with a hole");
+			bad_fragments(client, "last fragment of a message with a hole");
 		}
 		free(data);
 	}
