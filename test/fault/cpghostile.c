@@ -29,6 +29,7 @@
 
 #define REQUESTS_OF_A_LIFE 400u
 #define SILENCE_MS 2000u
+#define ROOM_MS 60000u /* longer than any client lives */
 
 static struct {
 	uint64_t seed, requests;
@@ -110,10 +111,10 @@ static bool flood(struct wire *wire, struct hostile_random *random, uint32_t cou
 	return true;
 }
 
-/* All of them together fill /dev/shm at times, with channels of those that have just gone, too: who finds no room comes back. */
+/* One alone may fill /dev/shm with segments, and all together: who finds no room comes back until they have gone. */
 static void open_wire(struct wire *wire, size_t buffer_size)
 {
-	uint64_t deadline = api_deadline();
+	uint64_t deadline = api_now_ms() + ROOM_MS;
 	bool opened;
 
 	do
