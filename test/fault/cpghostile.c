@@ -29,7 +29,6 @@
 
 #define REQUESTS_OF_A_LIFE 400u
 #define SILENCE_MS 2000u
-#define ROOM_MS 60000u /* longer than any client lives */
 
 static struct {
 	uint64_t seed, requests;
@@ -111,28 +110,27 @@ static bool flood(struct wire *wire, struct hostile_random *random, uint32_t cou
 	return true;
 }
 
-/* One alone may fill /dev/shm with segments, and all together: who finds no room comes back until they have gone. */
-static void open_wire(struct wire *wire, size_t buffer_size)
+/* False: one of them, maybe this one, fills /dev/shm, by segments or by a garbled connection of any size. Who finds no room ends. */
+static bool open_wire(struct wire *wire, size_t buffer_size)
 {
-	uint64_t deadline = api_now_ms() + ROOM_MS;
-	bool opened;
-
-	do
-		opened = wire_try_open(wire, buffer_size);
-	while (!opened && errno == ENOSPC && api_before(deadline));
-	CHECK(opened);
+	if (wire_try_open(wire, buffer_size))
+		return true;
+	CHECK(errno == ENOSPC);
+	return false;
 }
 
 /* In a group, or not, by a channel of any size. */
-static void open_somehow(struct wire *wire, struct hostile_random *random)
+static bool open_somehow(struct wire *wire, struct hostile_random *random)
 {
 	static const size_t sizes[] = {1, IPC_SMALL_BUFFER_SIZE, IPC_BUFFER_SIZE, 2 * IPC_BUFFER_SIZE};
 	char group[IPC_NAME_MAX + 1];
 
-	open_wire(wire, sizes[random_below(random, 4)]);
+	if (!open_wire(wire, sizes[random_below(random, 4)]))
+		return false;
 	(void)snprintf(group, sizeof(group), "%s", hostile_group(random).value);
 	if (options.sockets || random_below(random, 2))
 		wire_join(wire, group);
+	return true;
 }
 
 /* ---- lives ---- */
@@ -143,7 +141,8 @@ static void live_flooding(struct hostile_random *random)
 	struct wire wire;
 
 	for (uint32_t i = 0; i < 4; i++) {
-		open_somehow(&wire, random);
+		if (!open_somehow(&wire, random))
+			return;
 		(void)flood(&wire, random, REQUESTS_OF_A_LIFE / 4);
 		if (options.sockets || i < 3 || random_below(random, 2)) /* or it just ends */
 			wire_close(&wire);
@@ -156,7 +155,8 @@ static void live_connecting(struct hostile_random *random)
 	struct wire wire;
 
 	for (uint32_t i = 10 + random_below(random, 40); i > 0; i--) {
-		open_wire(&wire, IPC_SMALL_BUFFER_SIZE);
+		if (!open_wire(&wire, IPC_SMALL_BUFFER_SIZE))
+			return;
 		if (options.sockets || random_below(random, 2)) {
 			CHECK_NUMBER(wire_ask(&wire, &local, sizeof(local)), CS_OK);
 			atomic_fetch_add(sent, 1);
@@ -184,7 +184,8 @@ static void live_silent(struct hostile_random *random)
 	uint64_t deadline = api_now_ms() + SILENCE_MS, others = atomic_load(sent) + 5ull * REQUESTS_OF_A_LIFE;
 	struct wire wire;
 
-	open_wire(&wire, IPC_SMALL_BUFFER_SIZE);
+	if (!open_wire(&wire, IPC_SMALL_BUFFER_SIZE))
+		return;
 	wire_join(&wire, "hostile-0");
 	while (atomic_load(sent) < others && atomic_load(sent) < options.requests && api_before(deadline))
 		continue;
@@ -223,8 +224,8 @@ static void live_with_segments(struct hostile_random *random)
 	struct wire wire;
 	int fds[4] = {-1, -1, -1, -1};
 
-	open_somehow(&wire, random);
-	if (hello_asking(&wire, ~IPC_FEATURE_RINGS, IPC_HELLO_START, 0, &response) != CS_OK)
+	if (!open_somehow(&wire, random) ||
+	    hello_asking(&wire, ~IPC_FEATURE_RINGS, IPC_HELLO_START, 0, &response) != CS_OK)
 		return;
 	if (response.control.id)
 		fds[0] = open_segment(&response.control);
