@@ -84,7 +84,7 @@ unit_relay_queue_LDADD = $(CHECK_LIBS)
 engine_unit_tests = unit_engine_membership unit_engine_sync unit_engine_outgoing unit_engine_clients \
 	unit_engine_memory unit_engine_requests unit_engine_peer unit_engine_rings unit_engine_rings_large \
 	unit_engine_announce unit_engine_exchange unit_engine_behind unit_engine_large unit_engine_submission \
-	unit_engine_delivery unit_peer_records unit_wire unit_module_options
+	unit_engine_delivery unit_engine_golden unit_peer_records unit_wire unit_module_options
 check_PROGRAMS += $(engine_unit_tests)
 TESTS += $(engine_unit_tests)
 noinst_LTLIBRARIES += libfixture.la
@@ -138,7 +138,11 @@ unit_engine_behind_LDADD = libfixture.la
 unit_engine_large_SOURCES = test/unit/unit_engine_large.c
 unit_engine_large_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_engine_large_LDADD = libfixture.la
-unit_peer_records_SOURCES = test/unit/unit_peer_records.c
+peer_golden = test/unit/peer_golden.c test/unit/peer_golden.h
+unit_engine_golden_SOURCES = test/unit/unit_engine_golden.c $(peer_golden)
+unit_engine_golden_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_engine_golden_LDADD = libfixture.la
+unit_peer_records_SOURCES = test/unit/unit_peer_records.c $(peer_golden)
 unit_peer_records_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_peer_records_LDADD = libfixture.la
 unit_wire_SOURCES = test/unit/unit_wire.c
