@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * In each sync every engine of ours announces itself. A ring whose nodes all did is ours and speaks our own format from
- * its activation on; one stock node in it, and all speak stock's.
+ * its activation on; one stock node in it, and all speak stock's. And those who come through together tell each other what they
+ * got in the ring before: who got less has missed something.
  */
 #include <stdio.h>
 #include <string.h>

@@ -118,6 +118,18 @@ storm_verify_own()
 	done
 	node_run 1 cpgverify verify "${logs[@]}" >"$VERIFY_DIR/own" 2>&1
 	storm_count_kinds own_ "$VERIFY_DIR/own"
+	(($(figure mixed own_corrupt) == 0)) ||
+		count damaged_in_ours "$(for file in "${logs[@]}"; do node_run 1 cpgverify dump "$file"; done | storm_damaged_in_ours)"
+}
+
+# From dumps: how many damaged messages came while the last ring that was told of, if any, had no stock node.
+storm_damaged_in_ours()
+{
+	awk -v stock="$STORM_NODES" '
+		$1 == "start" { ours = 1 }
+		$1 == "ring" { ours = 1; for (i = 4; i <= NF; i++) if ($i == stock) ours = 0 }
+		$1 == "corrupt" { damaged += ours }
+		END { print damaged + 0 }'
 }
 
 ### The whole
@@ -205,7 +217,7 @@ storm_judge_ours()
 # format has nothing that shows it (docs/WIRE.md, "A gap"); ours has, so rings of ours may not show it.
 storm_judge_mixed()
 {
-	storm_demand mixed content fifo order lost invented unknown deaths stuck client_errors own_stranger own_view own_disagree
+	storm_demand mixed content fifo order lost invented unknown deaths stuck client_errors own_stranger own_view own_disagree damaged_in_ours
 	((STORM_WEATHER)) || storm_demand mixed stranger corrupt
 	(($(figure mixed forgot))) || storm_demand mixed disagree
 }

@@ -100,9 +100,8 @@ struct sim_node {
 	unsigned int lose_in; /* the batch that is lost, counted from now on, 0: none */
 	uint32_t missed_from; /* the node of which it missed a batch, 0: it lacks nothing */
 	uint64_t missed_in;   /* the ring */
-	struct sim_got got
-		[SIM_NODES_MAX]
-		[2]; /* by index: in the ring with batches that it is in, or was last, and in the one before */
+	/* by index: in the last ring in which any came, and in the one before */
+	struct sim_got got[SIM_NODES_MAX][2];
 	uint64_t point;	       /* identifies the batch that is being delivered, 0: none is */
 	uint32_t leaves;       /* the node that it has to show leaving by that batch, 0: none */
 	struct nodeset parted; /* nodes that announced that they missed one, by index */

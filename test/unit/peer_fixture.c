@@ -234,6 +234,14 @@ void deliver_announce_of(struct fixture *fixture, uint32_t nodeid, const struct 
 	deliver_peer(fixture, message.bytes, message.size, nodeid);
 }
 
+uint64_t gaps(const struct fixture *fixture)
+{
+	struct engine_stats stats;
+
+	engine_stats(fixture->engine, &stats);
+	return stats.gaps;
+}
+
 void both_present(struct fixture *fixture, uint32_t missed_nodeid, uint64_t missed_number)
 {
 	deliver_present(fixture, 2, missed_nodeid, missed_number, SEVEN);

@@ -84,6 +84,9 @@ void deliver_present(struct fixture *fixture, uint32_t nodeid, uint32_t missed_n
 
 #define SEVEN PROCESSES({7, "group"})
 #define EIGHT PROCESSES({8, "group"})
+/* Batches that the engine found missing. */
+uint64_t gaps(const struct fixture *fixture);
+
 /* The other two of a trio say that they are as they were. */
 void both_present(struct fixture *fixture, uint32_t missed_nodeid, uint64_t missed_number);
 

@@ -9,14 +9,6 @@
 
 #define HEARD(...) ((const struct heard[]){__VA_ARGS__, {0, 0}})
 
-static uint64_t gaps(const struct fixture *fixture)
-{
-	struct engine_stats stats;
-
-	engine_stats(fixture->engine, &stats);
-	return stats.gaps;
-}
-
 /* Node 3 leaves a trio, nodes 1 and 2 come through. The ring that it was. */
 static struct memb_ring_id three_leaves(struct fixture *fixture)
 {

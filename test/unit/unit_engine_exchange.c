@@ -5,14 +5,6 @@
 
 #include "test/unit/peer_fixture.h"
 
-static uint64_t gaps(const struct fixture *fixture)
-{
-	struct engine_stats stats;
-
-	engine_stats(fixture->engine, &stats);
-	return stats.gaps;
-}
-
 /* This node misses a batch of node 2. */
 static void miss(struct fixture *fixture)
 {
