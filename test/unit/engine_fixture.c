@@ -373,10 +373,9 @@ cs_error_t request(struct fixture *fixture, struct peer *peer, int id, void *mes
 	return error;
 }
 
-/* Requests lie in buffers of the connection's size: the engine may read that far. */
-static void *buffer(void)
+static void *zeroed(size_t size)
 {
-	void *bytes = calloc(1, IPC_BUFFER_SIZE);
+	void *bytes = calloc(1, size);
 
 	ck_assert_ptr_nonnull(bytes);
 	return bytes;
@@ -408,25 +407,27 @@ cs_error_t request_leave(struct fixture *fixture, struct peer *peer, const char 
 
 void request_mcast(struct fixture *fixture, struct peer *peer, const char *text)
 {
-	struct ipc_mcast *mcast = buffer();
+	size_t length = strlen(text);
+	struct ipc_mcast *mcast = zeroed(sizeof(*mcast) + length);
 
-	mcast->msglen = (uint32_t)strlen(text);
-	memcpy(mcast->message, text, strlen(text));
-	(void)request(fixture, peer, IPC_REQ_MCAST, mcast, sizeof(*mcast) + strlen(text));
+	mcast->msglen = (uint32_t)length;
+	memcpy(mcast->message, text, length);
+	(void)request(fixture, peer, IPC_REQ_MCAST, mcast, sizeof(*mcast) + length);
 	free(mcast);
 }
 
 cs_error_t request_fragment(struct fixture *fixture, struct peer *peer, uint32_t type, uint32_t msglen,
 			    const char *text)
 {
-	struct ipc_partial_mcast *partial = buffer();
+	size_t length = strlen(text);
+	struct ipc_partial_mcast *partial = zeroed(sizeof(*partial) + length);
 	cs_error_t error;
 
 	partial->msglen = msglen;
-	partial->fraglen = (uint32_t)strlen(text);
+	partial->fraglen = (uint32_t)length;
 	partial->type = type;
-	memcpy(partial->message, text, strlen(text));
-	error = request(fixture, peer, IPC_REQ_PARTIAL_MCAST, partial, sizeof(*partial) + strlen(text));
+	memcpy(partial->message, text, length);
+	error = request(fixture, peer, IPC_REQ_PARTIAL_MCAST, partial, sizeof(*partial) + length);
 	free(partial);
 	return error;
 }
