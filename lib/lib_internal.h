@@ -86,11 +86,13 @@ struct event_parts {
 	size_t total;
 };
 
-/* zcb.c and zcb_pool.c: buffers handed out by cpg_zcb_alloc(). */
+#define ZCB_WORDS_BITS 4u
+
+/* zcb.c and zcb_*.c: buffers handed out by cpg_zcb_alloc(). */
 struct zcb_pool {
 	pthread_mutex_t lock;
-	void *buffers;		  /* tsearch(3) tree of struct zcb_buffer by address range */
-	struct zcb_buffer *found; /* last, or NULL */
+	void *buffers; /* tsearch(3) tree of struct zcb_buffer by address range */
+	_Atomic uint64_t words[1u << ZCB_WORDS_BITS]; /* see zcb_lookup.c; read without the lock */
 	struct zcb_segment *segments[SEGMENTS_PER_CLIENT_MAX];
 	size_t segment_count;
 };
@@ -446,6 +448,9 @@ cs_error_t fragments_send(struct instance *instance, cpg_guarantee_t guarantee, 
 
 cs_error_t mcast_send(struct instance *instance, cpg_guarantee_t guarantee, const struct iovec *iov,
 		      unsigned int iov_len);
+/* The same for a message of `size` bytes, ATOMIC_MESSAGE_MAX at most, when there are rings. */
+cs_error_t mcast_send_by_rings(struct instance *instance, cpg_guarantee_t guarantee, const struct iovec *iov,
+			       unsigned int iov_len, size_t size);
 
 /* ---- zcb_segments.c: segments for the pool; pool.lock is held ---- */
 
@@ -502,13 +507,22 @@ void zcb_segment_free(struct zcb_segment *segment);
 size_t zcb_segment_alloc(struct zcb_segment *segment, size_t size);
 void zcb_segment_release(struct zcb_segment *segment, size_t offset);
 
+/* ---- zcb_lookup.c: pool.lock is held, but for the last ---- */
+
+/* False: out of memory. */
+bool zcb_buffer_add(struct zcb_pool *pool, struct zcb_buffer *buffer);
+void zcb_buffer_remove(struct zcb_pool *pool, struct zcb_buffer *buffer);
+/* The buffer that these bytes are inside of, or NULL. */
+struct zcb_buffer *zcb_buffer_find(struct zcb_pool *pool, void *address, size_t size);
+void zcb_buffers_destroy(struct zcb_pool *pool, void (*destroy)(void *buffer));
+/* There is such a buffer. */
+bool zcb_is_in_buffer(struct zcb_pool *pool, void *address, size_t size);
+
 /* ---- zcb.c ---- */
 
 void zcb_pool_init(struct zcb_pool *pool);
 /* Its room is free again. pool.lock is held. */
 void zcb_buffer_release(struct zcb_buffer *buffer);
-/* The buffer that these bytes are inside of, or NULL. pool.lock is held. */
-struct zcb_buffer *zcb_buffer_find(struct zcb_pool *pool, void *address, size_t size);
 /* Sends bytes of a buffer, which is the caller's again on return. */
 cs_error_t zcb_mcast(struct instance *instance, cpg_guarantee_t guarantee, void *message, size_t length);
 void zcb_pool_destroy(struct zcb_pool *pool);

@@ -61,8 +61,8 @@ static cs_error_t send_small(struct instance *instance, const struct iovec *iov,
 }
 
 /* Where there is no block to be had, two fragments have to do. */
-static cs_error_t send_by_rings(struct instance *instance, cpg_guarantee_t guarantee, const struct iovec *iov,
-				unsigned int iov_len, size_t size)
+cs_error_t mcast_send_by_rings(struct instance *instance, cpg_guarantee_t guarantee, const struct iovec *iov,
+			       unsigned int iov_len, size_t size)
 {
 	cs_error_t error;
 
@@ -83,7 +83,7 @@ cs_error_t mcast_send(struct instance *instance, cpg_guarantee_t guarantee, cons
 	if (error != CS_OK)
 		return error;
 	if (size <= ATOMIC_MESSAGE_MAX && instance_has_rings(instance))
-		return send_by_rings(instance, guarantee, iov, iov_len, size);
+		return mcast_send_by_rings(instance, guarantee, iov, iov_len, size);
 	if (size <= ATOMIC_MESSAGE_MAX)
 		return send_whole(instance, guarantee, iov, iov_len, size);
 	return fragments_send(instance, guarantee, iov, iov_len, size);

@@ -3,43 +3,9 @@
  * cpg_zcb_alloc, cpg_zcb_free, cpg_zcb_mcast_joined: buffers in segments that our engine shares with us, and
  * in the heap where there are none (a stock engine, or no more segments to be had).
  */
-#define _GNU_SOURCE /* tdestroy */
-#include <search.h>
 #include <stdlib.h>
 
 #include "lib_internal.h"
-
-/* Overlapping ranges are equal: so a pointer into a buffer finds it. */
-static int buffer_compare(const void *a, const void *b)
-{
-	const struct zcb_buffer *left = a, *right = b;
-	uintptr_t left_start = (uintptr_t)left->start, right_start = (uintptr_t)right->start;
-
-	if (left_start < right_start)
-		return right_start - left_start < left->size ? 0 : -1;
-	return left_start - right_start < right->size ? 0 : 1;
-}
-
-/* From the first byte to the last. */
-static bool contains(const struct zcb_buffer *buffer, const struct zcb_buffer *range)
-{
-	return buffer->start <= range->start && range->size <= buffer->size &&
-	       (size_t)(range->start - buffer->start) <= buffer->size - range->size;
-}
-
-struct zcb_buffer *zcb_buffer_find(struct zcb_pool *pool, void *address, size_t size)
-{
-	struct zcb_buffer key = {.start = address, .size = size ? size : 1};
-	struct zcb_buffer **found;
-
-	if (pool->found && contains(pool->found, &key))
-		return pool->found;
-	found = tfind(&key, &pool->buffers, buffer_compare);
-	if (!found || !contains(*found, &key))
-		return NULL;
-	pool->found = *found;
-	return *found;
-}
 
 void zcb_pool_init(struct zcb_pool *pool)
 {
@@ -59,7 +25,7 @@ void zcb_pool_abandon(struct zcb_pool *pool)
 {
 	size_t i;
 
-	tdestroy(pool->buffers, buffer_destroy);
+	zcb_buffers_destroy(pool, buffer_destroy);
 	for (i = 0; i < pool->segment_count; i++) {
 		free(pool->segments[i]->extent);
 		free(pool->segments[i]);
@@ -71,7 +37,7 @@ void zcb_pool_destroy(struct zcb_pool *pool)
 {
 	size_t i;
 
-	tdestroy(pool->buffers, buffer_destroy);
+	zcb_buffers_destroy(pool, buffer_destroy);
 	for (i = 0; i < pool->segment_count; i++)
 		zcb_segment_free(pool->segments[i]);
 	pthread_mutex_destroy(&pool->lock);
@@ -97,7 +63,7 @@ static struct zcb_buffer *buffer_new(struct instance *instance, size_t size)
 	buffer->size = size ? size : 1;
 	if (!zcb_place(instance, buffer))
 		buffer->start = malloc(buffer->size);
-	if (buffer->start && tsearch(buffer, &instance->pool.buffers, buffer_compare))
+	if (buffer->start && zcb_buffer_add(&instance->pool, buffer))
 		return buffer;
 	zcb_buffer_release(buffer);
 	return NULL;
@@ -132,8 +98,7 @@ static cs_error_t zcb_free(struct instance *instance, void *start)
 	if (buffer && buffer->start != start)
 		buffer = NULL;
 	if (buffer) {
-		tdelete(buffer, &instance->pool.buffers, buffer_compare);
-		instance->pool.found = NULL;
+		zcb_buffer_remove(&instance->pool, buffer);
 		zcb_collect(instance);
 		buffer->freed = true;
 		if (!buffer->unread)
@@ -163,14 +128,14 @@ static cs_error_t send_from_segment(struct instance *instance, cpg_guarantee_t g
 			    &received);
 }
 
-cs_error_t zcb_mcast(struct instance *instance, cpg_guarantee_t guarantee, void *message, size_t length)
+/* To an engine that reads from its segments, but has no rings. */
+static cs_error_t send_without_rings(struct instance *instance, cpg_guarantee_t guarantee, void *message,
+				     size_t length)
 {
 	struct iovec iov = {.iov_base = message, .iov_len = length};
 	struct segment segment = {0};
 	struct zcb_buffer *buffer;
 
-	if (length > ATOMIC_MESSAGE_MAX)
-		return CS_ERR_TOO_BIG;
 	pthread_mutex_lock(&instance->pool.lock);
 	buffer = zcb_buffer_find(&instance->pool, message, length);
 	if (buffer && buffer->segment)
@@ -178,9 +143,22 @@ cs_error_t zcb_mcast(struct instance *instance, cpg_guarantee_t guarantee, void 
 	pthread_mutex_unlock(&instance->pool.lock);
 	if (!buffer)
 		return CS_ERR_INVALID_PARAM;
-	if (segment.map && !instance_has_rings(instance))
+	if (segment.map)
 		return send_from_segment(instance, guarantee, &segment, message, length);
 	return mcast_send(instance, guarantee, &iov, 1);
+}
+
+cs_error_t zcb_mcast(struct instance *instance, cpg_guarantee_t guarantee, void *message, size_t length)
+{
+	struct iovec iov = {.iov_base = message, .iov_len = length};
+
+	if (length > ATOMIC_MESSAGE_MAX)
+		return CS_ERR_TOO_BIG;
+	if (!instance_has_rings(instance))
+		return send_without_rings(instance, guarantee, message, length);
+	if (!zcb_is_in_buffer(&instance->pool, message, length))
+		return CS_ERR_INVALID_PARAM;
+	return mcast_send_by_rings(instance, guarantee, &iov, 1, length);
 }
 
 CPG_PUBLIC cs_error_t cpg_zcb_alloc(cpg_handle_t handle, size_t size, void **buffer)

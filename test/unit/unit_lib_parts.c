@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Parts of the library that need no engine: handles, pieces of messages, fragments, the division of segments.
+ * Parts of the library that need no engine: handles, pieces of messages, fragments, the division of segments, what lies in
+ * which buffer.
  */
 #include <check.h>
 #include <stdlib.h>
@@ -285,6 +286,141 @@ static void forget(void)
 	assemblies = NULL;
 }
 
+/* ---- addresses in buffers, asked for twice: the first time may leave something behind for the second ---- */
+
+#define LINE 64u
+#define LINES 64u
+
+static uint8_t ground[(LINES + 1) * LINE] __attribute__((aligned(LINE)));
+
+static struct zcb_buffer ground_buffer(size_t line, size_t size)
+{
+	return (struct zcb_buffer){.start = ground + line * LINE, .size = size};
+}
+
+static bool is_in(struct zcb_pool *pool, void *address, size_t size)
+{
+	bool first = zcb_is_in_buffer(pool, address, size);
+
+	ck_assert(zcb_is_in_buffer(pool, address, size) == first);
+	return first;
+}
+
+static void lookup_begin(struct zcb_pool *pool)
+{
+	memset(pool, 0, sizeof(*pool));
+	zcb_pool_init(pool);
+}
+
+static void leave_alone(void *buffer)
+{
+	(void)buffer;
+}
+
+static void lookup_end(struct zcb_pool *pool)
+{
+	zcb_buffers_destroy(pool, leave_alone);
+	pthread_mutex_destroy(&pool->lock);
+}
+
+START_TEST(lookup_knows_where_a_buffer_ends)
+{
+	struct zcb_buffer buffer = ground_buffer(1, 100), next = ground_buffer(3, 100);
+	struct zcb_pool pool;
+
+	lookup_begin(&pool);
+	ck_assert(zcb_buffer_add(&pool, &buffer));
+	ck_assert(zcb_buffer_add(&pool, &next));
+	ck_assert(is_in(&pool, buffer.start, 100));
+	ck_assert(!is_in(&pool, buffer.start, 101));
+	ck_assert(!is_in(&pool, buffer.start, SIZE_MAX));
+	ck_assert(is_in(&pool, buffer.start, 0));
+	ck_assert(is_in(&pool, buffer.start + 50, 50));
+	ck_assert(!is_in(&pool, buffer.start + 50, 51));
+	ck_assert(is_in(&pool, buffer.start + 99, 1));
+	ck_assert(!is_in(&pool, buffer.start + 100, 1));
+	ck_assert(!is_in(&pool, buffer.start + 100, 0));
+	ck_assert(!is_in(&pool, buffer.start - 1, 2));
+	ck_assert(!is_in(&pool, NULL, 0));
+	ck_assert(!is_in(&pool, (void *)UINTPTR_MAX, SIZE_MAX));
+	lookup_end(&pool);
+}
+END_TEST
+
+START_TEST(lookup_forgets_what_was_freed)
+{
+	struct zcb_buffer buffer = ground_buffer(1, 1000), other = ground_buffer(1, 10);
+	struct zcb_pool pool;
+	size_t i;
+
+	lookup_begin(&pool);
+	ck_assert(zcb_buffer_add(&pool, &buffer));
+	for (i = 0; i < 1000; i++) /* it is known at many an address */
+		ck_assert(is_in(&pool, buffer.start + i, 1000 - i));
+	zcb_buffer_remove(&pool, &buffer);
+	for (i = 0; i < 1000; i++)
+		ck_assert(!is_in(&pool, buffer.start + i, 1));
+	ck_assert(zcb_buffer_add(&pool, &other)); /* smaller, at the same place */
+	ck_assert(is_in(&pool, other.start, 10));
+	ck_assert(!is_in(&pool, other.start, 11));
+	lookup_end(&pool);
+}
+END_TEST
+
+START_TEST(lookup_tells_many_apart)
+{
+	static struct zcb_buffer buffers[LINES];
+	struct zcb_pool pool;
+	size_t i, round;
+
+	lookup_begin(&pool);
+	for (i = 0; i < LINES; i++) {
+		buffers[i] = ground_buffer(i, i + 1);
+		ck_assert(zcb_buffer_add(&pool, &buffers[i]));
+	}
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < LINES; i++) {
+			ck_assert(is_in(&pool, buffers[i].start, i + 1));
+			ck_assert(!is_in(&pool, buffers[i].start, i + 2));
+		}
+	}
+	for (i = 0; i < LINES; i += 2)
+		zcb_buffer_remove(&pool, &buffers[i]);
+	for (i = 0; i < LINES; i++)
+		ck_assert(is_in(&pool, buffers[i].start, 1) == (i % 2 == 1));
+	lookup_end(&pool);
+}
+END_TEST
+
+/* Where no program of today gets memory, and where no buffer begins. */
+START_TEST(lookup_finds_buffers_at_odd_places)
+{
+	struct zcb_buffer odd = {.start = ground + 1, .size = 100};
+	struct zcb_buffer high = {.start = (uint8_t *)(UINTPTR_MAX / LINE * LINE - ATOMIC_MESSAGE_MAX),
+				  .size = ATOMIC_MESSAGE_MAX};
+	uint8_t *elsewhere = (uint8_t *)((uintptr_t)high.start & 0xffffffffffff);
+	struct zcb_pool pool;
+	size_t i;
+
+	lookup_begin(&pool);
+	ck_assert(zcb_buffer_add(&pool, &odd));
+	ck_assert(zcb_buffer_add(&pool, &high));
+	ck_assert(is_in(&pool, odd.start, 100));
+	ck_assert(!is_in(&pool, ground, 100));
+	ck_assert(is_in(&pool, high.start, ATOMIC_MESSAGE_MAX));
+	ck_assert(!is_in(&pool, high.start, ATOMIC_MESSAGE_MAX + 1));
+	for (i = 0; i < 100 * LINE; i += LINE)
+		ck_assert(is_in(&pool, high.start + i, 1));
+	for (i = 0; i < 100 * LINE; i += LINE)
+		ck_assert(!is_in(&pool, elsewhere + i, 1));
+	zcb_buffer_remove(&pool, &odd);
+	zcb_buffer_remove(&pool, &high);
+	ck_assert(!is_in(&pool, odd.start, 100));
+	ck_assert(!is_in(&pool, high.start, 1));
+	lookup_end(&pool);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = tcase_create("parts");
@@ -302,6 +438,10 @@ int main(void)
 	tcase_add_test(tcase, assembly_forgets_who_left);
 	tcase_add_test(tcase, pool_takes_the_largest_message);
 	tcase_add_test(tcase, pool_never_overlaps);
+	tcase_add_test(tcase, lookup_knows_where_a_buffer_ends);
+	tcase_add_test(tcase, lookup_forgets_what_was_freed);
+	tcase_add_test(tcase, lookup_tells_many_apart);
+	tcase_add_test(tcase, lookup_finds_buffers_at_odd_places);
 	tcase_set_timeout(tcase, 60);
 	return run_case("lib_parts", tcase);
 }
