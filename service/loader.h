@@ -9,6 +9,7 @@
  * loader_engine.c  is the module's engine one that the executive can run?
  * loader_module.c  loads the module, and puts its engine in place when the executive starts the service
  * loader_wrap.c    the libqb calls that the executive makes through us
+ * loader_poll.c    and those of libqb's main loop
  */
 #ifndef LOADER_H
 #define LOADER_H
@@ -46,5 +47,8 @@ void loader_module_load(const char *conf, const struct service_option *options, 
 
 /* Makes the built-in table start our service instead of its own. */
 void loader_module_arm(void);
+
+/* libqb's own function of that name, for a caller of ours; or NULL. */
+void *loader_libqb_function(const char *name, const void *caller);
 
 #endif

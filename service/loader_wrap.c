@@ -45,10 +45,10 @@ static struct {
 } wrapped;
 
 /*
- * libqb's own function. In a program that has libqb only below something it opened with dlopen, it is not
- * behind us in the global scope but in that of our caller.
+ * In a program that has libqb only below something it opened with dlopen, it is not behind us in the global scope but in that
+ * of our caller.
  */
-static void *libqb_function(const char *name, const void *caller)
+void *loader_libqb_function(const char *name, const void *caller)
 {
 	void *function = dlsym(RTLD_NEXT, name);
 	void *object;
@@ -91,7 +91,7 @@ static void *create_service_server(create_fn create, const char *name, int type,
 
 void *qb_ipcs_create(const char *name, int32_t service_id, int type, struct ipcs_handlers *handlers)
 {
-	create_fn create = (create_fn)libqb_function("qb_ipcs_create", __builtin_return_address(0));
+	create_fn create = (create_fn)loader_libqb_function("qb_ipcs_create", __builtin_return_address(0));
 
 	if (create == NULL) {
 		errno = ENOSYS;
@@ -108,8 +108,8 @@ void *qb_ipcs_create(const char *name, int32_t service_id, int type, struct ipcs
  */
 void qb_ipcs_request_rate_limit(void *server, int rate)
 {
-	rate_limit_fn rate_limit =
-		(rate_limit_fn)libqb_function("qb_ipcs_request_rate_limit", __builtin_return_address(0));
+	rate_limit_fn rate_limit = (rate_limit_fn)loader_libqb_function("qb_ipcs_request_rate_limit",
+									__builtin_return_address(0));
 
 	if (rate_limit == NULL) {
 		errno = ENOSYS;
@@ -122,8 +122,8 @@ void qb_ipcs_request_rate_limit(void *server, int rate)
 
 int32_t qb_ipcs_connection_stats_get(void *conn, void *stats, int32_t clear)
 {
-	connection_stats_fn get = (connection_stats_fn)libqb_function("qb_ipcs_connection_stats_get",
-								      __builtin_return_address(0));
+	connection_stats_fn get = (connection_stats_fn)loader_libqb_function("qb_ipcs_connection_stats_get",
+									     __builtin_return_address(0));
 	int32_t result;
 
 	if (get == NULL)

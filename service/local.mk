@@ -7,6 +7,7 @@ service_loader_la_SOURCES = service/loader.c service/loader.h \
 	service/loader_conf.c service/loader_conf.h \
 	service/loader_engine.c service/loader_engine.h \
 	service/loader_module.c \
+	service/loader_poll.c service/loader_poll.h \
 	service/loader_scan.c service/loader_scan.h \
 	service/loader_wrap.c
 service_loader_la_CPPFLAGS = $(AM_CPPFLAGS) -DSERVICE_DIR='"$(servicedir)"'

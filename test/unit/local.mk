@@ -3,12 +3,15 @@
 noinst_HEADERS += test/unit/run_suite.h
 
 # service/loader*: what it reads, before anything of it is used
-loader_unit_tests = unit_loader_args unit_loader_conf unit_loader_engine unit_loader_scan
+loader_unit_tests = unit_loader_args unit_loader_conf unit_loader_engine unit_loader_poll unit_loader_scan
 check_PROGRAMS += $(loader_unit_tests)
 TESTS += $(loader_unit_tests)
 unit_loader_args_SOURCES = test/unit/unit_loader_args.c service/loader_args.c
 unit_loader_args_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_loader_args_LDADD = $(CHECK_LIBS)
+unit_loader_poll_SOURCES = test/unit/unit_loader_poll.c service/loader_poll.c service/loader_poll.h
+unit_loader_poll_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_loader_poll_LDADD = $(CHECK_LIBS)
 unit_loader_conf_SOURCES = test/unit/unit_loader_conf.c service/loader_conf.c
 unit_loader_conf_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_loader_conf_LDADD = $(CHECK_LIBS)
