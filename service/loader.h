@@ -19,6 +19,9 @@
 
 #define LOADER_MODULE_NAME "corosync_cpg"
 
+/* A function that others call through us. */
+#define EXPORT __attribute__((visibility("default")))
+
 /* Exit codes: the executive's own ones for the same kinds of trouble. */
 #define LOADER_EXIT_CONFIG 8   /* the service section is wrong */
 #define LOADER_EXIT_SERVICE 20 /* module and executive can't be brought together */

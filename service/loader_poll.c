@@ -12,7 +12,6 @@
 #include "service/loader.h"
 #include "service/loader_poll.h"
 
-#define EXPORT __attribute__((visibility("default")))
 #define COUNT_EVERY 10000000ull /* ns */
 
 typedef void (*count_fn)(void *source);

@@ -15,8 +15,6 @@
 
 #include "service/loader.h"
 
-#define EXPORT __attribute__((visibility("default")))
-
 typedef int32_t (*accept_fn)(void *conn, uid_t euid, gid_t egid);
 
 /* struct qb_ipcs_service_handlers */
