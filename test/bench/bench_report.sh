@@ -15,7 +15,7 @@ TAB=$'\t'
 report_machine()
 {
 	echo "$(corosync -v | head -n 1); $(uname -sr), $(nproc) CPUs, $(date '+%F %H:%M')"
-	echo "Medians of $ROUNDS rounds, $SECONDS_EACH s each. Of ms, us, KiB and MiB less is better."
+	echo "Medians of $ROUNDS rounds, $SECONDS_EACH s each, sched_rr: $SCHED_RR. Of ms, us, KiB and MiB less is better."
 	((ROUNDS >= 5)) || echo "Fewer than 5 rounds: for a try, not for a result."
 }
 

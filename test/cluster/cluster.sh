@@ -19,7 +19,7 @@
 #	cluster_conf key=value ...    what the nodes' corosync.conf says; counts from each node's next boot. Keys, first is default:
 #	                              crypto=none|nss  ipc=native|socket  token=1000 (ms)|default  debug=off|on  quorum=none|votequorum
 #	                              service='lines of our service section'  totem='lines'  system='lines'  extra='more sections'
-#	                              uidgid='uidgid section lines'
+#	                              uidgid='uidgid section lines'  sched_rr=no|yes
 #	cluster_boot [ENGINE ...]     boots all nodes (engines in order, the last one is for all that follow) and waits for the ring
 #	cluster_end                   runs by itself on exit
 #
@@ -315,11 +315,11 @@ cluster_conf()
 {
 	local pair key
 	: "${CLUSTER_CONF[crypto]=none}" "${CLUSTER_CONF[ipc]=native}" "${CLUSTER_CONF[token]=1000}" \
-		"${CLUSTER_CONF[debug]=${CPG_DEBUG:-off}}" "${CLUSTER_CONF[quorum]=none}"
+		"${CLUSTER_CONF[debug]=${CPG_DEBUG:-off}}" "${CLUSTER_CONF[quorum]=none}" "${CLUSTER_CONF[sched_rr]=no}"
 	for pair; do
 		key=${pair%%=*}
 		case $key in
-		crypto | ipc | token | debug | quorum | service | totem | system | extra | uidgid)
+		crypto | ipc | token | debug | quorum | sched_rr | service | totem | system | extra | uidgid)
 			CLUSTER_CONF[$key]=${pair#*=} ;;
 		*) fail "cluster_conf: unknown key '$key'" ;;
 		esac
@@ -346,7 +346,7 @@ node_write_conf()
 			printf '\tnode {\n\t\tnodeid: %d\n\t\tname: n%d\n\t\tring0_addr: %s\n\t}\n' "$m" "$m" "$(node_ip "$m")"
 		done
 		echo "}"
-		printf 'system {\n\tsched_rr: no\n\tmove_to_root_cgroup: no\n'
+		printf 'system {\n\tsched_rr: %s\n\tmove_to_root_cgroup: no\n' "${CLUSTER_CONF[sched_rr]}"
 		[[ ${CLUSTER_CONF[ipc]} == native ]] || echo "	qb_ipc_type: ${CLUSTER_CONF[ipc]}"
 		printf '%s\n}\n' "${CLUSTER_CONF[system]:-}"
 		[[ ${CLUSTER_CONF[quorum]} == none ]] || printf 'quorum {\n\tprovider: corosync_%s\n}\n' "${CLUSTER_CONF[quorum]}"
