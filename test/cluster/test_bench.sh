@@ -17,8 +17,8 @@ trap 'rm -rf "$results"' EXIT
 trap 'exit 143' TERM HUP INT
 
 # A test that is ended takes it along; it cleans up itself. Without real-time priority, as other tests run beside it.
-setpriv --pdeathsig TERM "$(dirname "$0")/../bench/bench_cpg" --rows "$ROWS" --sizes 64 --rounds 1 --seconds 1 --clients 20 --sched-rr no \
-	--out "$results" &
+setpriv --pdeathsig TERM "$(dirname "$0")/../bench/bench_cpg" --rows "$ROWS" --sizes 64 --rounds 1 --seconds 1 --clients 20 \
+	--sched-rr no --out "$results" &
 bench=$!
 wait "$bench" || fail "bench_cpg ended with status $?"
 
