@@ -186,14 +186,12 @@ storm_demand()
 	done
 }
 
-# A ring that follows on another one within milliseconds may find nothing on its way.
-storm_judge_flight()
+# Were messages on their way at the changes of the ring? One that follows on another within milliseconds may find none.
+storm_was_in_flight()
 {
-	local seen in_flight
+	local seen
 	seen=$(figure "$1" seen)
-	in_flight=$(figure "$1" in_flight)
-	((seen > 0 && in_flight * 10 >= seen * 9)) ||
-		storm_complain "$1: messages were on their way at only $in_flight of $seen ring changes: that proves nothing"
+	((seen > 0 && $(figure "$1" in_flight) * 10 >= seen * 9))
 }
 
 storm_complain()
@@ -236,7 +234,8 @@ storm_judge()
 			[[ $STORM_LIBRARY != ours ]] || ((STORM_WEATHER)) || storm_demand stock corrupt
 			;;
 		esac
-		((!STORM_WEATHER)) || storm_judge_flight "$engine"
+		((!STORM_WEATHER)) || storm_was_in_flight "$engine" ||
+			storm_complain "$engine: messages were on their way at only $(figure "$engine" in_flight) of $(figure "$engine" seen) ring changes: that proves nothing"
 	done
 	((!STORM_FAILED)) || fail "see above"
 }
