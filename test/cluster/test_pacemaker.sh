@@ -131,7 +131,7 @@ check_libraries()
 	for daemon in $PACEMAKER_DAEMONS; do
 		pid=$(daemon_pid "$1" "$daemon") || exit 1
 		maps=$(grep -o '/.*/libcpg\.so.*' "/proc/$pid/maps" | sort -u)
-		[[ $maps == "$CLUSTER_DIR/public/libcpg.so.4" ]] || fail "$daemon on node $1 has the library '$maps'"
+		[[ $maps != *$'\n'* && $maps == *"$CLUSTER_DIR/public/libcpg.so.4" ]] || fail "$daemon on node $1 has the library '$maps'"
 	done
 }
 
