@@ -300,6 +300,15 @@ static int patience(const struct client *client)
 	return client->waits ? RETRY_MS : 0;
 }
 
+/* False: the daemon went away. */
+static bool dispatch(const struct client *client)
+{
+	if (cpg_dispatch(client->handle, CS_DISPATCH_ALL) == CS_OK)
+		return true;
+	printf("disconnected\n");
+	return false;
+}
+
 static int run(struct client *client, int fd)
 {
 	struct input input = {.used = 0};
@@ -309,15 +318,15 @@ static int run(struct client *client, int fd)
 	while (got == 0) {
 		if (poll(fds, 2, patience(client)) < 0 && errno != EINTR)
 			return 1;
-		if (fds[0].revents != 0 && cpg_dispatch(client->handle, CS_DISPATCH_ALL) != CS_OK) {
-			printf("disconnected\n");
+		if (fds[0].revents != 0 && !dispatch(client))
 			return 3;
-		}
 		if (fds[1].revents != 0)
 			got = read_input(client, &input);
 		if (got == 0)
 			got = fill_on(client);
 	}
+	if (got < 0 && !dispatch(client))
+		return 3; /* which is why the call failed */
 	return got < 0 || check("finalize", cpg_finalize(client->handle)) != 0;
 }
 

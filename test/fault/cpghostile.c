@@ -245,7 +245,8 @@ static void live_with_rings(struct hostile_random *random)
 {
 	struct ringed client;
 
-	ringed_open(&client);
+	if (!ringed_try_open(&client))
+		return;
 	if (options.sockets)
 		(void)wire_event(&client.wire, IPC_RES_DOORBELL);
 	for (uint32_t i = 0; i < 8; i++) {

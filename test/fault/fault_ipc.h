@@ -102,7 +102,10 @@ struct ringed {
 	struct segment_control *control; /* where it may write */
 };
 
+/* In a group, without waiting for its confchg: that is in the ring. */
 void ringed_open(struct ringed *client);
+/* The same. False: /dev/shm has no room for it. */
+bool ringed_try_open(struct ringed *client);
 void ringed_close(struct ringed *client);
 void ringed_doorbell(struct ringed *client);
 void ringed_submit_garbage(struct ringed *client, uint32_t seed);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fault_ipc.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -8,8 +9,7 @@
 #include "cpg_ring.h"
 #include "cpg_segment.h"
 
-/* In a group, without waiting for its confchg: that is in the ring. */
-void ringed_open(struct ringed *client)
+bool ringed_try_open(struct ringed *client)
 {
 	struct ipc_join join = {.header = {.id = IPC_REQ_JOIN, .size = sizeof(join)},
 				.group = wire_name("fault-rings"),
@@ -19,8 +19,15 @@ void ringed_open(struct ringed *client)
 	char path[200];
 	int answer;
 
-	wire_open(&client->wire);
+	if (!wire_try_open(&client->wire, IPC_BUFFER_SIZE)) {
+		CHECK(errno == ENOSPC);
+		return false;
+	}
 	CHECK_NUMBER(hello(&client->wire, IPC_HELLO_START, 0, &response), CS_OK);
+	if (!response.control.id) {
+		wire_close(&client->wire);
+		return false;
+	}
 	segment_path(path, sizeof(path), &response.control);
 	client->fd = open(path, O_RDWR | O_CLOEXEC);
 	CHECK(client->fd >= 0);
@@ -34,6 +41,12 @@ void ringed_open(struct ringed *client)
 		answer = wire_ask(&client->wire, &join, sizeof(join));
 	while (answer == CS_ERR_TRY_AGAIN && api_before(deadline)); /* the one before it is leaving */
 	CHECK_NUMBER(answer, CS_OK);
+	return true;
+}
+
+void ringed_open(struct ringed *client)
+{
+	CHECK(ringed_try_open(client));
 }
 
 void ringed_close(struct ringed *client)
