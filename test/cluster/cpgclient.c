@@ -120,12 +120,14 @@ static cs_error_t initialize(cpg_handle_t *handle)
 	return cpg_model_initialize(handle, CPG_MODEL_V1, (cpg_model_data_t *)&model, NULL);
 }
 
+#define LOST (-2) /* failed, maybe as the daemon went away */
+
 static int check(const char *call, cs_error_t error)
 {
 	if (error == CS_OK)
 		return 0;
 	printf("error %s %d\n", call, error);
-	return -1;
+	return error == CS_ERR_LIBRARY ? LOST : -1;
 }
 
 static cs_error_t join(cpg_handle_t handle, const struct cpg_name *group)
@@ -178,11 +180,13 @@ static cs_error_t send_numbered(struct client *client, size_t size)
 static int fill_on(struct client *client)
 {
 	unsigned int i;
+	int result;
 
 	client->waits = false;
 	for (i = 0; i < FILL_AT_ONCE && client->fill_left && !client->waits; i++) {
-		if (check("mcast", send_numbered(client, client->fill_size)) != 0)
-			return -1;
+		result = check("mcast", send_numbered(client, client->fill_size));
+		if (result != 0)
+			return result;
 		client->fill_left -= !client->waits;
 		if (client->fill_left == 0)
 			printf("filled %" PRIu64 "\n", client->numbered);
@@ -247,7 +251,7 @@ static int members(struct client *client)
 	return 0;
 }
 
-/* 0: go on, 1: no more, -1: failed */
+/* 0: go on, 1: no more, -1 or LOST: failed */
 static int obey(struct client *client, char *line)
 {
 	if (strncmp(line, "send ", 5) == 0)
@@ -325,8 +329,8 @@ static int run(struct client *client, int fd)
 		if (got == 0)
 			got = fill_on(client);
 	}
-	if (got < 0 && !dispatch(client))
-		return 3; /* which is why the call failed */
+	if (got == LOST && !dispatch(client))
+		return 3;
 	return got < 0 || check("finalize", cpg_finalize(client->handle)) != 0;
 }
 

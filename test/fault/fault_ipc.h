@@ -104,8 +104,8 @@ struct ringed {
 
 /* In a group, without waiting for its confchg: that is in the ring. */
 void ringed_open(struct ringed *client);
-/* The same. False: /dev/shm has no room for it. */
-bool ringed_try_open(struct ringed *client);
+/* The same by its wire, which is open. False: the engine has no segment for it, and it is closed. */
+bool ringed_begin(struct ringed *client);
 void ringed_close(struct ringed *client);
 void ringed_doorbell(struct ringed *client);
 void ringed_submit_garbage(struct ringed *client, uint32_t seed);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fault_ipc.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -9,7 +8,7 @@
 #include "cpg_ring.h"
 #include "cpg_segment.h"
 
-bool ringed_try_open(struct ringed *client)
+bool ringed_begin(struct ringed *client)
 {
 	struct ipc_join join = {.header = {.id = IPC_REQ_JOIN, .size = sizeof(join)},
 				.group = wire_name("fault-rings"),
@@ -19,10 +18,6 @@ bool ringed_try_open(struct ringed *client)
 	char path[200];
 	int answer;
 
-	if (!wire_try_open(&client->wire, IPC_BUFFER_SIZE)) {
-		CHECK(errno == ENOSPC);
-		return false;
-	}
 	CHECK_NUMBER(hello(&client->wire, IPC_HELLO_START, 0, &response), CS_OK);
 	if (!response.control.id) {
 		wire_close(&client->wire);
@@ -46,7 +41,8 @@ bool ringed_try_open(struct ringed *client)
 
 void ringed_open(struct ringed *client)
 {
-	CHECK(ringed_try_open(client));
+	wire_open(&client->wire);
+	CHECK(ringed_begin(client));
 }
 
 void ringed_close(struct ringed *client)
