@@ -475,8 +475,8 @@ void rings_were_full(struct engine_client *client, size_t length);
 void rings_arm(const struct engine *engine);
 /* What lies at a place that the client says is in a segment of its own. NULL: it is not, or not any more; that was said. */
 const uint8_t *segment_message(struct engine_client *client, uint32_t id, uint64_t offset, uint64_t length);
-/* Sends what lies in one of the client's segments. False: that can't be. */
-bool segment_send(struct engine_client *client, const struct ring_block *block);
+/* Sends what lies in one of the client's segments. CS_OK; CS_ERR_NO_MEMORY; else: that can't be. */
+cs_error_t segment_send(struct engine_client *client, const struct ring_block *block);
 /* The request channel has given us `size` bytes of MCAST. */
 void segment_mcast_taken(struct engine_client *client, size_t size);
 

@@ -486,14 +486,9 @@ static cs_error_t zcb_mcast(struct engine_client *client, uint32_t id, uint64_t 
 	return send_message(client, message, length) ? CS_OK : CS_ERR_NO_MEMORY;
 }
 
-bool segment_send(struct engine_client *client, const struct ring_block *block)
+cs_error_t segment_send(struct engine_client *client, const struct ring_block *block)
 {
-	cs_error_t error = zcb_mcast(client, block->segment_id, block->offset, block->length);
-
-	if (error == CS_ERR_NO_MEMORY) {
-		client_evict(client, "out of memory for its messages");
-	}
-	return error == CS_OK;
+	return zcb_mcast(client, block->segment_id, block->offset, block->length);
 }
 
 void request_zcb_mcast(struct engine_client *client, const struct ipc_zcb_mcast *request)

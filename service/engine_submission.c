@@ -19,6 +19,9 @@
 
 #define ENTRY_MAX (sizeof(struct ring_entry) + SUBMISSION_MESSAGE_MAX)
 
+/* What take_piece() makes nothing of: for want of memory, and its client is evicted. There may be some later. */
+#define NOT_NOW SIZE_MAX
+
 /* Of what a client leaves behind, however large it says that is: its library lets no more wait. */
 #define REMAINDER_MAX (SUBMISSION_BLOCKS_MAX + TOTEM_MESSAGE_SIZE_MAX + SUBMISSION_LARGE_SIZE)
 
@@ -46,7 +49,13 @@ static size_t piece_size(const struct ring_reader *ring)
 	return there < rest ? there : rest;
 }
 
-/* Messages, as many as there are in a row and a batch takes. Returns how much that was; 0: something is wrong. */
+static size_t no_memory(struct engine_client *client)
+{
+	client_evict(client, "out of memory for its messages");
+	return NOT_NOW;
+}
+
+/* Messages, as many as there are in a row and a batch takes. Returns how much that was, or NOT_NOW; 0: something is wrong. */
 static size_t take_messages(struct engine_client *client, const uint8_t *entries, size_t size)
 {
 	struct engine *engine = client->engine;
@@ -55,8 +64,7 @@ static size_t take_messages(struct engine_client *client, const uint8_t *entries
 	size_t before, count, taken;
 
 	if (batch == NULL) {
-		client_evict(client, "out of memory for its messages");
-		return 0;
+		return no_memory(client);
 	}
 	before = batch->size;
 	size = batch_copy(batch, entries, size);
@@ -76,13 +84,18 @@ static size_t take_block(struct engine_client *client, const uint8_t *entry, siz
 		struct ring_entry head;
 		struct ring_block block;
 	} copy;
+	cs_error_t error;
 
 	if (size < sizeof(copy)) {
 		return 0;
 	}
 	memcpy(&copy, entry, sizeof(copy));
-	if (copy.head.length != sizeof(copy.block) || !segment_send(client, &copy.block)) {
+	if (copy.head.length != sizeof(copy.block)) {
 		return 0;
+	}
+	error = segment_send(client, &copy.block);
+	if (error != CS_OK) {
+		return error == CS_ERR_NO_MEMORY ? no_memory(client) : 0;
 	}
 	client->rings->taken += copy.block.length;
 	client->rings->messages++;
@@ -112,7 +125,7 @@ static size_t take_entry(struct engine_client *client, const uint8_t *entry, con
 	}
 }
 
-/* Returns how much was taken, 0: the client is evicted, for want of memory or because it is not to be trusted. */
+/* Returns how much was taken, 0: the client is evicted. */
 static size_t take_piece(struct engine_client *client, struct ring_reader *ring)
 {
 	const uint8_t *entry = ring->data + (ring->at & (ring->size - 1));
@@ -126,10 +139,11 @@ static size_t take_piece(struct engine_client *client, struct ring_reader *ring)
 	} else if (head.length == 0 && ring_follow(ring)) {
 		taken = sizeof(head);
 	}
+	if (taken == NOT_NOW) {
+		return 0;
+	}
 	if (taken == 0 || taken > size) {
-		if (!client->evicted) {
-			distrust(client);
-		}
+		distrust(client);
 		return 0;
 	}
 	return taken;

@@ -642,6 +642,31 @@ START_TEST(who_is_ended_by_its_ring_does_not_leave)
 }
 END_TEST
 
+/* Nothing that can't be is looked at twice: each time would be a batch. */
+START_TEST(who_is_ended_already_lies)
+{
+	struct ring_entry lie = {.kind = RING_MESSAGE, .length = SUBMISSION_MESSAGE_MAX};
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+
+	settle(fixture);
+	client.peer->error = -EPIPE;
+	submit_text(&client, "good");
+	(void)submitted(&client);
+	ck_assert_str_eq(batch_returns(fixture), "batch 2: 10@group 'good'");
+	ck_assert(client.peer->evicted);
+	memcpy(ring_reserve(&client.submission, sizeof(lie)), &lie, sizeof(lie));
+	ring_put(&client.submission, sizeof(lie), &client.control->submitted.end);
+	engine_token(fixture->engine);
+	ck_assert_str_eq(batch_returns(fixture), "batch 3: 10@group"); /* and nothing of it */
+	engine_token(fixture->engine);
+	ck_assert_str_eq(batch_returns(fixture), "none");
+	peer_gone(fixture, client.peer);
+	ck_assert_str_eq(batch_returns(fixture), "batch 4: 10@group dies");
+	fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(a_segment_cut_short)
 {
 	struct fixture *fixture = ours();
@@ -726,6 +751,7 @@ int main(void)
 		positions_that_lie,
 		random_garbage,
 		who_is_ended_by_its_ring_does_not_leave,
+		who_is_ended_already_lies,
 		a_segment_cut_short,
 		records_are_cleaned,
 		who_is_in_no_group_sends_to_nobody,
