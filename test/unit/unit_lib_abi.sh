@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# Compares our library and header with stock's: symbols, their versions, sizes and offsets of what is in the header.
+# Compares our library and header with stock's: symbols, their versions, that of pkg-config, sizes and offsets of what is in the header.
 # Usage: unit_lib_abi.sh [OUR-LIBRARY]
 set -u
 ours=${1:-lib/.libs/libcpg.so.4}
@@ -57,6 +57,9 @@ for library in stock ours; do
 done
 same soname
 same version
+sed -n 's/^Version: //p' "$(dirname "$stock")/pkgconfig/libcpg.pc" >"$work/stock.pkgconfig"
+sed -n 's/^Version: //p' lib/libcpg.pc >"$work/ours.pkgconfig"
+same pkgconfig
 
 # The same program with each header. Prototypes and enumerators are compared by declaring them again.
 cat >"$work/sizes.c" <<'PROGRAM'
