@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Every call that the library exports has a page, every page of a call has a table of its errors, every reference
-# to a page of ours leads somewhere, and the formatter has nothing to complain of.
+# to a page of ours leads somewhere, each option is where options are told, and the formatter has nothing to complain of.
 #
 # Reads $srcdir (top of the source) and the built library; LIBCPG names another one.
 set -u
@@ -108,6 +108,8 @@ check_options()
 	done
 	grep -o '{"[a-z_]*", UNIT' "${srcdir:-.}/service/module_options.c" | cut -d'"' -f2 | while read -r option; do
 		grep -q "^$option;" "$man/corosync_cpg.8.in" || echo "corosync_cpg: option $option is not in its page"
+		grep -q "^	$option: " "$man/../conf/corosync.conf.example" || echo "option $option is not in conf/corosync.conf.example"
+		grep -q "^| \`$option\` |" "$man/../README.md" || echo "option $option is not in README.md"
 	done
 }
 
