@@ -6,8 +6,8 @@
  * otherwise it joins the client's queue (one copy in memory, however many clients wait for it). Queues are tried again from
  * ticks, and when the client says that there is room.
  *
- * A client with more than client_queue waiting is behind: the senders of its group on this node wait for it (ours;
- * stock's library can't be told). One that also took nothing for client_stall is evicted; so is, over
+ * A client with more than client_queue waiting is behind: libraries of ours refuse to send to its group meanwhile, on other nodes too
+ * (engine_behind.c; stock's library can't be told). One that also took nothing for client_stall is evicted; so is, over
  * queue_total, the one that holds most.
  */
 #include <errno.h>

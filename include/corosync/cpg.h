@@ -12,7 +12,7 @@
  *              of the same messages before it.
  *   Delivery   CS_OK from cpg_mcast_joined() means accepted, not delivered: the sender knows that a message
  *              was delivered when it is delivered to itself. A message that was accepted is lost only with
- *              the sender's process or node.
+ *              the sender's node; or with its process, where it does not go through shared memory.
  *   Limits     With a stock node in the ring, engines speak the wire format of stock corosync. It can lose
  *              messages for nodes that come together under load: see "Limits of this version" in
  *              cpg_overview(8).
@@ -276,8 +276,8 @@ cs_error_t cpg_dispatch(cpg_handle_t handle, cs_dispatch_flags_t dispatch_types)
 
 /*
  * Joins a group, which exists from its first member to its last. CS_OK: on its way; the handle is a member
- * when its configuration change was dispatched, and may multicast at once. Waits while an earlier leave is
- * still on its way, and while corosync forms a membership.
+ * when its configuration change was dispatched, and may multicast at once. Waits while an earlier leave of the
+ * handle is on its way, which is not delivered while corosync forms a membership.
  *   group  copied
  *
  * CS_ERR_INVALID_PARAM  group is NULL; or corosync finds that the request does not come from this process
@@ -291,7 +291,7 @@ cs_error_t cpg_join(cpg_handle_t handle, const struct cpg_name *group);
 
 /*
  * Leaves the group. CS_OK: on its way; messages are delivered until its configuration change is. Waits while
- * the join is still on its way, while corosync forms a membership, and until it has taken what was sent before; sends of other
+ * the join is on its way, which is not delivered while corosync forms a membership, and until corosync has taken what was sent before; sends of other
  * threads are refused meanwhile.
  *   group  the one that the handle is in
  *
