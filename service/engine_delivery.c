@@ -16,6 +16,9 @@
 
 #define UNANNOUNCED_MAX 64u /* messages */
 
+/* While a client makes room as we look, but not enough. One that takes what it holds step by step needs 16. */
+#define LOOKS_MAX 64u
+
 /* ---- doorbell ---- */
 
 /* The connection has no room for it now. */
@@ -195,6 +198,7 @@ bool delivery_fits(struct engine_client *client, size_t length)
 static int reserve(struct engine_client *client, size_t size, struct ring_entry **entry)
 {
 	struct ring_writer *ring = &client->rings->delivery;
+	unsigned int looks = 0;
 
 	if (ring_is_large(ring, size) && !look(client)) {
 		return -EBADMSG;
@@ -210,7 +214,7 @@ static int reserve(struct engine_client *client, size_t size, struct ring_entry 
 		was_too_small(client, 0);
 		*entry = ring_move(ring) ? ring_reserve(ring, size) : NULL;
 	}
-	if (*entry == NULL && !must_wait(client->rings)) {
+	while (*entry == NULL && looks++ < LOOKS_MAX && !must_wait(client->rings)) {
 		if (!look(client)) {
 			return -EBADMSG;
 		}

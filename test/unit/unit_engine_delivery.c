@@ -184,6 +184,48 @@ START_TEST(an_end_behind_a_full_ring)
 }
 END_TEST
 
+/* It makes room in the moment in which the engine looks, but too little. */
+struct taker {
+	struct ringed client;
+	uint64_t taken;
+};
+
+static void take_a_step(void *data)
+{
+	const struct taker *taker = data;
+
+	atomic_store(&taker->client.control->delivery_taken.end, taker->taken + RING_ALIGN);
+}
+
+START_TEST(too_little_room_is_waited_for)
+{
+	struct fixture *fixture = ours();
+	struct taker taker = {.client = ringed_joined(fixture, 10, "group")};
+	struct segment_control *control = taker.client.control;
+	static char text[8001];
+	int i;
+
+	fixture->segment_error = -ENOSPC; /* there is no larger one */
+	memset(text, 'x', sizeof(text) - 1);
+	for (i = 0; i < 10; i++) {
+		submit_text(&taker.client, text);
+		(void)submitted(&taker.client);
+		settle(fixture);
+	}
+	ck_assert_uint_eq(atomic_exchange(&control->delivered.more, 0), 1);
+	taker.taken = atomic_load(&control->delivery_taken.end);
+	fixture->looked = take_a_step;
+	fixture->looked_data = &taker;
+	tick(fixture);
+	fixture->looked = NULL;
+	ck_assert_uint_eq(atomic_load(&control->delivery_taken.end), taker.taken + RING_ALIGN);
+	ck_assert_uint_eq(atomic_load(&control->delivered.more), 1);
+	ck_assert(!taker.client.peer->evicted);
+	ringed_free(&taker.client);
+	fixture_free(fixture);
+}
+END_TEST
+
 /* ---- messages that are larger than what a small ring takes in one piece ---- */
 
 /* Of so many letters, from the client to its group. */
@@ -603,6 +645,7 @@ int main(void)
 		two_doorbells_that_found_no_room,
 		a_full_ring_loses_nothing,
 		an_end_behind_a_full_ring,
+		too_little_room_is_waited_for,
 		large_messages,
 		huge_messages,
 		huge_messages_in_the_same_memory,
