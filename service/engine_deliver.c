@@ -217,11 +217,12 @@ static void large_to_rings(struct engine *engine, const struct group *group, con
 		if (delivery_fits(client, size)) {
 			client_run(client, &shared, run, run_len, 1);
 		} else {
-			client_event(client, &none, iov, 2); /* in slices: they share nothing */
+			client_event(client, &none, iov, 2); /* in slices, unless it made room just now */
 		}
 		engine->stats.delivered++;
 	}
 	event_release(shared);
+	event_release(none);
 }
 
 static void message_to_rings(struct engine *engine, const struct group *group, const struct message *message)

@@ -228,6 +228,44 @@ END_TEST
 
 /* ---- messages that are larger than what a small ring takes in one piece ---- */
 
+static void take_on_and_on(void *data)
+{
+	const struct ringed *client = data;
+
+	atomic_fetch_add(&client->control->delivery_taken.end, RING_ALIGN);
+}
+
+/* Its ring is too small at the first look, and gets larger at the next one, behind what waits. Sanitizers see what is left behind. */
+START_TEST(room_between_two_looks)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_new(fixture, 10);
+	static char text[100001];
+	struct engine_stats stats = {0};
+	int i;
+
+	joined(fixture, client.peer, "group"); /* and it has read nothing yet */
+	memset(text, 'x', sizeof(text) - 1);
+	text[8000] = '\0';
+	while (stats.queued_bytes == 0) {
+		request_mcast(fixture, client.peer, text);
+		settle(fixture);
+		engine_stats(fixture->engine, &stats);
+	}
+	text[8000] = 'x';
+	fixture->looked = take_on_and_on;
+	fixture->looked_data = &client;
+	for (i = 0; i < 4; i++) {
+		request_mcast(fixture, client.peer, text);
+		deliver_own(fixture);
+	}
+	fixture->looked = NULL;
+	ck_assert_uint_eq(fixture->segments_grown, 1);
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
 /* Of so many letters, from the client to its group. */
 static void send_large(struct ringed *client, size_t length)
 {
@@ -646,6 +684,7 @@ int main(void)
 		a_full_ring_loses_nothing,
 		an_end_behind_a_full_ring,
 		too_little_room_is_waited_for,
+		room_between_two_looks,
 		large_messages,
 		huge_messages,
 		huge_messages_in_the_same_memory,
