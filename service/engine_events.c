@@ -57,22 +57,37 @@ void client_update_behind(struct engine_client *client)
 	}
 }
 
+/* What it takes of client_queue. */
+static size_t queued_size(const struct queued_event *queued)
+{
+	return queued->event->size + sizeof(*queued);
+}
+
+/* It waits no more. */
+static void queue_remove(struct engine_client *client, struct queued_event *queued)
+{
+	struct engine *engine = client->engine;
+
+	client->queued -= queued_size(queued);
+	engine->queued -= sizeof(*queued);
+	if (--queued->event->waiting == 0) {
+		engine->queued -= queued->event->size;
+	}
+	qb_list_del(&queued->of_client);
+	event_release(queued->event);
+	free(queued);
+}
+
 void client_events_clear(struct engine_client *client)
 {
 	struct qb_list_head *at, *next;
 
-	qb_list_for_each_safe (at, next, &client->events) {
-		struct queued_event *queued = qb_list_entry(at, struct queued_event, of_client);
-
-		event_release(queued->event);
-		free(queued);
-	}
 	if (client->queued) {
 		qb_list_del(&client->of_slow);
 	}
-	qb_list_init(&client->events);
-	client->engine->queued -= client->queued;
-	client->queued = 0;
+	qb_list_for_each_safe (at, next, &client->events) {
+		queue_remove(client, qb_list_entry(at, struct queued_event, of_client));
+	}
 	client_update_behind(client);
 }
 
@@ -105,6 +120,7 @@ struct event *event_copy(const struct iovec *iov, unsigned int iov_len)
 		return NULL;
 	}
 	event->references = 1;
+	event->waiting = 0;
 	event->size = 0;
 	for (i = 0; i < iov_len; i++) {
 		copy_bytes(event->data + event->size, iov[i].iov_base, iov[i].iov_len);
@@ -160,8 +176,11 @@ static void queue_add(struct engine_client *client, struct event *event, uint8_t
 	queued->event = event;
 	queued->kind = kind;
 	qb_list_add_tail(&queued->of_client, &client->events);
-	client->queued += event->size + sizeof(*queued);
-	engine->queued += event->size + sizeof(*queued);
+	client->queued += queued_size(queued);
+	engine->queued += sizeof(*queued);
+	if (event->waiting++ == 0) {
+		engine->queued += event->size;
+	}
 	client_update_behind(client);
 	enforce_queue_total(engine);
 }
@@ -297,7 +316,6 @@ void client_run(struct engine_client *client, struct event **shared, const struc
 /* True when the client took something. */
 static bool client_flush(struct engine_client *client)
 {
-	struct engine *engine = client->engine;
 	uint64_t taken = client->rings ? client->rings->delivery.taken : 0;
 	bool progress = false;
 
@@ -306,7 +324,6 @@ static bool client_flush(struct engine_client *client)
 			qb_list_first_entry(&client->events, struct queued_event, of_client);
 		struct iovec iov = {.iov_base = queued->event->data, .iov_len = queued->event->size};
 		int result = send_now(client, queued->kind, &iov, 1);
-		size_t size = queued->event->size + sizeof(*queued);
 
 		if (result == -EAGAIN) {
 			break;
@@ -316,11 +333,7 @@ static bool client_flush(struct engine_client *client)
 			return true;
 		}
 		progress = true;
-		qb_list_del(&queued->of_client);
-		event_release(queued->event);
-		free(queued);
-		client->queued -= size;
-		engine->queued -= size;
+		queue_remove(client, queued);
 	}
 	if (client->queued == 0) {
 		qb_list_del(&client->of_slow);

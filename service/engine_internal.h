@@ -114,6 +114,7 @@ enum client_state { CLIENT_UNJOINED, CLIENT_JOIN_STARTED, CLIENT_JOINED, CLIENT_
 /* One event, shared by the queues of all clients that wait for it. */
 struct event {
 	unsigned int references;
+	unsigned int waiting; /* queues that it is in: it counts once, in all */
 	size_t size;
 	uint8_t data[] IPC_ALIGNED;
 };

@@ -240,6 +240,44 @@ START_TEST(a_broken_connection_is_closed)
 }
 END_TEST
 
+/* Or members that all read nothing for a moment would go before their senders are slowed. */
+START_TEST(what_waits_for_many_counts_once)
+{
+	enum { MEMBERS = 20, MESSAGES = 7 };
+	struct fixture *fixture = fixture_new(&small);
+	struct peer *members[MEMBERS];
+	struct engine_stats stats;
+	int i;
+
+	for (i = 0; i < MEMBERS; i++) {
+		members[i] = peer_new(fixture, 10 + (uint32_t)i);
+		joined(fixture, members[i], "group");
+	}
+	for (i = 0; i < MEMBERS; i++) {
+		members[i]->room = 0;
+	}
+	for (i = 0; i < MESSAGES; i++) {
+		deliver_mcast(fixture, SELF, 10, "group", kilobyte());
+	}
+	engine_stats(fixture->engine, &stats);
+	ck_assert_uint_eq(stats.evicted, 0);
+	ck_assert_uint_ge(stats.queued_bytes, MESSAGES * 1000);
+	ck_assert_uint_le(stats.queued_bytes, MESSAGES * (1000 + 200 + MEMBERS * 64));
+	peer_gone(fixture, members[0]);
+	for (i = 1; i < MEMBERS; i++) {
+		drop_all(&members[i]->events);
+		members[i]->room = ROOM_ENDLESS;
+	}
+	tick_at(fixture, MS);
+	for (i = 1; i < MEMBERS; i++) {
+		ck_assert_uint_eq(members[i]->events.count, MESSAGES);
+	}
+	engine_stats(fixture->engine, &stats);
+	ck_assert_uint_eq(stats.queued_bytes, 0);
+	fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(waiting_events_share_memory)
 {
 	struct fixture *fixture = fixture_new(NULL);
@@ -398,6 +436,7 @@ int main(void)
 		the_largest_goes_when_memory_runs_out,
 		a_closed_connection_is_nobodys_fault,
 		a_broken_connection_is_closed,
+		what_waits_for_many_counts_once,
 		waiting_events_share_memory,
 		old_libraries_get_what_fits,
 		huge_events_travel_in_parts,
