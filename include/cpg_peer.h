@@ -130,6 +130,13 @@ struct peer_sender {
 };
 static_assert(sizeof(struct peer_sender) == 4, "SENDER");
 
+/*
+ * A message that will not be whole ends with a last fragment of another message: receivers let go of what they have of it. It is of our own
+ * format alone: stock's clients would take it for one.
+ */
+#define PEER_FRAGMENT_END 1u /* detail */
+#define PEER_MSGLEN_NONE UINT32_MAX
+
 struct peer_fragment {
 	uint32_t msglen; /* of the whole message */
 	uint32_t type;	 /* enum ipc_fragment */

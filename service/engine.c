@@ -110,6 +110,7 @@ void engine_stats(const struct engine *engine, struct engine_stats *stats)
 	stats->queued_bytes = engine->queued;
 	stats->backlog_bytes = engine->backlog;
 	stats->inflight_bytes = engine->inflight;
+	stats->large_bytes = engine->large + engine->assembled;
 }
 
 void engine_dump(struct engine *engine)
@@ -123,9 +124,9 @@ void engine_dump(struct engine *engine)
 	engine_log(engine, LOG_INFO,
 		   "clients %" PRIu64 ", groups %" PRIu64 ", members %" PRIu64
 		   "; waiting for clients %" PRIu64 " bytes, for totem %" PRIu64 " bytes, in totem %" PRIu64
-		   " bytes",
+		   " bytes; large messages %" PRIu64 " bytes",
 		   stats.clients, stats.groups, stats.members, stats.queued_bytes, stats.backlog_bytes,
-		   stats.inflight_bytes);
+		   stats.inflight_bytes, stats.large_bytes);
 	engine_log(engine, LOG_INFO,
 		   "sent %" PRIu64 " messages (%" PRIu64 " bytes), delivered %" PRIu64 ", evicted %" PRIu64
 		   " clients, refused %" PRIu64 " requests and %" PRIu64 " messages",

@@ -172,12 +172,13 @@ void engine_dump(struct engine *engine);
 
 struct engine_stats {
 	uint64_t clients, groups, members;
-	uint64_t sent, sent_bytes;	     /* multicasts handed to totem, without sync's */
-	uint64_t delivered;		     /* DELIVER and PARTIAL_DELIVER events to local clients */
-	uint64_t queued_bytes;		     /* waiting for local clients now */
-	uint64_t backlog_bytes;		     /* accepted from clients, not yet handed to totem */
-	uint64_t inflight_bytes;	     /* handed to totem, not yet back */
-	uint64_t evicted;		     /* clients */
+	uint64_t sent, sent_bytes; /* multicasts handed to totem, without sync's */
+	uint64_t delivered;	   /* DELIVER and PARTIAL_DELIVER events to local clients */
+	uint64_t queued_bytes;	   /* waiting for local clients now */
+	uint64_t backlog_bytes;	   /* accepted from clients, not yet handed to totem */
+	uint64_t inflight_bytes;   /* handed to totem, not yet back */
+	uint64_t large_bytes;	   /* of messages in fragments, on their way from and to clients here */
+	uint64_t evicted;	   /* clients */
 	uint64_t bad_requests, bad_messages; /* refused for what they said */
 	uint64_t batches;		     /* handed to totem in our own format */
 	uint64_t stale; /* messages and batches dropped because they were for another ring */

@@ -240,6 +240,12 @@ size_t batch_keep_messages(struct batch *batch, size_t size, size_t length_max)
 
 /* ---- reading ---- */
 
+/* There is such a thing in stock's format. */
+static bool is_of_stocks(const struct peer_item *item)
+{
+	return item->kind <= PEER_LEAVE && (item->kind != PEER_FRAGMENT || item->detail != PEER_FRAGMENT_END);
+}
+
 bool batch_step(const struct batch *batch, struct cursor *cursor, struct peer_item *item)
 {
 	struct peer_bytes bytes = batch_bytes(batch, cursor->at);
@@ -250,7 +256,7 @@ bool batch_step(const struct batch *batch, struct cursor *cursor, struct peer_it
 		cursor->at = batch->size - bytes.size;
 		if (item->kind == PEER_SENDER) {
 			cursor->sender = at;
-		} else if (item->kind <= PEER_LEAVE) {
+		} else if (is_of_stocks(item)) {
 			return true;
 		}
 	}

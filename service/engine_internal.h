@@ -173,6 +173,9 @@ struct partial {
 	unsigned int references;
 	bool abandoned; /* it will never be whole */
 	bool broken;	/* receivers do not have what came back, or it was dropped: it has to start again */
+	struct engine_client
+		*client; /* who adds to it; NULL: its last fragment is there, or it is abandoned */
+	uint64_t idle;	 /* ns that its client has added nothing while there was no room for another one's */
 	uint32_t msglen, done;
 	uint32_t fragments;
 	struct qb_list_head returned; /* its batches that came back, in order */
@@ -226,6 +229,7 @@ struct engine_client {
 	struct group *group;	     /* NULL exactly when CLIENT_UNJOINED */
 	struct departing *departing; /* when group: what remembers its departure */
 	struct partial *partial;
+	bool unfinished; /* fragments of a message went out, and not its last one */
 	enum client_state state;
 	uint32_t pid;
 	uint64_t features;
@@ -290,6 +294,7 @@ struct engine {
 	size_t window, came_back, came_back_before;
 	size_t dropped; /* messages of ours in stock's format that came back in a ring of ours, the oldest */
 	uint64_t large; /* bytes of all messages in fragments on their way out */
+	uint64_t no_room_at;	       /* when there was no room for another one last */
 	unsigned int silence;	       /* visits of the token, and ticks, since something came back */
 	bool flush_asked, retry_asked; /* of the timer, and not yet done */
 	bool token_came;	       /* since the last tick */
@@ -547,13 +552,17 @@ bool outgoing_control(struct engine *engine, const struct record *record);
 void outgoing_control_clear(struct engine *engine, uint8_t kind);
 
 /* ---- engine_partials.c: messages in fragments, going out ---- */
-/* NULL: out of memory. */
-struct partial *partial_new(struct engine *engine, uint32_t msglen);
-void partial_release(struct engine *engine, struct partial *partial);
+/* A message of the client's begins. False: out of memory. */
+bool partial_begin(struct engine_client *client, uint32_t msglen);
 /* Accepts a fragment of the client's message, as outgoing_record() does. */
 bool partial_add(struct engine_client *client, const struct record *record, bool last);
+/* There was no room for another one: who keeps it and does not go on is evicted, after client_stall of that. */
+void partials_no_room(struct engine *engine);
+/* That was its last one. */
+void partial_end(struct engine_client *client);
 /* The client's unfinished message will never be whole: what waits of it is dropped. */
 void partial_abandon(struct engine_client *client);
+void partial_release(struct engine *engine, struct partial *partial);
 /* This fragment came back. */
 void partial_returned(struct engine *engine, struct batch *batch);
 /* Receivers have forgotten messages in fragments that are not whole: the rest of them is of no use by itself. */
@@ -622,6 +631,8 @@ void assemblies_forget(struct engine *engine);
 /* ---- engine_send.c: what clients have to say, as records. False: out of memory ---- */
 bool send_message(struct engine_client *client, const void *message, size_t length);
 bool send_fragment(struct engine_client *client, const struct fragment *fragment);
+/* The message that the client sent fragments of will not be whole. False: out of memory. */
+bool send_fragments_end(struct engine_client *client);
 bool send_join(struct engine *engine, const struct group *group, uint32_t pid);
 bool send_leave(struct engine *engine, const struct group *group, uint32_t pid, enum reason reason);
 

@@ -8,18 +8,23 @@
 
 #include "engine_internal.h"
 
-struct partial *partial_new(struct engine *engine, uint32_t msglen)
+#define PAUSE_MAX (100ull * 1000 * 1000) /* ns */
+
+bool partial_begin(struct engine_client *client, uint32_t msglen)
 {
+	struct engine *engine = client->engine;
 	struct partial *partial = calloc(1, sizeof(*partial));
 
 	if (partial) {
 		partial->references = 1;
 		partial->msglen = msglen;
+		partial->client = client;
 		qb_list_init(&partial->returned);
 		qb_list_add_tail(&partial->of_engine, &engine->partials);
 		engine->large += msglen;
+		client->partial = partial;
 	}
-	return partial;
+	return partial != NULL;
 }
 
 void partial_release(struct engine *engine, struct partial *partial)
@@ -39,15 +44,23 @@ static void partial_forget_returned(struct engine *engine, struct partial *parti
 	partial_release(engine, partial);
 }
 
+void partial_end(struct engine_client *client)
+{
+	struct partial *partial = client->partial;
+
+	client->partial = NULL;
+	partial->client = NULL;
+	partial_release(client->engine, partial);
+}
+
 void partial_abandon(struct engine_client *client)
 {
 	struct partial *partial = client->partial;
 
 	if (partial) {
-		client->partial = NULL;
 		partial->abandoned = true;
 		batches_clear(client->engine, &partial->returned);
-		partial_release(client->engine, partial);
+		partial_end(client);
 	}
 }
 
@@ -61,9 +74,42 @@ bool partial_add(struct engine_client *client, const struct record *record, bool
 	batch->partial = client->partial;
 	batch->last_fragment = last;
 	client->partial->references++;
+	client->partial->idle = 0;
 	waiting_add(client->engine, batch);
 	waiting_hold_or_resume(client->engine);
 	return true;
+}
+
+/* Since the last time that there was no room. Of a pause, ours or of those who ask, only so much counts. */
+static uint64_t no_room_elapsed(struct engine *engine)
+{
+	uint64_t now = engine->ops.now(engine->context);
+	uint64_t elapsed = now - engine->no_room_at;
+
+	engine->no_room_at = now;
+	return elapsed < PAUSE_MAX ? elapsed : PAUSE_MAX;
+}
+
+void partials_no_room(struct engine *engine)
+{
+	uint64_t elapsed = no_room_elapsed(engine);
+	struct qb_list_head *at, *next;
+
+	qb_list_for_each_safe (at, next, &engine->partials) {
+		struct partial *partial = qb_list_entry(at, struct partial, of_engine);
+		struct engine_client *client = partial->client;
+
+		if (client == NULL) {
+			continue;
+		}
+		partial->idle += elapsed;
+		if (partial->idle > engine->config.client_stall) {
+			partial_abandon(client);
+			client_evict(client,
+				     "it did not go on with a large message for client_stall, and others "
+				     "waited for the room");
+		}
+	}
 }
 
 void partial_returned(struct engine *engine, struct batch *batch)

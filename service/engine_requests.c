@@ -170,7 +170,7 @@ static void request_mcast(struct engine_client *client, const struct ipc_mcast *
 }
 
 /* The client's next message in fragments, if there is room for it and nobody is too slow for it. */
-static cs_error_t partial_begin(struct engine_client *client, uint32_t msglen)
+static cs_error_t partial_first(struct engine_client *client, uint32_t msglen)
 {
 	struct engine *engine = client->engine;
 	const struct group *group = client->group;
@@ -179,12 +179,14 @@ static cs_error_t partial_begin(struct engine_client *client, uint32_t msglen)
 	if (msglen > engine->config.message_max) {
 		return CS_ERR_TOO_BIG;
 	}
-	if ((engine->large && engine->large + msglen > engine->config.queue_total) || group->behind ||
-	    !qb_list_empty(&group->remote_behind)) {
+	if (engine->large && engine->large + msglen > engine->config.queue_total) {
+		partials_no_room(engine);
 		return CS_ERR_TRY_AGAIN;
 	}
-	client->partial = partial_new(engine, msglen);
-	return client->partial ? CS_OK : CS_ERR_NO_MEMORY;
+	if (group->behind || !qb_list_empty(&group->remote_behind)) {
+		return CS_ERR_TRY_AGAIN;
+	}
+	return partial_begin(client, msglen) ? CS_OK : CS_ERR_NO_MEMORY;
 }
 
 /* Starts, continues or refuses the client's message in fragments. */
@@ -193,7 +195,7 @@ static cs_error_t partial_check(struct engine_client *client, const struct fragm
 	struct partial *partial;
 
 	if (fragment->type == IPC_FRAGMENT_FIRST) {
-		cs_error_t error = partial_begin(client, fragment->msglen);
+		cs_error_t error = partial_first(client, fragment->msglen);
 
 		if (error != CS_OK) {
 			return error;
@@ -229,6 +231,16 @@ static cs_error_t partial_take(struct engine_client *client, const struct fragme
 	return error;
 }
 
+/* It will not be whole: receivers need not keep what they have of it. */
+static void partial_give_up(struct engine_client *client)
+{
+	partial_abandon(client);
+	if (client->unfinished && may_send(client) && !send_fragments_end(client)) {
+		client_evict(client, "out of memory for its messages");
+	}
+	client->unfinished = false;
+}
+
 /* `inside`: where it says that it lies it does. */
 static void partial_send(struct engine_client *client, const struct fragment *fragment, bool inside)
 {
@@ -238,10 +250,12 @@ static void partial_send(struct engine_client *client, const struct fragment *fr
 		client_complain(client, "fragment: its lengths or type do not fit, or there are too many");
 	}
 	if (error != CS_OK) {
-		partial_abandon(client);
-	} else if (fragment->type == IPC_FRAGMENT_LAST) {
-		partial_release(client->engine, client->partial);
-		client->partial = NULL;
+		partial_give_up(client);
+	} else {
+		client->unfinished = fragment->type != IPC_FRAGMENT_LAST;
+		if (!client->unfinished) {
+			partial_end(client);
+		}
 	}
 	client_respond(client, IPC_RES_PARTIAL_SEND, error);
 }

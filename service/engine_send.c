@@ -42,3 +42,17 @@ bool send_leave(struct engine *engine, const struct group *group, uint32_t pid, 
 
 	return outgoing_record(engine, &record);
 }
+
+bool send_fragments_end(struct engine_client *client)
+{
+	struct peer_fragment head = {.msglen = PEER_MSGLEN_NONE, .type = IPC_FRAGMENT_LAST};
+	struct record record = {
+		.kind = PEER_FRAGMENT,
+		.detail = PEER_FRAGMENT_END,
+		.pid = client->pid,
+		.group = &client->group->name,
+		.body = {{.iov_base = &head, .iov_len = sizeof(head)}},
+	};
+
+	return outgoing_record(client->engine, &record);
+}

@@ -2,6 +2,8 @@
 /* Messages in fragments: whole or not at all, and how many at once. */
 #include "test/unit/peer_fixture.h"
 
+#define MS (1000ull * 1000) /* ns */
+
 static const struct engine_config limited = {
 	.client_queue = ENGINE_CLIENT_QUEUE_DEFAULT,
 	.client_stall = ENGINE_CLIENT_STALL_DEFAULT,
@@ -352,6 +354,100 @@ START_TEST(too_much_together_has_to_wait)
 }
 END_TEST
 
+static uint64_t large_bytes(const struct fixture *fixture)
+{
+	struct engine_stats stats;
+
+	engine_stats(fixture->engine, &stats);
+	return stats.large_bytes;
+}
+
+/* Or a client could have receivers keep more and more. */
+START_TEST(what_is_given_up_is_kept_nowhere)
+{
+	struct pair pair = large_new(&limited);
+	int round;
+
+	for (round = 0; round < 3; round++) {
+		ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_FIRST, 12, "abc"),
+				 CS_OK);
+		deliver_own(pair.fixture);
+		ck_assert_uint_eq(large_bytes(pair.fixture), 2 * 12);
+		ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_FIRST, 13, "abc"),
+				 CS_ERR_TOO_BIG);
+		deliver_own(pair.fixture);
+		ck_assert_uint_eq(large_bytes(pair.fixture), 0);
+	}
+	/* and the same by what makes no sense, and told once */
+	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_FIRST, 12, "abc"), CS_OK);
+	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_LAST, 12, "abc"),
+			 CS_ERR_INVALID_PARAM);
+	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_LAST, 12, "abc"),
+			 CS_ERR_INVALID_PARAM);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 9: 10@group 1/12 'abc'");
+	engine_token(pair.fixture->engine);
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 10: 10@group 3/4294967295 ''");
+	ck_assert_uint_eq(large_bytes(pair.fixture), 0);
+	drop_all(&pair.one->events);
+	drop_all(&pair.two->events);
+	deliver_own(pair.fixture);
+	ck_assert_str_eq(next_event(pair.two), "none");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* In stock's format nothing says so: clients there would take it for a fragment. */
+START_TEST(stocks_nodes_are_not_told)
+{
+	struct pair pair = mixed_new(&fixture_own_format);
+
+	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_FIRST, 12, "abc"), CS_OK);
+	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_LAST, 12, "abc"),
+			 CS_ERR_INVALID_PARAM);
+	request_mcast(pair.fixture, pair.one, "behind it");
+	ck_assert_str_eq(stock_returns(pair.fixture), "10@group 1/12 'abc'");
+	engine_token(pair.fixture->engine);
+	ck_assert_str_eq(stock_returns(pair.fixture), "10@group 'behind it'");
+	ck_assert_str_eq(stock_returns(pair.fixture), "none");
+	ck_assert(!engine_busy(pair.fixture->engine));
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* Who keeps the room for large messages has to go on with his. */
+START_TEST(room_is_not_kept_for_ever)
+{
+	struct pair pair = large_new(&limited);
+	uint64_t waited;
+
+	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_FIRST, 12, "a"), CS_OK);
+	deliver_own(pair.fixture);
+	pair.fixture->now += ENGINE_CLIENT_STALL_DEFAULT * 2; /* nobody wants it */
+	for (waited = 0; waited <= ENGINE_CLIENT_STALL_DEFAULT; waited += 50 * MS) {
+		ck_assert(!pair.one->evicted);
+		ck_assert_int_eq(request_fragment(pair.fixture, pair.two, IPC_FRAGMENT_FIRST, 9, "ABC"),
+				 CS_ERR_TRY_AGAIN);
+		pair.fixture->now += 50 * MS;
+		if (waited == 9000 * MS) { /* it goes on, a little */
+			ck_assert_int_eq(
+				request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_CONTINUED, 12, "b"),
+				CS_OK);
+		}
+	}
+	for (waited = 0; !pair.one->evicted; waited += 50 * MS) {
+		ck_assert_uint_le(waited, 2 * ENGINE_CLIENT_STALL_DEFAULT);
+		ck_assert_int_eq(request_fragment(pair.fixture, pair.two, IPC_FRAGMENT_FIRST, 9, "ABC"),
+				 CS_ERR_TRY_AGAIN);
+		pair.fixture->now += 50 * MS;
+	}
+	ck_assert_uint_ge(waited, ENGINE_CLIENT_STALL_DEFAULT / 2);
+	deliver_own(pair.fixture);
+	ck_assert_int_eq(request_fragment(pair.fixture, pair.two, IPC_FRAGMENT_FIRST, 9, "ABC"), CS_OK);
+	ck_assert(!pair.two->evicted);
+	fixture_free(pair.fixture);
+}
+END_TEST
+
 /* A fragment that totem has comes back to nobody when its client is gone. */
 START_TEST(death_with_fragments_on_their_way)
 {
@@ -414,6 +510,9 @@ int main(void)
 		too_large_is_refused,
 		too_many_fragments_are_refused,
 		too_much_together_has_to_wait,
+		what_is_given_up_is_kept_nowhere,
+		stocks_nodes_are_not_told,
+		room_is_not_kept_for_ever,
 		death_with_fragments_on_their_way,
 		a_new_one_before_the_old_one_is_whole,
 	};
