@@ -72,6 +72,7 @@ static void instance_destroy(struct handle_object *object)
 {
 	struct instance *instance = (struct instance *)object;
 
+	fork_forget(instance);
 	if (instance_forked(instance)) {
 		instance_abandon(instance);
 		return;
@@ -99,6 +100,7 @@ static struct instance *instance_new(void)
 	pthread_mutex_init(&instance->fragments_lock, NULL);
 	pthread_mutex_init(&instance->event_lock, NULL);
 	zcb_pool_init(&instance->pool);
+	fork_watch(instance);
 	return instance;
 }
 

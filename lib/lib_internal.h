@@ -5,6 +5,9 @@
  * Locks, in the order in which they may be taken: instance.fragments_lock, instance.pool.lock,
  * instance.channel_lock, instance.event_lock. The last one is never held during a callback, nor while a thread sleeps until
  * there is an event.
+ *
+ * fork() takes the lock of handle.c, then that of fork.c, then the event_lock of one instance after the other. Who has one of these
+ * three does not ask for one before it; and under the first two nobody else asks for any lock.
  */
 #ifndef LIB_INTERNAL_H
 #define LIB_INTERNAL_H
@@ -132,6 +135,7 @@ struct delivery {
 
 struct instance {
 	struct handle_object object;
+	struct instance *next, **link; /* in fork.c's list of all */
 	cpg_handle_t handle;
 	pid_t pid;	    /* of the process that initialised it: no other may use it */
 	unsigned int forks; /* handle_forks of that process */
@@ -207,6 +211,13 @@ void instance_put(struct instance *instance);
 cs_error_t group_name_pack(struct ipc_name *packed, const struct cpg_name *group);
 /* False: the name from the engine is longer than names are. */
 bool group_name_unpack(struct cpg_name *group, const struct ipc_name *packed);
+
+/* ---- fork.c: what callbacks have in their hands when somebody forks ---- */
+
+/* From here on a child gets a copy of it, as far as there is memory ... */
+void fork_watch(struct instance *instance);
+/* ... and up to here. */
+void fork_forget(struct instance *instance);
 
 /* ---- channel.c: requests and their answers ---- */
 

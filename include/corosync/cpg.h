@@ -41,6 +41,10 @@
  *   - A child that neither finalizes nor calls exec keeps the parent's connection open: corosync sees the
  *     parent's end only when the child is gone too. With `qb_ipc_type: socket` so does one that finalizes:
  *     libqb has more descriptors there than it tells.
+ *   - A child that is made while callbacks run has what they were called with to itself: it stays as it was until the callback returns
+ *     there, and what the child writes to a message its parent does not see. Where there is no memory for the copy that this takes, it is
+ *     shared with the parent and with corosync, who writes other messages there when the parent's callback is over.
+ *   - Buffers of cpg_zcb_alloc() stay shared with the parent: what a child writes there, its parent sends.
  *   - Handles that the child makes are like any other.
  *
  * ERRORS

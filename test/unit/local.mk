@@ -157,7 +157,7 @@ unit_module_options_LDADD = libfixture.la
 
 # lib/: its parts alone, and the library against an engine that is not one
 lib_unit_tests = unit_lib_parts unit_lib_calls unit_lib_connection unit_lib_delivery unit_lib_events \
-	unit_lib_flow_control unit_lib_memory unit_lib_rings unit_lib_sharing unit_lib_zcb
+	unit_lib_flow_control unit_lib_fork unit_lib_memory unit_lib_rings unit_lib_sharing unit_lib_zcb
 check_PROGRAMS += $(lib_unit_tests)
 TESTS += $(lib_unit_tests) test/unit/unit_lib_abi.sh
 EXTRA_DIST += test/unit/unit_lib_abi.sh
@@ -184,6 +184,9 @@ unit_lib_events_LDADD = $(lib_unit_libs)
 unit_lib_flow_control_SOURCES = test/unit/unit_lib_flow_control.c $(lib_unit_member)
 unit_lib_flow_control_CFLAGS = $(lib_unit_cflags)
 unit_lib_flow_control_LDADD = $(lib_unit_libs)
+unit_lib_fork_SOURCES = test/unit/unit_lib_fork.c $(lib_unit_member)
+unit_lib_fork_CFLAGS = $(lib_unit_cflags)
+unit_lib_fork_LDADD = $(lib_unit_libs)
 unit_lib_memory_SOURCES = test/unit/unit_lib_memory.c $(lib_unit_member)
 unit_lib_memory_CFLAGS = $(lib_unit_cflags)
 unit_lib_memory_LDADD = $(lib_unit_libs)
