@@ -35,6 +35,14 @@
 /* Largest message that is multicast as one, bytes. Part of the ABI: cpg_max_atomic_msgsize_get() tells it. */
 #define ATOMIC_MESSAGE_MAX ((1024u * 1024u) - 1024u)
 
+/* ---- clock.c ---- */
+
+/* CLOCK_MONOTONIC, nanoseconds. */
+int64_t now_ns(void);
+
+/* Takes the lock. False: another thread has it, and keeps it for longer than one millisecond. */
+bool lock_soon(pthread_mutex_t *lock);
+
 /* ---- handle.c: numbers that callers hold, and what they stand for ---- */
 
 enum handle_type { HANDLE_INSTANCE, HANDLE_ITERATION };
@@ -495,6 +503,8 @@ cs_error_t zcb_send_copy(struct instance *instance, const struct iovec *iov, uns
 			 size_t size);
 /* Frees what is not needed any more, now that the engine has taken it. pool.lock is held. */
 void zcb_collect(struct instance *instance);
+/* The same for a caller that holds channel_lock, when there are rings. */
+void zcb_collect_locked(struct instance *instance);
 /* Frees the memory of messages that the engine has not taken; their segments go next. */
 void zcb_blocks_free(struct submission *submission);
 

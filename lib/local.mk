@@ -3,10 +3,10 @@ lib_LTLIBRARIES += lib/libcpg.la
 noinst_LTLIBRARIES += lib/libcpgcore.la
 
 # Everything but the name of the server: the unit tests bring one of their own.
-lib_libcpgcore_la_SOURCES = lib/lib_internal.h lib/assembly.c lib/callback.c lib/channel.c lib/connection.c lib/delivery.c \
-	lib/dispatch.c lib/event.c lib/flow_control.c lib/fork.c lib/fragments.c lib/gather.c lib/handle.c lib/hello.c \
-	lib/instance.c lib/iteration.c lib/join.c lib/mcast.c lib/membership.c lib/segment.c lib/submission.c lib/zcb.c \
-	lib/zcb_async.c lib/zcb_blocks.c lib/zcb_lookup.c lib/zcb_pool.c lib/zcb_segments.c
+lib_libcpgcore_la_SOURCES = lib/lib_internal.h lib/assembly.c lib/callback.c lib/channel.c lib/clock.c lib/connection.c \
+	lib/delivery.c lib/dispatch.c lib/event.c lib/flow_control.c lib/fork.c lib/fragments.c lib/gather.c lib/handle.c \
+	lib/hello.c lib/instance.c lib/iteration.c lib/join.c lib/mcast.c lib/membership.c lib/segment.c lib/submission.c \
+	lib/zcb.c lib/zcb_async.c lib/zcb_blocks.c lib/zcb_lookup.c lib/zcb_pool.c lib/zcb_segments.c
 lib_libcpgcore_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden -pthread
 lib_libcpgcore_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBQB_CFLAGS) $(CMAP_COMMON_CFLAGS)
 

@@ -44,29 +44,28 @@ static cs_error_t zcb_mcast_async(struct instance *instance, cpg_guarantee_t gua
 	return handed_over ? error : zcb_mcast(instance, guarantee, message, length);
 }
 
+/*
+ * Not behind another thread's call that the engine is answering: that may take longer than the caller wants to wait. Only by the rings
+ * can anything be unread.
+ */
 static cs_error_t buffer_state(struct instance *instance, void *address)
 {
 	const struct zcb_buffer *buffer;
 	cs_error_t error = CS_OK;
 
-	pthread_mutex_lock(&instance->pool.lock);
+	if (!lock_soon(&instance->pool.lock))
+		return CS_ERR_TRY_AGAIN;
 	buffer = zcb_buffer_find(&instance->pool, address, 0);
-	if (buffer && buffer->unread)
-		zcb_collect(instance);
+	if (buffer && buffer->unread && lock_soon(&instance->channel_lock)) {
+		zcb_collect_locked(instance);
+		channel_unlock(instance);
+	}
 	if (!buffer)
 		error = CS_ERR_INVALID_PARAM;
 	else if (buffer->unread)
 		error = CS_ERR_TRY_AGAIN;
 	pthread_mutex_unlock(&instance->pool.lock);
 	return error;
-}
-
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * (int64_t)CS_TIME_NS_IN_SEC + now.tv_nsec;
 }
 
 static int64_t end_of_wait(int timeout)

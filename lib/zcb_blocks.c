@@ -4,15 +4,10 @@
 
 #include "lib_internal.h"
 
-void zcb_collect(struct instance *instance)
+void zcb_collect_locked(struct instance *instance)
 {
-	struct handover *handover, *next;
+	struct handover *handover = submission_collect(instance), *next;
 
-	if (!instance_has_rings(instance))
-		return;
-	pthread_mutex_lock(&instance->channel_lock);
-	handover = submission_collect(instance);
-	channel_unlock(instance);
 	for (; handover; handover = next) {
 		struct zcb_buffer *buffer = handover->buffer;
 
@@ -21,6 +16,15 @@ void zcb_collect(struct instance *instance)
 		if (!--buffer->unread && buffer->freed)
 			zcb_buffer_release(buffer);
 	}
+}
+
+void zcb_collect(struct instance *instance)
+{
+	if (!instance_has_rings(instance))
+		return;
+	pthread_mutex_lock(&instance->channel_lock);
+	zcb_collect_locked(instance);
+	channel_unlock(instance);
 }
 
 struct zcb_buffer *zcb_block_new(struct instance *instance, size_t size)

@@ -420,7 +420,7 @@ cs_error_t cpg_zcb_mcast_joined(cpg_handle_t handle, cpg_guarantee_t guarantee, 
  * until cpg_zcb_wait() says that they were taken, or what is multicast is anything. Other bytes of the buffer may be; and the same
  * ones may be sent again. Up to 2 MiB of such messages, and one more, may wait for corosync, but one
  * of 256 KiB or more is refused while another one waits. Messages of 8192 bytes or less, and buffers in the heap: a copy, taken
- * at once.
+ * at once. Does not wait, except behind a call of another thread on this handle that corosync is answering.
  *
  * Not in stock's library.
  *   guarantee  see cpg_guarantee_t
@@ -438,10 +438,11 @@ cs_error_t cpg_zcb_mcast_async(cpg_handle_t handle, cpg_guarantee_t guarantee, v
  *
  * Not in stock's library.
  *   buffer   what cpg_zcb_alloc() gave, or an address inside
- *   timeout  milliseconds; 0: only looks; less: waits as long as it takes
+ *   timeout  milliseconds, and some more; 0: only looks; less: waits as long as it takes
  *
  * CS_ERR_INVALID_PARAM  no buffer of this handle
- * CS_ERR_TRY_AGAIN      the time is over
+ * CS_ERR_TRY_AGAIN      the time is over, and not all was taken, or it can't be known: corosync is answering another thread's call on
+ *                       this handle
  * CS_ERR_BAD_HANDLE     also: it was finalized meanwhile
  * CS_ERR_LIBRARY        also: so nobody reads the buffer any more, and what was not taken is lost
  */

@@ -252,6 +252,7 @@ struct waiter {
 	cpg_handle_t handle;
 	void *buffer;
 	cs_error_t result;
+	atomic_bool answered;
 };
 
 static void *wait_for_buffer(void *data)
@@ -296,6 +297,46 @@ START_TEST(async_wait_ends)
 }
 END_TEST
 
+/* Asks something; without a buffer, for one that needs another segment. */
+static void *call_the_engine(void *data)
+{
+	struct waiter *caller = data;
+
+	if (caller->buffer)
+		fake_ask(caller->handle);
+	else
+		caller->result = cpg_zcb_alloc(caller->handle, ATOMIC_MESSAGE_MAX, &caller->buffer);
+	atomic_store(&caller->answered, true);
+	return NULL;
+}
+
+/* While another thread waits for an answer: 0, with the channel; 1, with the pool, too. */
+START_TEST(wait_is_not_held_up_by_other_calls)
+{
+	struct waiter caller = {.handle = start(NULL)};
+	pthread_t thread;
+	void *buffer;
+
+	ck_assert_int_eq(cpg_zcb_alloc(caller.handle, ATOMIC_MESSAGE_MAX, &buffer), CS_OK);
+	memset(buffer, 0, READ_IN_PLACE);
+	caller.buffer = _i ? NULL : buffer;
+	take(caller.handle, false);
+	ck_assert_int_eq(cpg_zcb_mcast_async(caller.handle, CPG_TYPE_AGREED, buffer, READ_IN_PLACE), CS_OK);
+	fake_ask(caller.handle); /* the doorbell of that is through */
+	atomic_store(&engine.shared->sleepy, true);
+	ck_assert_int_eq(pthread_create(&thread, NULL, call_the_engine, &caller), 0);
+	fake_wait_until(atomic_load(&engine.shared->sleeping));
+	ck_assert_int_eq(cpg_zcb_wait(caller.handle, buffer, 0), CS_ERR_TRY_AGAIN);
+	ck_assert_int_eq(cpg_zcb_wait(caller.handle, buffer, 20), CS_ERR_TRY_AGAIN);
+	ck_assert(!atomic_load(&caller.answered));
+	atomic_store(&engine.shared->sleepy, false);
+	pthread_join(thread, NULL);
+	take(caller.handle, true);
+	ck_assert_int_eq(cpg_zcb_wait(caller.handle, buffer, -1), CS_OK);
+	stop(caller.handle);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = tcase_create("zcb");
@@ -311,6 +352,7 @@ int main(void)
 	tcase_add_loop_test(tcase, async_without_shared_memory, 1, 4);
 	tcase_add_test(tcase, async_refuses_what_it_must);
 	tcase_add_loop_test(tcase, async_wait_ends, 0, 2);
+	tcase_add_loop_test(tcase, wait_is_not_held_up_by_other_calls, 0, 2);
 	tcase_set_timeout(tcase, 20);
 	return run_case("lib_zcb", tcase);
 }

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What depends on how long something takes. */
+#define _GNU_SOURCE /* pthread_mutex_clocklock */
+#include <time.h>
+
+#include "lib_internal.h"
+
+/* Who has a lock for longer than this is likely to wait for an answer under it. */
+#define LOCK_SOON_NS 1000000
+
+int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * (int64_t)CS_TIME_NS_IN_SEC + now.tv_nsec;
+}
+
+bool lock_soon(pthread_mutex_t *lock)
+{
+	struct timespec until;
+	int64_t end;
+
+	if (pthread_mutex_trylock(lock) == 0)
+		return true;
+	end = now_ns() + LOCK_SOON_NS;
+	until = (struct timespec){.tv_sec = (time_t)(end / (int64_t)CS_TIME_NS_IN_SEC),
+				  .tv_nsec = (long)(end % (int64_t)CS_TIME_NS_IN_SEC)};
+	return pthread_mutex_clocklock(lock, CLOCK_MONOTONIC, &until) == 0;
+}
