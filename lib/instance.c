@@ -60,27 +60,19 @@ static void instance_free_memory(struct instance *instance)
 	free(instance);
 }
 
-/* A forked child's copy. libqb's own memory and the mappings stay until exec or exit. */
-static void instance_abandon(struct instance *instance)
-{
-	zcb_blocks_free(&instance->submission);
-	zcb_pool_abandon(&instance->pool);
-	instance_free_memory(instance);
-}
-
+/*
+ * In a forked child too: what it unmaps are its own mappings. What libqb has of the connection stays there until exec or exit, for libqb
+ * would end it for the parent as well.
+ */
 static void instance_destroy(struct handle_object *object)
 {
 	struct instance *instance = (struct instance *)object;
 
 	fork_forget(instance);
-	if (instance_forked(instance)) {
-		instance_abandon(instance);
-		return;
-	}
 	zcb_blocks_free(&instance->submission);
 	zcb_pool_destroy(&instance->pool);
 	segment_detach(&instance->control);
-	if (instance->ipc)
+	if (instance->ipc && !instance_forked(instance))
 		qb_ipcc_disconnect(instance->ipc);
 	instance_free_memory(instance);
 }

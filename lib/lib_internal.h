@@ -547,7 +547,5 @@ void zcb_buffer_release(struct zcb_buffer *buffer);
 /* Sends bytes of a buffer, which is the caller's again on return. */
 cs_error_t zcb_mcast(struct instance *instance, cpg_guarantee_t guarantee, void *message, size_t length);
 void zcb_pool_destroy(struct zcb_pool *pool);
-/* In a forked child: memory that is not shared. */
-void zcb_pool_abandon(struct zcb_pool *pool);
 
 #endif

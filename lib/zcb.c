@@ -21,18 +21,6 @@ static void buffer_destroy(void *node)
 	free(buffer);
 }
 
-void zcb_pool_abandon(struct zcb_pool *pool)
-{
-	size_t i;
-
-	zcb_buffers_destroy(pool, buffer_destroy);
-	for (i = 0; i < pool->segment_count; i++) {
-		free(pool->segments[i]->extent);
-		free(pool->segments[i]);
-	}
-	pthread_mutex_destroy(&pool->lock);
-}
-
 void zcb_pool_destroy(struct zcb_pool *pool)
 {
 	size_t i;
