@@ -106,6 +106,7 @@ struct zcb_pool {
 	_Atomic uint64_t words[1u << ZCB_WORDS_BITS]; /* see zcb_lookup.c; read without the lock */
 	struct zcb_segment *segments[SEGMENTS_PER_CLIENT_MAX];
 	size_t segment_count;
+	int64_t none_before; /* by now_ns(): there is no other segment to be had */
 };
 
 /*

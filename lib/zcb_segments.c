@@ -6,6 +6,11 @@
 #define SMALL_SEGMENT_SIZE (1024u * 1024u)
 #define LARGE_SEGMENT_SIZE (8u * 1024u * 1024u)
 #define SMALL_SEGMENTS 8u
+/*
+ * Where there was none to be had (/dev/shm is full, or out of this process's reach since it connected) nobody asks again for this long. Else
+ * each message would, twice, and the engine would make a segment for nothing each time.
+ */
+#define NONE_NS ((int64_t)CS_TIME_NS_IN_SEC)
 static_assert(ATOMIC_MESSAGE_MAX + SEGMENT_START <= SMALL_SEGMENT_SIZE, "the largest buffer fits a segment");
 
 static cs_error_t segment_give_back(struct instance *instance, const struct segment *segment)
@@ -23,37 +28,52 @@ static bool segment_usable(const struct segment *segment)
 	return segment->size >= SMALL_SEGMENT_SIZE;
 }
 
-static bool segment_make(struct instance *instance, size_t user_size, struct segment *segment)
+static cs_error_t segment_make(struct instance *instance, size_t user_size, struct segment *segment)
 {
 	struct ipc_segment_create request = {
 		.header = {.id = IPC_REQ_SEGMENT_CREATE, .size = sizeof(request)}, .user_size = user_size};
 	struct ipc_segment_create_response response;
+	cs_error_t error = channel_ask(instance, &request, sizeof(request), &response, sizeof(response));
 	bool attached;
 
-	if (channel_ask(instance, &request, sizeof(request), &response, sizeof(response)) != CS_OK)
-		return false;
+	if (error != CS_OK)
+		return error;
 	pthread_mutex_lock(&instance->channel_lock);
 	attached = hello_attach(instance, segment, &response.segment, segment_usable);
 	channel_unlock(instance);
-	return attached;
+	return attached ? CS_OK : CS_ERR_NO_RESOURCES;
 }
 
+static struct zcb_segment *pool_add(struct instance *instance, struct segment *segment)
+{
+	struct zcb_pool *pool = &instance->pool;
+	struct zcb_segment *added = zcb_segment_new(segment);
+
+	if (!added) {
+		segment_give_back(instance, segment);
+		segment_detach(segment);
+		return NULL;
+	}
+	pool->segments[pool->segment_count++] = added;
+	return added;
+}
+
+/* A channel that is full or off is nothing that lasts, and asking costs nothing then. */
 static struct zcb_segment *pool_extend(struct instance *instance)
 {
 	struct zcb_pool *pool = &instance->pool;
 	size_t size = pool->segment_count < SMALL_SEGMENTS ? SMALL_SEGMENT_SIZE : LARGE_SEGMENT_SIZE;
+	struct zcb_segment *added = NULL;
 	struct segment segment;
-	struct zcb_segment *added;
+	cs_error_t error;
 
-	if (pool->segment_count == SEGMENTS_PER_CLIENT_MAX || !segment_make(instance, size, &segment))
+	if (pool->segment_count == SEGMENTS_PER_CLIENT_MAX || now_ns() < pool->none_before)
 		return NULL;
-	added = zcb_segment_new(&segment);
-	if (!added) {
-		segment_give_back(instance, &segment);
-		segment_detach(&segment);
-		return NULL;
-	}
-	pool->segments[pool->segment_count++] = added;
+	error = segment_make(instance, size, &segment);
+	if (error == CS_OK)
+		added = pool_add(instance, &segment);
+	if (!added && error != CS_ERR_TRY_AGAIN)
+		pool->none_before = now_ns() + NONE_NS;
 	return added;
 }
 

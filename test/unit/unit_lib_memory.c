@@ -133,6 +133,66 @@ START_TEST(segment_that_can_not_be_mapped)
 }
 END_TEST
 
+/* What the hook makes of requests for a segment, and the fake engine without it. */
+enum lack { NOT_THERE, REFUSED, LACKS, THERE = LACKS };
+
+static bool no_segments(qb_ipcs_connection_t *conn, const struct ipc_request *request)
+{
+	struct ipc_local_get_response heard = {
+		.header = {.id = IPC_RES_LOCAL_GET, .size = sizeof(heard), .error = CS_OK}};
+	struct ipc_segment_create_response offer = {
+		.header = {.id = IPC_RES_SEGMENT_CREATE, .size = sizeof(offer), .error = CS_OK},
+		.segment = {.id = 99, .user_offset = 8240, .user_size = 1 << 20, .name = "/dev/shm/qb-gone"}};
+	const struct ipc_hello *hello = (const struct ipc_hello *)request;
+	unsigned int lack = atomic_load(&fake_shared->value);
+
+	if (request->id == IPC_REQ_LOCAL_GET && request->size == sizeof(*hello) &&
+	    hello->segment_id == offer.segment.id) {
+		fake_respond_raw(conn, &heard, sizeof(heard));
+		return true;
+	}
+	if (request->id != IPC_REQ_SEGMENT_CREATE || lack == THERE)
+		return false;
+	if (lack == NOT_THERE)
+		fake_respond_raw(conn, &offer, sizeof(offer));
+	else
+		fake_respond(conn, IPC_RES_SEGMENT_CREATE, CS_ERR_NO_RESOURCES);
+	return true;
+}
+
+static bool goes_in_a_block(cpg_handle_t handle)
+{
+	cs_error_t error = send_bytes(handle, 0, READ_IN_PLACE);
+
+	ck_assert(error == CS_OK || error == CS_ERR_TRY_AGAIN);
+	fake_ask(handle);
+	return atomic_load(&engine.shared->ring_blocks) > 0;
+}
+
+/* Messages go without, and only one of a second asks whether it has to. */
+START_TEST(segments_that_can_not_be_had)
+{
+	enum { COUNT = 20 };
+	struct fake_options options = {.features = RINGS, .hook = no_segments};
+	cpg_handle_t handle = start_with(&options);
+	int64_t start_ns = now_ns();
+	unsigned int i, asked, seconds;
+
+	atomic_store(&engine.shared->value, (unsigned int)_i);
+	for (i = 0; i < COUNT; i++)
+		ck_assert_int_eq(send_bytes(handle, 0, READ_IN_PLACE), CS_OK);
+	asked = seen(IPC_REQ_SEGMENT_CREATE);
+	seconds = (unsigned int)((now_ns() - start_ns) / (int64_t)CS_TIME_NS_IN_SEC);
+	ck_assert_uint_ge(asked, 1);
+	ck_assert_uint_le(asked, seconds + 1);
+	deliver(handle, COUNT);
+	ck_assert_uint_eq(last_length, READ_IN_PLACE);
+	atomic_store(&engine.shared->value, THERE);
+	fake_wait_until(goes_in_a_block(handle));
+	stop(handle);
+}
+END_TEST
+
 static size_t shm_used(void)
 {
 	struct statvfs shm;
@@ -302,6 +362,7 @@ int main(void)
 	tcase_add_test(tcase, segments_are_reported_in_the_end);
 	tcase_add_loop_test(tcase, control_segment_that_can_not_be_used, 0, 6);
 	tcase_add_test(tcase, segment_that_can_not_be_mapped);
+	tcase_add_loop_test(tcase, segments_that_can_not_be_had, 0, LACKS);
 	tcase_add_test(tcase, memory_of_a_handle_that_does_nothing);
 	tcase_add_test(tcase, zcb_segments_come_and_go);
 	tcase_add_test(tcase, zcb_segments_stay_until_taken_back);
