@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The request channel of an instance: one request and its answer at a time, and multicasts that have none. */
 #include <errno.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -41,6 +43,25 @@ bool channel_connected(struct instance *instance)
 	return !atomic_load(&instance->gone);
 }
 
+/*
+ * libqb rings with a byte in a stream socket for each request, and spins while the kernel takes none. With a control segment we know how many
+ * are on their way (MCASTS_MAX); without one we ask the kernel, which takes a byte while less than SO_SNDBUF is allocated for those before it.
+ */
+static bool socket_full(const struct instance *instance)
+{
+	int fd, allocated;
+
+	if (instance->control.map || !instance->socket_room)
+		return false;
+	return qb_ipcc_fd_get(instance->ipc, &fd) == 0 && ioctl(fd, SIOCOUTQ, &allocated) == 0 &&
+	       allocated >= instance->socket_room;
+}
+
+static ssize_t try_send(struct instance *instance, const struct iovec *iov, unsigned int iov_len)
+{
+	return socket_full(instance) ? -EAGAIN : qb_ipcc_sendv(instance->ipc, iov, iov_len);
+}
+
 static ssize_t request_send(struct instance *instance, enum channel_kind kind, const struct iovec *iov,
 			    unsigned int iov_len)
 {
@@ -49,7 +70,7 @@ static ssize_t request_send(struct instance *instance, enum channel_kind kind, c
 	ssize_t result;
 
 	qb_ipcc_fc_enable_max_set(instance->ipc, flow_level(kind));
-	while ((result = qb_ipcc_sendv(instance->ipc, iov, iov_len)) == -EAGAIN && instance->settling &&
+	while ((result = try_send(instance, iov, iov_len)) == -EAGAIN && instance->settling &&
 	       round++ < SETTLE_ROUNDS)
 		nanosleep(&pause, NULL);
 	instance->settling = false;
@@ -158,11 +179,16 @@ void channel_window_set(struct instance *instance)
 
 	instance->window = SEGMENT_MCAST_WINDOW;
 	instance->window_mcasts = MCASTS_MAX;
+	instance->socket_room = 0;
 	if (qb_ipcc_fd_get(instance->ipc, &fd) < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
 		return;
 	instance->datagrams = type == SOCK_DGRAM;
-	if (!instance->datagrams || getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &size) < 0 || room < 0)
+	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &size) < 0 || room < 0)
 		return;
+	if (!instance->datagrams) {
+		instance->socket_room = room;
+		return;
+	}
 	if (instance->window > (size_t)room / 4)
 		instance->window = (size_t)room / 4;
 	if (instance->window_mcasts > (unsigned int)room / 4096)
@@ -219,14 +245,15 @@ static bool mcast_switched_off(struct instance *instance)
 }
 
 /*
- * libqb said EAGAIN. When that came from a full channel it stays so until the engine takes something, which
- * can only be seen if there is something of ours for it to take.
+ * EAGAIN. When that came from a full channel of libqb's it stays so until the engine takes something, which
+ * can only be seen if there is something of ours for it to take. A full socket shows by itself.
  */
 static void note_refusal(struct instance *instance)
 {
 	uint64_t taken = instance->control.map ? mcast_bytes_taken(instance) : 0;
 
-	if (mcast_switched_off(instance) || (instance->control.map && taken == instance->mcast_bytes_sent))
+	if (socket_full(instance) || mcast_switched_off(instance) ||
+	    (instance->control.map && taken == instance->mcast_bytes_sent))
 		return;
 	instance->refused = true;
 	instance->refused_taken = taken;
@@ -327,7 +354,7 @@ static bool congested_locked(struct instance *instance)
 		return true;
 	if (instance->control.map)
 		return send_state(instance, SIZE_MAX) == CS_ERR_TRY_AGAIN;
-	return instance->refused && still_refused(instance);
+	return socket_full(instance) || (instance->refused && still_refused(instance));
 }
 
 bool channel_congested(struct instance *instance)

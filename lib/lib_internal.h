@@ -167,6 +167,7 @@ struct instance {
 	struct segment control;
 	atomic_bool rings;	   /* everything goes through the rings of the control segment */
 	bool datagrams;		   /* libqb's transport is sockets */
+	int socket_room;	   /* else: SO_SNDBUF of the one with which libqb rings; 0: not known */
 	atomic_bool gone;	   /* the engine */
 	atomic_bool doorbell_due;  /* the engine is to be rung as soon as the channel is free */
 	bool settling;		   /* a large request was answered just now */

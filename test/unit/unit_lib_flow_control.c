@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Flow control: the state tells what the next send would get, with rings and without. */
 #include <check.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -119,14 +120,14 @@ START_TEST(engine_dies_while_sends_are_refused)
 END_TEST
 
 /* As with the kernel's usual net.core.wmem_max. */
-static void shrink_sockets(cpg_handle_t handle)
+static void shrink_sockets(cpg_handle_t handle, int of_type)
 {
 	struct instance *instance = instance_get(handle);
 	int fd, type, room = 212992;
 	socklen_t size = sizeof(type);
 
 	for (fd = 3; fd < 100; fd++) {
-		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_DGRAM)
+		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == of_type)
 			ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
 	}
 	channel_window_set(instance);
@@ -155,7 +156,7 @@ START_TEST(state_is_true_at_every_size)
 	unsigned int sent = 0;
 
 	if (fill->sockets)
-		shrink_sockets(handle);
+		shrink_sockets(handle, SOCK_DGRAM);
 	atomic_store(&engine.shared->sleepy, true);
 	while (!congested(handle) && (!fill->limit || sent++ < fill->limit))
 		ck_assert_int_eq(send_bytes(handle, 0, fill->size), CS_OK);
@@ -207,6 +208,40 @@ START_TEST(state_recovers_without_a_control_segment)
 }
 END_TEST
 
+/*
+ * Small messages fill the socket with which libqb rings at each of them before they fill its channel, and then libqb would wait in a send until
+ * the engine takes one.
+ */
+START_TEST(no_call_spins_while_the_engine_stands_still)
+{
+	cpg_handle_t handle = start_features(0);
+	unsigned int sent = 0, nodeid;
+
+	shrink_sockets(handle, SOCK_STREAM);
+	ck_assert_int_eq(kill(engine.pid, SIGSTOP), 0);
+	for (; !congested(handle); sent++)
+		ck_assert_int_eq(send_bytes(handle, 1, 64), CS_OK);
+	ck_assert_int_eq(send_bytes(handle, 1, 64), CS_ERR_TRY_AGAIN);
+	ck_assert_int_eq(send_bytes(handle, 1, ATOMIC_MESSAGE_MAX + 1), CS_ERR_TRY_AGAIN);
+	ck_assert_int_eq(cpg_local_get(handle, &nodeid), CS_ERR_TRY_AGAIN);
+	ck_assert(congested(handle));
+	if (_i) {
+		fake_engine_kill(&engine);
+		ck_assert_int_eq(send_bytes(handle, 1, 64), CS_ERR_LIBRARY);
+		ck_assert(!congested(handle));
+		ck_assert_int_eq(cpg_finalize(handle), CS_ERR_LIBRARY);
+		return;
+	}
+	ck_assert_int_eq(kill(engine.pid, SIGCONT), 0);
+	deliver(handle, sent);
+	ck_assert(!congested(handle));
+	ck_assert_int_eq(send_bytes(handle, 2, 64), CS_OK);
+	deliver(handle, sent + 1);
+	ck_assert_uint_eq(last_byte, 2);
+	stop(handle);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = tcase_create("flow_control");
@@ -220,6 +255,7 @@ int main(void)
 	tcase_add_loop_test(tcase, state_is_true_at_every_size, 0, sizeof(fills) / sizeof(fills[0]));
 	tcase_add_loop_test(tcase, state_shows_that_the_engine_switched_off, 0, 8);
 	tcase_add_test(tcase, state_recovers_without_a_control_segment);
+	tcase_add_loop_test(tcase, no_call_spins_while_the_engine_stands_still, 0, 2);
 	tcase_set_timeout(tcase, 20);
 	return run_case("lib_flow_control", tcase);
 }
