@@ -263,12 +263,15 @@ cs_error_t cpg_context_set(cpg_handle_t handle, void *context);
 
 /*
  * Takes events and calls back for them, in this thread. One event is one callback or, of a message that is
- * larger than the atomic size or a list that is very long, one piece without a callback. Signals do not end
- * the waiting.
+ * larger than the atomic size, one part: only the last one has a callback. Signals do not end the waiting.
  *   CS_DISPATCH_ONE              one event; waits until there is one
  *   CS_DISPATCH_ALL              those that are there; CS_OK also if none is
  *   CS_DISPATCH_BLOCKING         waits for events until the handle ends or an error comes
  *   CS_DISPATCH_ONE_NONBLOCKING  one event; CS_ERR_TRY_AGAIN if none is there, or another thread is taking it
+ *
+ * With our engine a very long list, and a message of more than 16 KiB as long as the handle has little memory, comes in slices, of which
+ * corosync sends the rest as fast as there is room. The descriptor is readable while there are any, but only with the last one there is an
+ * event: until then CS_DISPATCH_ONE waits, and CS_DISPATCH_ONE_NONBLOCKING answers CS_ERR_TRY_AGAIN.
  *
  * CS_ERR_BAD_HANDLE     also: the handle was finalized meanwhile, in a callback or by another thread. That is
  *                       how CS_DISPATCH_BLOCKING ends.
