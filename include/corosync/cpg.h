@@ -198,7 +198,7 @@ typedef struct {
  *   callbacks  copied; NULL: none
  *
  * CS_ERR_INVALID_PARAM  handle is NULL
- * CS_ERR_LIBRARY        corosync does not run, or has not got that far
+ * CS_ERR_LIBRARY        corosync does not run, or has not got that far; no file descriptor is left; or /dev/shm is read-only
  * CS_ERR_ACCESS         this user may not (corosync's uidgid)
  * CS_ERR_NO_MEMORY      here or in corosync
  * CS_ERR_NOT_EXIST      the process has another /dev/shm than corosync (a container)
