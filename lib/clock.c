@@ -5,9 +5,6 @@
 
 #include "lib_internal.h"
 
-/* Who has a lock for longer than this is likely to wait for an answer under it. */
-#define LOCK_SOON_NS 1000000
-
 int64_t now_ns(void)
 {
 	struct timespec now;
@@ -16,14 +13,14 @@ int64_t now_ns(void)
 	return (int64_t)now.tv_sec * (int64_t)CS_TIME_NS_IN_SEC + now.tv_nsec;
 }
 
-bool lock_soon(pthread_mutex_t *lock)
+bool lock_within(pthread_mutex_t *lock, int64_t ns)
 {
 	struct timespec until;
 	int64_t end;
 
 	if (pthread_mutex_trylock(lock) == 0)
 		return true;
-	end = now_ns() + LOCK_SOON_NS;
+	end = now_ns() + ns;
 	until = (struct timespec){.tv_sec = (time_t)(end / (int64_t)CS_TIME_NS_IN_SEC),
 				  .tv_nsec = (long)(end % (int64_t)CS_TIME_NS_IN_SEC)};
 	return pthread_mutex_clocklock(lock, CLOCK_MONOTONIC, &until) == 0;

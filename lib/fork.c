@@ -12,6 +12,9 @@
 
 #include "lib_internal.h"
 
+/* For longer than this a thread has event_lock only where the engine stands still. */
+#define LOCK_NS 200000000
+
 /* Of whole pages. */
 struct copy {
 	struct copy *next;
@@ -62,11 +65,13 @@ static bool lies_in(const struct segment *segment, const uint8_t *data)
 	return data >= start && data < start + segment->map_size;
 }
 
+/* A signal's handler may fork while its own thread is at the events: that lock is never to be had. */
 static void events_copy(struct instance *instance)
 {
 	const struct event *event;
 
-	pthread_mutex_lock(&instance->event_lock);
+	if (!lock_within(&instance->event_lock, LOCK_NS))
+		return;
 	for (event = instance->delivery.oldest; event; event = event->newer) {
 		if (lies_in(&instance->control, event->data))
 			event_copy(event);

@@ -40,8 +40,8 @@
 /* CLOCK_MONOTONIC, nanoseconds. */
 int64_t now_ns(void);
 
-/* Takes the lock. False: another thread has it, and keeps it for longer than one millisecond. */
-bool lock_soon(pthread_mutex_t *lock);
+/* Takes the lock. False: it was not to be had for so many nanoseconds. */
+bool lock_within(pthread_mutex_t *lock, int64_t ns);
 
 /* ---- handle.c: numbers that callers hold, and what they stand for ---- */
 

@@ -8,6 +8,9 @@
 #define LOOK_FIRST_NS 20000
 #define LOOK_LAST_NS 1000000
 
+/* Who has a lock for longer is likely to wait for an answer under it. */
+#define LOCK_NS 1000000
+
 static cs_error_t hand_over(struct instance *instance, struct zcb_buffer *buffer, void *message,
 			    size_t length)
 {
@@ -53,10 +56,10 @@ static cs_error_t buffer_state(struct instance *instance, void *address)
 	const struct zcb_buffer *buffer;
 	cs_error_t error = CS_OK;
 
-	if (!lock_soon(&instance->pool.lock))
+	if (!lock_within(&instance->pool.lock, LOCK_NS))
 		return CS_ERR_TRY_AGAIN;
 	buffer = zcb_buffer_find(&instance->pool, address, 0);
-	if (buffer && buffer->unread && lock_soon(&instance->channel_lock)) {
+	if (buffer && buffer->unread && lock_within(&instance->channel_lock, LOCK_NS)) {
 		zcb_collect_locked(instance);
 		channel_unlock(instance);
 	}

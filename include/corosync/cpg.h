@@ -44,8 +44,9 @@
  *     parent's end only when the child is gone too. With `qb_ipc_type: socket` so does one that finalizes:
  *     libqb has more descriptors there than it tells.
  *   - A child that is made while callbacks run has what they were called with to itself: it stays as it was until the callback returns
- *     there, and what the child writes to a message its parent does not see. Where there is no memory for the copy that this takes, it is
- *     shared with the parent and with corosync, who writes other messages there when the parent's callback is over.
+ *     there, and what the child writes to a message its parent does not see. Where there is no memory for the copy that this takes, or a
+ *     signal's handler forks in the middle of cpg_dispatch(), it is shared with the parent and with corosync, who writes other messages
+ *     there when the parent's callback is over.
  *   - Buffers of cpg_zcb_alloc() stay shared with the parent: what a child writes there, its parent sends.
  *   - Handles that the child makes are like any other.
  *
@@ -335,8 +336,8 @@ cs_error_t cpg_leave(cpg_handle_t handle, const struct cpg_name *group);
  *                       `qb_ipc_type: socket` also what does not go through a socket in one piece, or in
  *                       pieces of the atomic size: see corosync_cpg(8)
  * CS_ERR_NO_MEMORY      to gather more than 31 pieces; for fragments, here or in corosync
- * CS_ERR_INTERRUPT      stock's engine, large messages: something changed in the middle. Nobody gets it; send
- *                       it again
+ * CS_ERR_INTERRUPT      large messages: nobody gets it; send it again. Stock's engine: something changed in the middle. Ours: this
+ *                       process stood still in the middle for client_stall (corosync_cpg(8)), and others wanted the room
  */
 cs_error_t cpg_mcast_joined(cpg_handle_t handle, cpg_guarantee_t guarantee, const struct iovec *iovec,
 			    unsigned int iov_len);

@@ -314,6 +314,21 @@ START_TEST(a_child_has_children_and_handles)
 }
 END_TEST
 
+/* As in the handler of a signal that came while its thread took an event. */
+START_TEST(in_the_middle_of_a_dispatch)
+{
+	cpg_handle_t handle = start_kind(MESSAGE_OF_A_RUN);
+
+	shared = instance_get(handle);
+	instance_put(shared);
+	pthread_mutex_lock(&shared->event_lock);
+	ck_assert(fork_again());
+	pthread_mutex_unlock(&shared->event_lock);
+	close(gate[1]);
+	stop(handle);
+}
+END_TEST
+
 static void forget(void)
 {
 	member_forget();
@@ -335,6 +350,7 @@ int main(void)
 	tcase_add_loop_test(tcase, each_has_its_own, 0, 2 * KINDS);
 	tcase_add_test(tcase, without_memory_it_is_shared);
 	tcase_add_test(tcase, a_child_has_children_and_handles);
+	tcase_add_test(tcase, in_the_middle_of_a_dispatch);
 	tcase_set_timeout(tcase, 60);
 	return run_case("lib_fork", tcase);
 }
