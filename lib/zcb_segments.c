@@ -72,7 +72,7 @@ static struct zcb_segment *pool_extend(struct instance *instance)
 	error = segment_make(instance, size, &segment);
 	if (error == CS_OK)
 		added = pool_add(instance, &segment);
-	if (!added && error != CS_ERR_TRY_AGAIN)
+	else if (error != CS_ERR_TRY_AGAIN)
 		pool->none_before = now_ns() + NONE_NS;
 	return added;
 }
@@ -119,6 +119,7 @@ void zcb_shrink(struct instance *instance)
 		if (segment_give_back(instance, &segment->segment) == CS_ERR_TRY_AGAIN)
 			return; /* it still counts there: the next buffer may as well use it */
 		zcb_segment_free(segment);
+		pool->none_before = 0; /* there is room for another one */
 		pool->segments[i] = pool->segments[--pool->segment_count];
 	}
 }
