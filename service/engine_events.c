@@ -8,7 +8,7 @@
  *
  * A client with more than client_queue waiting is behind: libraries of ours refuse to send to its group meanwhile, on other nodes too
  * (engine_behind.c; stock's library can't be told). One that also took nothing for client_stall is evicted; so is, over
- * queue_total, the one that holds most.
+ * queue_total, the one that holds most for itself.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -129,15 +129,43 @@ struct event *event_copy(const struct iovec *iov, unsigned int iov_len)
 	return event;
 }
 
-static struct engine_client *largest_queue(struct engine *engine)
+/* Of its queue, what is its own: with the others of its group that are slow it shares what waits. */
+static size_t queue_share(const struct engine_client *client)
+{
+	return client->group ? client->queued / client->group->slow : client->queued;
+}
+
+static void count_slow(const struct engine *engine)
+{
+	struct qb_list_head *at;
+
+	qb_list_for_each (at, &engine->slow) {
+		struct group *group = qb_list_entry(at, struct engine_client, of_slow)->group;
+
+		if (group) {
+			group->slow = 0;
+		}
+	}
+	qb_list_for_each (at, &engine->slow) {
+		struct group *group = qb_list_entry(at, struct engine_client, of_slow)->group;
+
+		if (group) {
+			group->slow++;
+		}
+	}
+}
+
+/* Whose end frees most, about. */
+static struct engine_client *largest_queue(const struct engine *engine)
 {
 	struct engine_client *largest = NULL;
 	struct qb_list_head *at;
 
+	count_slow(engine);
 	qb_list_for_each (at, &engine->slow) {
 		struct engine_client *client = qb_list_entry(at, struct engine_client, of_slow);
 
-		if (largest == NULL || client->queued > largest->queued) {
+		if (largest == NULL || queue_share(client) > queue_share(largest)) {
 			largest = client;
 		}
 	}

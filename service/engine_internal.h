@@ -88,6 +88,7 @@ struct group {
 	size_t reserved;	     /* of its capacity: for local processes whose join is not delivered */
 	struct qb_list_head clients; /* local, from join request to delivered leave or death */
 	size_t behind;		     /* of its clients, those that are behind */
+	size_t slow;		     /* those for whom something waits, as counted last */
 	bool behind_told;	     /* the other nodes know */
 	struct qb_list_head remote_behind;
 	struct qb_list_head departing; /* local processes whose leave or death is not delivered yet */

@@ -278,6 +278,37 @@ START_TEST(what_waits_for_many_counts_once)
 }
 END_TEST
 
+/* To disconnect one of those who share what waits frees nothing. */
+START_TEST(who_holds_most_for_himself_goes)
+{
+	enum { MEMBERS = 5 };
+	struct fixture *fixture = fixture_new(&small);
+	struct peer *members[MEMBERS], *loner = peer_new(fixture, 50);
+	struct engine_stats stats;
+	int i;
+
+	for (i = 0; i < MEMBERS; i++) {
+		members[i] = peer_new(fixture, 10 + (uint32_t)i);
+		joined(fixture, members[i], "group");
+	}
+	joined(fixture, loner, "alone");
+	for (i = 0; i < MEMBERS; i++) {
+		members[i]->room = 0;
+	}
+	loner->room = 0;
+	for (i = 0; i < 24; i++) {
+		deliver_mcast(fixture, SELF, 10, "group", kilobyte());
+	}
+	do {
+		deliver_mcast(fixture, SELF, 50, "alone", kilobyte());
+		engine_stats(fixture->engine, &stats);
+	} while (stats.evicted == 0);
+	ck_assert_uint_eq(stats.evicted, 1);
+	ck_assert(loner->evicted);
+	fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(waiting_events_share_memory)
 {
 	struct fixture *fixture = fixture_new(NULL);
@@ -437,6 +468,7 @@ int main(void)
 		a_closed_connection_is_nobodys_fault,
 		a_broken_connection_is_closed,
 		what_waits_for_many_counts_once,
+		who_holds_most_for_himself_goes,
 		waiting_events_share_memory,
 		old_libraries_get_what_fits,
 		huge_events_travel_in_parts,
