@@ -200,7 +200,7 @@ static void count_own_lost(struct engine *engine, const struct sender *sender, s
 static void large_to_rings(struct engine *engine, const struct group *group, const struct message *message,
 			   const struct iovec *run, unsigned int run_len)
 {
-	struct event *shared = NULL, *none = NULL;
+	struct event *shared = NULL, *whole = NULL;
 	struct ipc_deliver event;
 	struct iovec iov[2] = {{.iov_base = &event, .iov_len = sizeof(event)},
 			       {.iov_base = (void *)(uintptr_t)message->payload, .iov_len = message->length}};
@@ -217,12 +217,12 @@ static void large_to_rings(struct engine *engine, const struct group *group, con
 		if (delivery_fits(client, size)) {
 			client_run(client, &shared, run, run_len, 1);
 		} else {
-			client_event(client, &none, iov, 2); /* in slices, unless it made room just now */
+			client_event(client, &whole, iov, 2); /* in slices, unless it made room just now */
 		}
 		engine->stats.delivered++;
 	}
 	event_release(shared);
-	event_release(none);
+	event_release(whole);
 }
 
 static void message_to_rings(struct engine *engine, const struct group *group, const struct message *message)

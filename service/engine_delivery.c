@@ -194,7 +194,10 @@ bool delivery_fits(struct engine_client *client, size_t length)
 	return fits(ring, length);
 }
 
-/* 0; -EAGAIN: there is no room, and the client will say when there is; -EBADMSG: what it says can't be. */
+/*
+ * 0; -EAGAIN: there is no room, and the client will say when there is (after LOOKS_MAX it was not asked to: the next tick tries); -EBADMSG: what it
+ * says can't be.
+ */
 static int reserve(struct engine_client *client, size_t size, struct ring_entry **entry)
 {
 	struct ring_writer *ring = &client->rings->delivery;
