@@ -39,7 +39,7 @@ bool client_join_group(struct engine_client *client, struct group *group)
 	client->departing = departing;
 	client->group = group;
 	client->state = CLIENT_JOIN_STARTED;
-	client->unfinished = false;
+	client->interrupted = false;
 	if (client->rings) {
 		client->rings->group_told = false;
 	}

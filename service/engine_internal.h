@@ -142,6 +142,7 @@ struct batch {
 	size_t count;	  /* records, without SENDER */
 	uint8_t control;  /* not 0: its one record's kind; of the exchange, means nothing in another ring */
 	bool last_fragment;
+	bool step;		 /* of the partial, and not back yet */
 	struct partial *partial; /* its one record is a fragment of this */
 	struct cursor handed, returned;
 	size_t last_sender; /* where the last SENDER is */
@@ -175,8 +176,11 @@ struct partial {
 	bool abandoned; /* it will never be whole */
 	bool broken;	/* receivers do not have what came back, or it was dropped: it has to start again */
 	struct engine_client
-		*client; /* who adds to it; NULL: its last fragment is there, or it is abandoned */
-	uint64_t idle;	 /* ns that its client has added nothing while there was no room for another one's */
+		*client;    /* who adds to it; NULL: its last fragment is there, or it is abandoned */
+	uint64_t moved;	    /* when the last step of it came, or came back, ns */
+	uint64_t wanted;    /* 0, or since when its room is wanted and it stands still */
+	unsigned int steps; /* on their way */
+	uint32_t counted;   /* of `done`, up to that part */
 	uint32_t msglen, done;
 	uint32_t fragments;
 	struct qb_list_head returned; /* its batches that came back, in order */
@@ -230,7 +234,7 @@ struct engine_client {
 	struct group *group;	     /* NULL exactly when CLIENT_UNJOINED */
 	struct departing *departing; /* when group: what remembers its departure */
 	struct partial *partial;
-	bool unfinished; /* fragments of a message went out, and not its last one */
+	bool interrupted; /* its large message was given up, which it does not know yet */
 	enum client_state state;
 	uint32_t pid;
 	uint64_t features;
@@ -295,7 +299,6 @@ struct engine {
 	size_t window, came_back, came_back_before;
 	size_t dropped; /* messages of ours in stock's format that came back in a ring of ours, the oldest */
 	uint64_t large; /* bytes of all messages in fragments on their way out */
-	uint64_t no_room_at;	       /* when there was no room for another one last */
 	unsigned int silence;	       /* visits of the token, and ticks, since something came back */
 	bool flush_asked, retry_asked; /* of the timer, and not yet done */
 	bool token_came;	       /* since the last tick */
@@ -441,6 +444,11 @@ void submission_end(struct rings *rings);
 
 /* ---- engine_clients.c: connections ---- */
 void client_evict(struct engine_client *client, const char *why);
+/* Who is in no group sends to nobody. */
+static inline bool client_may_send(const struct engine_client *client)
+{
+	return client->state == CLIENT_JOIN_STARTED || client->state == CLIENT_JOINED;
+}
 /* All of a group, or of all groups. */
 void group_evict(struct group *group, const char *why);
 void groups_evict(struct engine *engine, const char *why);
@@ -553,16 +561,18 @@ bool outgoing_control(struct engine *engine, const struct record *record);
 void outgoing_control_clear(struct engine *engine, uint8_t kind);
 
 /* ---- engine_partials.c: messages in fragments, going out ---- */
-/* A message of the client's begins. False: out of memory. */
+/* A message of the client's begins, in place of one that it did not end. False: out of memory. */
 bool partial_begin(struct engine_client *client, uint32_t msglen);
 /* Accepts a fragment of the client's message, as outgoing_record() does. */
 bool partial_add(struct engine_client *client, const struct record *record, bool last);
-/* There was no room for another one: who keeps it and does not go on is evicted, after client_stall of that. */
+/* There is no room for another one: one that has stood still for client_stall is given up. */
 void partials_no_room(struct engine *engine);
 /* That was its last one. */
 void partial_end(struct engine_client *client);
 /* The client's unfinished message will never be whole: what waits of it is dropped. */
 void partial_abandon(struct engine_client *client);
+/* The same, and receivers hear of it. */
+void partial_give_up(struct engine_client *client);
 void partial_release(struct engine *engine, struct partial *partial);
 /* This fragment came back. */
 void partial_returned(struct engine *engine, struct batch *batch);

@@ -5,26 +5,52 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "engine_internal.h"
 
-#define PAUSE_MAX (100ull * 1000 * 1000) /* ns */
+/* In how many steps, at most, it has to get on that keeps the room for it from others. */
+#define STEPS 64u
 
+/* Who has stood still has so long to go on from when it is asked for the room: maybe we did. */
+#define GRACE (100ull * 1000 * 1000) /* ns */
+
+static void partial_moved(const struct engine *engine, struct partial *partial)
+{
+	partial->moved = engine->ops.now(engine->context);
+	partial->wanted = 0;
+}
+
+static bool is_step(const struct partial *partial)
+{
+	return partial->done - partial->counted >= (partial->msglen + STEPS - 1) / STEPS;
+}
+
+/* One that begins again and again does not get on by that. */
 bool partial_begin(struct engine_client *client, uint32_t msglen)
 {
 	struct engine *engine = client->engine;
-	struct partial *partial = calloc(1, sizeof(*partial));
+	struct partial *partial = calloc(1, sizeof(*partial)), *before = client->partial;
 
-	if (partial) {
-		partial->references = 1;
-		partial->msglen = msglen;
-		partial->client = client;
-		qb_list_init(&partial->returned);
-		qb_list_add_tail(&partial->of_engine, &engine->partials);
-		engine->large += msglen;
-		client->partial = partial;
+	if (partial == NULL) {
+		return false;
 	}
-	return partial != NULL;
+	partial->references = 1;
+	partial->msglen = msglen;
+	partial->client = client;
+	qb_list_init(&partial->returned);
+	qb_list_add_tail(&partial->of_engine, &engine->partials);
+	engine->large += msglen;
+	if (before) {
+		partial->moved = before->moved;
+		partial->wanted = before->wanted;
+		partial_abandon(client);
+		client->partial = partial;
+	} else {
+		client->partial = partial;
+		partial_moved(engine, partial);
+	}
+	return true;
 }
 
 void partial_release(struct engine *engine, struct partial *partial)
@@ -74,41 +100,62 @@ bool partial_add(struct engine_client *client, const struct record *record, bool
 	batch->partial = client->partial;
 	batch->last_fragment = last;
 	client->partial->references++;
-	client->partial->idle = 0;
+	if (is_step(client->partial)) {
+		client->partial->counted = client->partial->done;
+		client->partial->steps++;
+		batch->step = true;
+		partial_moved(client->engine, client->partial);
+	}
 	waiting_add(client->engine, batch);
 	waiting_hold_or_resume(client->engine);
 	return true;
 }
 
-/* Since the last time that there was no room. Of a pause, ours or of those who ask, only so much counts. */
-static uint64_t no_room_elapsed(struct engine *engine)
+void partial_give_up(struct engine_client *client)
 {
-	uint64_t now = engine->ops.now(engine->context);
-	uint64_t elapsed = now - engine->no_room_at;
+	bool begun = client->partial != NULL;
 
-	engine->no_room_at = now;
-	return elapsed < PAUSE_MAX ? elapsed : PAUSE_MAX;
+	partial_abandon(client);
+	if (begun && client_may_send(client) && !send_fragments_end(client)) {
+		client_evict(client, "out of memory for its messages");
+	}
+}
+
+/* Who has stood still for longest. While a step is on its way that is not for its client to change. */
+static struct partial *oldest_partial(const struct engine *engine)
+{
+	struct partial *oldest = NULL;
+	struct qb_list_head *at;
+
+	qb_list_for_each (at, &engine->partials) {
+		struct partial *partial = qb_list_entry(at, struct partial, of_engine);
+
+		if (partial->client && partial->steps == 0 &&
+		    (oldest == NULL || partial->moved < oldest->moved)) {
+			oldest = partial;
+		}
+	}
+	return oldest;
 }
 
 void partials_no_room(struct engine *engine)
 {
-	uint64_t elapsed = no_room_elapsed(engine);
-	struct qb_list_head *at, *next;
+	struct partial *partial = oldest_partial(engine);
+	uint64_t now = engine->ops.now(engine->context);
 
-	qb_list_for_each_safe (at, next, &engine->partials) {
-		struct partial *partial = qb_list_entry(at, struct partial, of_engine);
-		struct engine_client *client = partial->client;
-
-		if (client == NULL) {
-			continue;
-		}
-		partial->idle += elapsed;
-		if (partial->idle > engine->config.client_stall) {
-			partial_abandon(client);
-			client_evict(client,
-				     "it did not go on with a large message for client_stall, and others "
-				     "waited for the room");
-		}
+	if (partial == NULL || now - partial->moved <= engine->config.client_stall) {
+		return;
+	}
+	if (partial->wanted == 0) {
+		partial->wanted = now;
+	} else if (now - partial->wanted > GRACE) {
+		engine_log(
+			engine, LOG_WARNING,
+			"process %u does not go on with a large message, and others find no room for theirs: "
+			"it is given up",
+			partial->client->pid);
+		partial->client->interrupted = true;
+		partial_give_up(partial->client);
 	}
 }
 
@@ -116,6 +163,11 @@ void partial_returned(struct engine *engine, struct batch *batch)
 {
 	struct partial *partial = batch->partial;
 
+	if (batch->step) {
+		batch->step = false;
+		partial->steps--;
+		partial_moved(engine, partial);
+	}
 	if (partial->abandoned) {
 		batch_drop(engine, batch);
 		return;

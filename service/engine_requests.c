@@ -147,11 +147,6 @@ static void request_finalize(struct engine_client *client, const void *request)
 
 /* ---- multicast ---- */
 
-static bool may_send(const struct engine_client *client)
-{
-	return client->state == CLIENT_JOIN_STARTED || client->state == CLIENT_JOINED;
-}
-
 static void request_mcast(struct engine_client *client, const struct ipc_mcast *request, const void *payload,
 			  size_t size)
 {
@@ -164,7 +159,7 @@ static void request_mcast(struct engine_client *client, const struct ipc_mcast *
 		client_evict(client, "it sent a multicast that is longer than its request");
 		return;
 	}
-	if (may_send(client) && !send_message(client, payload, length)) {
+	if (client_may_send(client) && !send_message(client, payload, length)) {
 		client_evict(client, "out of memory for its messages");
 	}
 }
@@ -174,12 +169,14 @@ static cs_error_t partial_first(struct engine_client *client, uint32_t msglen)
 {
 	struct engine *engine = client->engine;
 	const struct group *group = client->group;
+	uint64_t others = engine->large - (client->partial ? client->partial->msglen : 0);
 
-	partial_abandon(client);
+	client->interrupted = false;
 	if (msglen > engine->config.message_max) {
 		return CS_ERR_TOO_BIG;
 	}
-	if (engine->large && engine->large + msglen > engine->config.queue_total) {
+	if (others && others + msglen > engine->config.queue_total) {
+		partial_give_up(client);
 		partials_no_room(engine);
 		return CS_ERR_TRY_AGAIN;
 	}
@@ -202,6 +199,9 @@ static cs_error_t partial_check(struct engine_client *client, const struct fragm
 		}
 	}
 	partial = client->partial;
+	if (partial == NULL && client->interrupted) {
+		return CS_ERR_INTERRUPT;
+	}
 	if (partial == NULL || partial->msglen != fragment->msglen ||
 	    partial->fragments == fragments_max(partial->msglen) ||
 	    fragment->length > partial->msglen - partial->done ||
@@ -221,7 +221,7 @@ static cs_error_t partial_take(struct engine_client *client, const struct fragme
 	    fragment->length > WIRE_MESSAGE_MAX - sizeof(struct wire_partial_mcast)) {
 		return CS_ERR_INVALID_PARAM;
 	}
-	if (!may_send(client)) {
+	if (!client_may_send(client)) {
 		return CS_ERR_NOT_EXIST;
 	}
 	error = partial_check(client, fragment);
@@ -229,16 +229,6 @@ static cs_error_t partial_take(struct engine_client *client, const struct fragme
 		error = CS_ERR_NO_MEMORY;
 	}
 	return error;
-}
-
-/* It will not be whole: receivers need not keep what they have of it. */
-static void partial_give_up(struct engine_client *client)
-{
-	partial_abandon(client);
-	if (client->unfinished && may_send(client) && !send_fragments_end(client)) {
-		client_evict(client, "out of memory for its messages");
-	}
-	client->unfinished = false;
 }
 
 /* `inside`: where it says that it lies it does. */
@@ -251,11 +241,8 @@ static void partial_send(struct engine_client *client, const struct fragment *fr
 	}
 	if (error != CS_OK) {
 		partial_give_up(client);
-	} else {
-		client->unfinished = fragment->type != IPC_FRAGMENT_LAST;
-		if (!client->unfinished) {
-			partial_end(client);
-		}
+	} else if (fragment->type == IPC_FRAGMENT_LAST) {
+		partial_end(client);
 	}
 	client_respond(client, IPC_RES_PARTIAL_SEND, error);
 }

@@ -480,7 +480,7 @@ static cs_error_t zcb_mcast(struct engine_client *client, uint32_t id, uint64_t 
 	if (message == NULL) {
 		return CS_ERR_INVALID_PARAM;
 	}
-	if (client->state != CLIENT_JOIN_STARTED && client->state != CLIENT_JOINED) {
+	if (!client_may_send(client)) {
 		return CS_ERR_NOT_EXIST;
 	}
 	return send_message(client, message, length) ? CS_OK : CS_ERR_NO_MEMORY;

@@ -102,17 +102,12 @@ static size_t take_block(struct engine_client *client, const uint8_t *entry, siz
 	return sizeof(copy);
 }
 
-/* Who is in no group sends to nobody: a library of ours does not let that happen. */
-static bool may_send(const struct engine_client *client)
-{
-	return client->state == CLIENT_JOIN_STARTED || client->state == CLIENT_JOINED;
-}
-
 /* Any entry but a filler. */
 static size_t take_entry(struct engine_client *client, const uint8_t *entry, const struct ring_entry *head,
 			 size_t size)
 {
-	if (!may_send(client)) {
+	/* a library of ours does not let that happen */
+	if (!client_may_send(client)) {
 		return ring_entry_size(head->length);
 	}
 	switch (head->kind) {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Messages in fragments: whole or not at all, and how many at once. */
+#include <syslog.h>
+
 #include "test/unit/peer_fixture.h"
 
 #define MS (1000ull * 1000) /* ns */
@@ -414,36 +416,152 @@ START_TEST(stocks_nodes_are_not_told)
 }
 END_TEST
 
-/* Who keeps the room for large messages has to go on with his. */
+/* What follows it is whole, whatever the ring does with both. */
+START_TEST(behind_what_was_given_up)
+{
+	struct pair pair = large_new(&fixture_own_format);
+	int changed;
+
+	for (changed = 0; changed < 2; changed++) {
+		ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_FIRST, 12, "abc"),
+				 CS_OK);
+		ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_LAST, 12, "abc"),
+				 CS_ERR_INVALID_PARAM);
+		ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_FIRST, 4, "AB"),
+				 CS_OK);
+		ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_LAST, 4, "CD"), CS_OK);
+		engine_token(pair.fixture->engine);
+		if (changed) {
+			ring_change(pair.fixture, RING(.members = NODES(1, 2)));
+		}
+		drop_all(&pair.two->events);
+		deliver_own(pair.fixture);
+		ck_assert_str_eq(next_event(pair.two), "1:10 1/4 'AB'");
+		ck_assert_str_eq(next_event(pair.two), "1:10 3/4 'CD'");
+		ck_assert_str_eq(next_event(pair.two), "none");
+		ck_assert_uint_eq(large_bytes(pair.fixture), 0);
+	}
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* Another one asks for room that is not there. */
+static void ask_in_vain(const struct pair *pair)
+{
+	ck_assert_int_eq(request_fragment(pair->fixture, pair->two, IPC_FRAGMENT_FIRST, 9, "ABC"),
+			 CS_ERR_TRY_AGAIN);
+}
+
+/* And it comes back. */
+static cs_error_t go_on(const struct pair *pair, const char *text)
+{
+	cs_error_t error = request_fragment(pair->fixture, pair->one, IPC_FRAGMENT_CONTINUED, 128, text);
+
+	deliver_own(pair->fixture);
+	return error;
+}
+
+static const struct engine_config room_for_one = {
+	.client_queue = ENGINE_CLIENT_QUEUE_DEFAULT,
+	.client_stall = 1000 * MS,
+	.queue_total = 130,
+	.message_max = 128,
+};
+
+/* Who keeps the room for large messages has to go on with his, or it is given up when another one wants it. */
 START_TEST(room_is_not_kept_for_ever)
 {
-	struct pair pair = large_new(&limited);
-	uint64_t waited;
+	struct pair pair = large_new(&room_for_one);
+	int i;
 
-	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_FIRST, 12, "a"), CS_OK);
+	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_FIRST, 128, "a"), CS_OK);
+	pair.fixture->now += 3600 * 1000 * MS; /* nobody wants it */
 	deliver_own(pair.fixture);
-	pair.fixture->now += ENGINE_CLIENT_STALL_DEFAULT * 2; /* nobody wants it */
-	for (waited = 0; waited <= ENGINE_CLIENT_STALL_DEFAULT; waited += 50 * MS) {
-		ck_assert(!pair.one->evicted);
-		ck_assert_int_eq(request_fragment(pair.fixture, pair.two, IPC_FRAGMENT_FIRST, 9, "ABC"),
-				 CS_ERR_TRY_AGAIN);
-		pair.fixture->now += 50 * MS;
-		if (waited == 9000 * MS) { /* it goes on, a little */
-			ck_assert_int_eq(
-				request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_CONTINUED, 12, "b"),
-				CS_OK);
-		}
+	ask_in_vain(&pair);
+	pair.fixture->now += 50 * MS;
+	ask_in_vain(&pair); /* it may have been us who stood still */
+	ck_assert_int_eq(go_on(&pair, "bc"), CS_OK);
+	for (i = 0; i < 2; i++) {
+		pair.fixture->now += 999 * MS;
+		ask_in_vain(&pair);
+		ck_assert_int_eq(go_on(&pair, i ? "d" : "de"), CS_OK);
 	}
-	for (waited = 0; !pair.one->evicted; waited += 50 * MS) {
-		ck_assert_uint_le(waited, 2 * ENGINE_CLIENT_STALL_DEFAULT);
-		ck_assert_int_eq(request_fragment(pair.fixture, pair.two, IPC_FRAGMENT_FIRST, 9, "ABC"),
-				 CS_ERR_TRY_AGAIN);
-		pair.fixture->now += 50 * MS;
-	}
-	ck_assert_uint_ge(waited, ENGINE_CLIENT_STALL_DEFAULT / 2);
+	/* one of 128 is too little to count, and so is nothing, or to begin again */
+	pair.fixture->now += 2 * MS;
+	ask_in_vain(&pair);
+	ck_assert_int_eq(go_on(&pair, ""), CS_OK);
+	pair.fixture->now += 100 * MS;
+	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_FIRST, 128, "a"), CS_OK);
+	deliver_own(pair.fixture);
+	ask_in_vain(&pair);
+	pair.fixture->now += MS;
+	ck_assert_int_eq(go_on(&pair, ""), CS_OK);
+	ask_in_vain(&pair);
+	ck_assert_int_eq(go_on(&pair, "f"), CS_ERR_INTERRUPT);
+	ck_assert_int_eq(go_on(&pair, "g"), CS_ERR_INTERRUPT);
+	ck_assert_int_eq(pair.fixture->log_priority, LOG_WARNING);
 	deliver_own(pair.fixture);
 	ck_assert_int_eq(request_fragment(pair.fixture, pair.two, IPC_FRAGMENT_FIRST, 9, "ABC"), CS_OK);
-	ck_assert(!pair.two->evicted);
+	deliver_own(pair.fixture);
+	ck_assert_uint_eq(large_bytes(pair.fixture), 2 * 9); /* receivers have let go of it, too */
+	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_FIRST, 3, "a"), CS_OK);
+	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_LAST, 4, "bc"),
+			 CS_ERR_INVALID_PARAM);
+	ck_assert(!pair.one->evicted);
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* A slow ring is not its fault. */
+START_TEST(what_is_on_its_way_does_not_stand_still)
+{
+	struct pair pair = large_new(&room_for_one);
+	int i;
+
+	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_FIRST, 128, "abc"), CS_OK);
+	engine_token(pair.fixture->engine);
+	for (i = 0; i < 3; i++) {
+		pair.fixture->now += 5000 * MS;
+		ask_in_vain(&pair);
+	}
+	deliver_own(pair.fixture);
+	pair.fixture->now += 999 * MS;
+	ask_in_vain(&pair);
+	pair.fixture->now += 101 * MS;
+	ask_in_vain(&pair);
+	ring_change(pair.fixture, RING(.members = NODES(1, 2))); /* on its way again, as it is */
+	pair.fixture->now += 99 * MS;
+	ask_in_vain(&pair);
+	ck_assert_int_eq(go_on(&pair, ""), CS_OK);
+	deliver_own(pair.fixture);
+	pair.fixture->now += 2 * MS;
+	ask_in_vain(&pair);
+	ck_assert_int_eq(go_on(&pair, ""), CS_ERR_INTERRUPT);
+	fixture_free(pair.fixture);
+}
+END_TEST
+
+/* The one that has stood still for longest, and no more than make room. */
+START_TEST(one_is_given_up)
+{
+	struct pair pair = large_new(&room_for_one);
+	struct peer *third = peer_new(pair.fixture, 30);
+
+	joined(pair.fixture, third, "group");
+	ck_assert_int_eq(request_fragment(pair.fixture, pair.two, IPC_FRAGMENT_FIRST, 60, "AB"), CS_OK);
+	pair.fixture->now += MS;
+	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_FIRST, 60, "ab"), CS_OK);
+	deliver_own(pair.fixture);
+	pair.fixture->now += 5000 * MS;
+	ck_assert_int_eq(request_fragment(pair.fixture, third, IPC_FRAGMENT_FIRST, 60, "xy"),
+			 CS_ERR_TRY_AGAIN);
+	pair.fixture->now += 101 * MS;
+	ck_assert_int_eq(request_fragment(pair.fixture, third, IPC_FRAGMENT_FIRST, 60, "xy"),
+			 CS_ERR_TRY_AGAIN);
+	ck_assert_int_eq(request_fragment(pair.fixture, third, IPC_FRAGMENT_FIRST, 60, "xy"), CS_OK);
+	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_CONTINUED, 60, "cd"), CS_OK);
+	ck_assert_int_eq(request_fragment(pair.fixture, pair.two, IPC_FRAGMENT_CONTINUED, 60, "CD"),
+			 CS_ERR_INTERRUPT);
 	fixture_free(pair.fixture);
 }
 END_TEST
@@ -512,7 +630,10 @@ int main(void)
 		too_much_together_has_to_wait,
 		what_is_given_up_is_kept_nowhere,
 		stocks_nodes_are_not_told,
+		behind_what_was_given_up,
 		room_is_not_kept_for_ever,
+		what_is_on_its_way_does_not_stand_still,
+		one_is_given_up,
 		death_with_fragments_on_their_way,
 		a_new_one_before_the_old_one_is_whole,
 	};
