@@ -115,7 +115,7 @@ static bool open_wire(struct wire *wire, size_t buffer_size)
 {
 	if (wire_try_open(wire, buffer_size))
 		return true;
-	CHECK(errno == ENOSPC);
+	CHECK_NUMBER(errno, ENOSPC);
 	atomic_fetch_add(roomless, 1);
 	return false;
 }
