@@ -94,12 +94,11 @@ struct engine_ops {
 
 /* Options of the service section. */
 struct engine_config {
-	size_t client_queue; /* bytes one client may have waiting before it must make progress */
-	uint64_t
-		client_stall; /* ns without progress after which a client over client_queue is evicted, and a large message may be given up */
-	size_t queue_total;   /* bytes all clients together may have waiting */
-	size_t message_max;   /* bytes of the largest message in fragments */
-	bool wire_stock;      /* speak stock's format, in whatever ring */
+	size_t client_queue;   /* bytes one client may have waiting before it must make progress */
+	uint64_t client_stall; /* ns without progress: over client_queue, or with a large message */
+	size_t queue_total;    /* bytes all clients together may have waiting */
+	size_t message_max;    /* bytes of the largest message in fragments */
+	bool wire_stock;       /* speak stock's format, in whatever ring */
 #ifdef ENGINE_RULES
 	uint32_t rules_off; /* bits by enum engine_rule, see engine_rules.h */
 #endif
@@ -178,9 +177,8 @@ struct engine_stats {
 	uint64_t queued_bytes;	   /* waiting for local clients now */
 	uint64_t backlog_bytes;	   /* accepted from clients, not yet handed to totem */
 	uint64_t inflight_bytes;   /* handed to totem, not yet back */
-	uint64_t
-		large_bytes; /* of messages in fragments, on their way from clients here and to them: one of ours counts twice */
-	uint64_t evicted;		     /* clients */
+	uint64_t large_bytes;	   /* in fragments, going out or coming in: one of ours counts twice */
+	uint64_t evicted;	   /* clients */
 	uint64_t bad_requests, bad_messages; /* refused for what they said */
 	uint64_t batches;		     /* handed to totem in our own format */
 	uint64_t stale; /* messages and batches dropped because they were for another ring */

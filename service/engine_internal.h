@@ -175,12 +175,11 @@ struct partial {
 	unsigned int references;
 	bool abandoned; /* it will never be whole */
 	bool broken;	/* receivers do not have what came back, or it was dropped: it has to start again */
-	struct engine_client
-		*client;    /* who adds to it; NULL: its last fragment is there, or it is abandoned */
-	uint64_t moved;	    /* when the last step of it came, or came back, ns */
-	uint64_t wanted;    /* 0, or since when its room is wanted and it stands still */
-	unsigned int steps; /* on their way */
-	uint32_t counted;   /* of `done`, up to that part */
+	struct engine_client *client; /* who adds to it; NULL: nobody any more */
+	uint64_t moved;		      /* when the last step of it came, or came back, ns */
+	uint64_t wanted;	      /* 0, or since when its room is wanted and it stands still */
+	unsigned int steps;	      /* on their way */
+	uint32_t counted;	      /* of `done`, up to that part */
 	uint32_t msglen, done;
 	uint32_t fragments;
 	struct qb_list_head returned; /* its batches that came back, in order */
