@@ -356,6 +356,31 @@ START_TEST(too_much_together_has_to_wait)
 }
 END_TEST
 
+/* A message in two fragments ... */
+static void send_whole(const struct pair *pair)
+{
+	ck_assert_int_eq(request_fragment(pair->fixture, pair->one, IPC_FRAGMENT_FIRST, 4, "AB"), CS_OK);
+	ck_assert_int_eq(request_fragment(pair->fixture, pair->one, IPC_FRAGMENT_LAST, 4, "CD"), CS_OK);
+}
+
+/* ... is all that comes. */
+static void check_whole(const struct pair *pair)
+{
+	drop_all(&pair->two->events);
+	deliver_own(pair->fixture);
+	ck_assert_str_eq(next_event(pair->two), "1:10 1/4 'AB'");
+	ck_assert_str_eq(next_event(pair->two), "1:10 3/4 'CD'");
+	ck_assert_str_eq(next_event(pair->two), "none");
+}
+
+/* It begins a message, and then makes no sense. */
+static void begin_in_vain(const struct pair *pair)
+{
+	ck_assert_int_eq(request_fragment(pair->fixture, pair->one, IPC_FRAGMENT_FIRST, 12, "abc"), CS_OK);
+	ck_assert_int_eq(request_fragment(pair->fixture, pair->one, IPC_FRAGMENT_LAST, 12, "abc"),
+			 CS_ERR_INVALID_PARAM);
+}
+
 static uint64_t large_bytes(const struct fixture *fixture)
 {
 	struct engine_stats stats;
@@ -381,9 +406,7 @@ START_TEST(what_is_given_up_is_kept_nowhere)
 		ck_assert_uint_eq(large_bytes(pair.fixture), 0);
 	}
 	/* and the same by what makes no sense, and told once */
-	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_FIRST, 12, "abc"), CS_OK);
-	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_LAST, 12, "abc"),
-			 CS_ERR_INVALID_PARAM);
+	begin_in_vain(&pair);
 	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_LAST, 12, "abc"),
 			 CS_ERR_INVALID_PARAM);
 	ck_assert_str_eq(batch_returns(pair.fixture), "batch 9: 10@group 1/12 'abc'");
@@ -403,9 +426,7 @@ START_TEST(stocks_nodes_are_not_told)
 {
 	struct pair pair = mixed_new(&fixture_own_format);
 
-	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_FIRST, 12, "abc"), CS_OK);
-	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_LAST, 12, "abc"),
-			 CS_ERR_INVALID_PARAM);
+	begin_in_vain(&pair);
 	request_mcast(pair.fixture, pair.one, "behind it");
 	ck_assert_str_eq(stock_returns(pair.fixture), "10@group 1/12 'abc'");
 	engine_token(pair.fixture->engine);
@@ -423,22 +444,13 @@ START_TEST(behind_what_was_given_up)
 	int changed;
 
 	for (changed = 0; changed < 2; changed++) {
-		ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_FIRST, 12, "abc"),
-				 CS_OK);
-		ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_LAST, 12, "abc"),
-				 CS_ERR_INVALID_PARAM);
-		ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_FIRST, 4, "AB"),
-				 CS_OK);
-		ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_LAST, 4, "CD"), CS_OK);
+		begin_in_vain(&pair);
+		send_whole(&pair);
 		engine_token(pair.fixture->engine);
 		if (changed) {
 			ring_change(pair.fixture, RING(.members = NODES(1, 2)));
 		}
-		drop_all(&pair.two->events);
-		deliver_own(pair.fixture);
-		ck_assert_str_eq(next_event(pair.two), "1:10 1/4 'AB'");
-		ck_assert_str_eq(next_event(pair.two), "1:10 3/4 'CD'");
-		ck_assert_str_eq(next_event(pair.two), "none");
+		check_whole(&pair);
 		ck_assert_uint_eq(large_bytes(pair.fixture), 0);
 	}
 	fixture_free(pair.fixture);
@@ -595,14 +607,9 @@ START_TEST(a_new_one_before_the_old_one_is_whole)
 
 	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_FIRST, 9, "abc"), CS_OK);
 	ck_assert_str_eq(batch_returns(pair.fixture), "batch 3: 10@group 1/9 'abc'");
-	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_FIRST, 4, "AB"), CS_OK);
-	ck_assert_int_eq(request_fragment(pair.fixture, pair.one, IPC_FRAGMENT_LAST, 4, "CD"), CS_OK);
+	send_whole(&pair);
 	ring_change(pair.fixture, RING(.members = NODES(1, 2)));
-	drop_all(&pair.two->events);
-	deliver_own(pair.fixture);
-	ck_assert_str_eq(next_event(pair.two), "1:10 1/4 'AB'");
-	ck_assert_str_eq(next_event(pair.two), "1:10 3/4 'CD'");
-	ck_assert_str_eq(next_event(pair.two), "none");
+	check_whole(&pair);
 	fixture_free(pair.fixture);
 }
 END_TEST
