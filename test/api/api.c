@@ -203,6 +203,37 @@ static void trace_list(struct api_client *client, const char *title, const struc
 		trace(client, "-");
 }
 
+static int address_order(const struct cpg_address *a, const struct cpg_address *b)
+{
+	if (a->nodeid != b->nodeid)
+		return a->nodeid < b->nodeid ? -1 : 1;
+	return (a->pid > b->pid) - (a->pid < b->pid);
+}
+
+static int age_order(const void *one, const void *other)
+{
+	const struct cpg_address *a = one, *b = other;
+	unsigned int age_a = peer_age((pid_t)a->pid), age_b = peer_age((pid_t)b->pid);
+
+	if (a->nodeid != b->nodeid || age_a == age_b)
+		return address_order(a, b);
+	return age_a < age_b ? -1 : 1;
+}
+
+static void trace_members(struct api_client *client, const struct cpg_address *members, size_t count)
+{
+	struct cpg_address *by_age = calloc(count + 1, sizeof(*by_age));
+
+	CHECK(by_age != NULL);
+	for (size_t i = 0; i < count; i++) {
+		CHECK(i == 0 || address_order(&members[i - 1], &members[i]) < 0);
+		by_age[i] = members[i];
+	}
+	qsort(by_age, count, sizeof(*by_age), age_order);
+	trace_list(client, "members", by_age, count, false);
+	free(by_age);
+}
+
 /* A handle without a context belongs to nobody: there is nothing to write it down for. */
 static struct api_client *client_of(cpg_handle_t handle)
 {
@@ -236,7 +267,7 @@ static void trace_confchg(cpg_handle_t handle, const struct cpg_name *group,
 
 	client->confchgs++;
 	trace(client, "confchg %.*s", (int)group->length, group->value);
-	trace_list(client, "members", members, member_count, false);
+	trace_members(client, members, member_count);
 	trace_list(client, "left", left, left_count, true);
 	trace_list(client, "joined", joined, joined_count, true);
 	trace_line_ends(client);

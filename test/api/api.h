@@ -11,7 +11,8 @@
  *	ring 1                                 totem_confchg
  *
  * Processes appear by name: "self", the names that peers were started with, or their number when they have
- * none.
+ * none. Members come in ascending order of node and process; that is checked, and they are written down as
+ * they were started: the kernel's numbers begin anew now and then.
  */
 #ifndef API_H
 #define API_H
@@ -150,5 +151,6 @@ void peer_expect_at(const char *file, int line, struct api_peer *peer, const cha
 void peer_exit(struct api_peer *peer); /* exit(), without finalize */
 void peer_kill(struct api_peer *peer); /* kill -9 */
 const char *peer_name(pid_t pid);
+unsigned int peer_age(pid_t pid); /* 0: the main one; then as they were started */
 
 #endif

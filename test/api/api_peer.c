@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "api.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,7 @@ static struct {
 	char name[16];
 } names[PEERS_MAX];
 static unsigned int name_count;
+static pid_t main_process; /* in a peer; the main one is itself */
 
 const char *peer_name(pid_t pid)
 {
@@ -45,6 +47,17 @@ const char *peer_name(pid_t pid)
 			return names[i].name;
 	}
 	return pid == getpid() ? "self" : NULL;
+}
+
+unsigned int peer_age(pid_t pid)
+{
+	if (pid == (main_process ? main_process : getpid()))
+		return 0;
+	for (unsigned int i = name_count; i-- > 0;) {
+		if (names[i].pid == pid)
+			return i + 1;
+	}
+	return pid == getpid() ? name_count + 1 : UINT_MAX;
 }
 
 static void name_process(pid_t pid, const char *name)
@@ -138,8 +151,8 @@ void peer_start(struct api_peer *peer, const char *name)
 	peer->pid = fork();
 	CHECK(peer->pid >= 0);
 	if (peer->pid == 0) {
-		if (peer_name(parent) == NULL)
-			name_process(parent, "main");
+		main_process = parent;
+		name_process(parent, "main");
 		close_others(channel[1]);
 		peer_main(3, parent);
 	}
