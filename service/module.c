@@ -392,6 +392,9 @@ static int lib_init(void *conn)
 	connection->gid = module.accepted_gid;
 	connection->pid = (uint32_t)stats.client_pid;
 	connection->client = engine_client_new(module.engine, conn, connection->pid);
+	if (module.holding) {
+		set_rate(); /* libqb opens the channel of each new connection, whatever was said before it came */
+	}
 	return connection->client ? 0 : -1;
 }
 
