@@ -294,6 +294,7 @@ struct engine {
 	bool opened;	      /* in this ring: what is handed over went out in it */
 	uint64_t next_number; /* of the next batch */
 	size_t backlog;	      /* bytes in waiting that are not handed over */
+	size_t requested;     /* bytes in waiting that requests brought since clients' rings were looked at */
 	size_t inflight;      /* bytes handed over that have not come back, sync's not counted */
 	size_t window, came_back, came_back_before;
 	size_t dropped; /* messages of ours in stock's format that came back in a ring of ours, the oldest */

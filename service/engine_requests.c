@@ -478,6 +478,18 @@ static void refuse(struct engine_client *client, int32_t id, int response)
 	}
 }
 
+static void handle(struct engine_client *client, const union request_head *head, const void *message,
+		   size_t size)
+{
+	struct engine *engine = client->engine;
+	size_t before = engine->backlog;
+
+	kinds[head->header.id].handle(client, head, message, size);
+	if (head->header.id != IPC_REQ_DOORBELL && engine->backlog > before) {
+		engine->requested += engine->backlog - before;
+	}
+}
+
 void engine_request(struct engine *engine, struct engine_client *client, const void *message, size_t readable)
 {
 	union request_head head = {0};
@@ -507,7 +519,7 @@ void engine_request(struct engine *engine, struct engine_client *client, const v
 			submission_take_all(client); /* it was sent before */
 		}
 		if (!client->evicted) {
-			kinds[header->id].handle(client, &head, message, size);
+			handle(client, &head, message, size);
 		}
 	}
 	outgoing_flush(engine, false);

@@ -4,7 +4,8 @@
  * are, and checked there: a client can change them as long as they are in the ring.
  *
  * Clients that sent something are looked at on each visit of the token, until one finds nothing: from then on a client rings
- * when it sends. While enough waits for totem, messages stay where they are, and the ring's end is what stops the sender.
+ * when it sends. While enough waits for totem, messages stay where they are, and the ring's end is what stops the sender. Requests are let in
+ * until far more waits; so that they never take all there is of totem, as much as they brought is taken from rings, too.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,9 @@
 
 /* Turns of one client in a visit: it may put something in whenever we look, and nothing that counts. */
 #define ROUNDS_MAX 64u
+
+/* Of what requests brought between two looks at the rings, which may be much where the token comes seldom. */
+#define REQUESTED_MAX ((size_t)1024 * 1024)
 
 #define ENTRY_MAX (sizeof(struct ring_entry) + SUBMISSION_MESSAGE_MAX)
 
@@ -197,19 +201,14 @@ static bool take_or_sleep(struct engine_client *client)
 
 /* ---- all of them ---- */
 
-static bool has_enough(const struct engine *engine)
-{
-	return engine->backlog >= engine->window;
-}
-
-/* False: nobody had anything, or there is enough. */
-static bool take_turns(struct engine *engine, bool (*take_turn)(struct engine_client *client))
+/* False: nobody had anything, or `enough` waits. */
+static bool take_turns(struct engine *engine, size_t enough, bool (*take_turn)(struct engine_client *client))
 {
 	struct qb_list_head *at, *next;
 	bool any = false;
 
 	qb_list_for_each_safe (at, next, &engine->awake) {
-		if (has_enough(engine)) {
+		if (engine->backlog >= enough) {
 			/* it comes first next time */
 			qb_list_del(&engine->awake);
 			qb_list_add_tail(&engine->awake, at);
@@ -225,13 +224,23 @@ static bool take_more(struct engine_client *client)
 	return take(client, TURN_MAX);
 }
 
+/* What may wait after this look. */
+static size_t enough_of(const struct engine *engine)
+{
+	size_t requested = engine->requested < REQUESTED_MAX ? engine->requested : REQUESTED_MAX;
+
+	return engine->backlog + requested > engine->window ? engine->backlog + requested : engine->window;
+}
+
 void submissions_take(struct engine *engine)
 {
-	bool any = take_turns(engine, take_or_sleep);
+	size_t enough = enough_of(engine);
+	bool any = take_turns(engine, enough, take_or_sleep);
 	unsigned int round;
 
+	engine->requested = 0;
 	for (round = 1; any && round < ROUNDS_MAX; round++) {
-		any = take_turns(engine, take_more);
+		any = take_turns(engine, enough, take_more);
 	}
 }
 
@@ -243,7 +252,7 @@ void submission_rung(struct engine_client *client)
 		rings->awake = true;
 		qb_list_add_tail(&rings->of_awake, &client->engine->awake);
 	}
-	if (!has_enough(client->engine)) {
+	if (client->engine->backlog < client->engine->window) {
 		(void)take_or_sleep(client);
 	}
 }

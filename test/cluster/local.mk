@@ -31,6 +31,7 @@ cluster_tests = test/cluster/test_accepted.sh \
 	test/cluster/test_no_authkey.sh \
 	test/cluster/test_no_shared_memory.sh \
 	test/cluster/test_out_of_memory.sh \
+	test/cluster/test_overload.sh \
 	test/cluster/test_pacemaker.sh \
 	test/cluster/test_partition_heal.sh \
 	test/cluster/test_pause_resume.sh \

@@ -256,6 +256,84 @@ START_TEST(messages_wait_in_the_ring)
 }
 END_TEST
 
+/* ---- beside requests ---- */
+
+/* Somebody else's requests keep as much waiting as they may. What was out comes back, and the token comes once. */
+static void round_of_overload(struct ringed *client, struct peer *other)
+{
+	static char text[8001];
+	struct fixture *fixture = client->fixture;
+
+	memset(text, 'x', sizeof(text) - 1);
+	while (!fixture->holding) {
+		request_mcast(fixture, other, text);
+	}
+	for (size_t out = fixture->peer_multicasts.count; out > 0; out--) {
+		(void)batch_returns(fixture);
+	}
+	engine_token(fixture->engine);
+	deliveries(client);
+	drop_all(&client->heard.events);
+	drop_all(&other->events);
+	ck_assert(ring_writer_look(&client->submission, &client->control->submission_taken.end));
+}
+
+/* For ever more than the window waits. */
+START_TEST(requests_leave_room_for_rings)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	struct peer *other = peer_new(fixture, 20);
+	struct engine_stats stats;
+
+	joined(fixture, other, "other");
+	settle(fixture);
+	for (int messages = 0; messages < 20; messages++) {
+		submit_text(&client, "small");
+		(void)submitted(&client);
+		for (int i = 0; ring_used(&client.submission) > 0; i++) {
+			ck_assert_int_lt(i, 100);
+			round_of_overload(&client, other);
+		}
+		engine_stats(fixture->engine, &stats);
+		ck_assert_uint_gt(stats.backlog_bytes, 600 * 1024);
+	}
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* And what they leave is not all taken, however much there is in rings. */
+START_TEST(rings_leave_room_for_requests)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	struct peer *other = peer_new(fixture, 20);
+	struct engine_stats stats;
+	static char text[8001];
+
+	memset(text, 'x', sizeof(text) - 1);
+	joined(fixture, other, "other");
+	settle(fixture);
+	for (int times = 0; times < 20; times++) {
+		round_of_overload(&client, other);
+		engine_stats(fixture->engine, &stats);
+		ck_assert_uint_lt(stats.backlog_bytes, 6 * 1024 * 1024);
+		for (int i = 0; fixture->holding; i++) {
+			ck_assert_int_lt(i, 100);
+			while (ring_used(&client.submission) <=
+			       SUBMISSION_RING_LIMIT(client.submission.size)) {
+				submit_text(&client, text);
+			}
+			(void)submitted(&client);
+			round_of_overload(&client, other);
+		}
+	}
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
 /* ---- blocks ---- */
 
 START_TEST(blocks_are_messages)
@@ -739,6 +817,8 @@ int main(void)
 		clients_take_turns_in_one_batch,
 		ring_after_ring,
 		messages_wait_in_the_ring,
+		requests_leave_room_for_rings,
+		rings_leave_room_for_requests,
 		blocks_are_messages,
 		large_blocks,
 		all_blocks_of_a_dead_client_go_out,
