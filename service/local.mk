@@ -59,7 +59,8 @@ service_LTLIBRARIES += corosync_cpg.la
 corosync_cpg_la_SOURCES = service/module.c \
 	service/module_options.c service/module_options.h \
 	service/segment.c service/segment.h \
-	service/segment_guard.c service/segment_guard.h
+	service/segment_guard.c service/segment_guard.h \
+	service/segment_libqb.c service/segment_libqb.h
 corosync_cpg_la_CFLAGS = $(AM_CFLAGS) $(LIBQB_CFLAGS) -fvisibility=hidden
 corosync_cpg_la_LIBADD = libengine.la $(LIBQB_LIBS)
 corosync_cpg_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared

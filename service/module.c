@@ -346,6 +346,9 @@ static char *exec_init(struct corosync_api_v1 *api)
 		return (char *)(uintptr_t) "out of memory";
 	}
 	engine_set_nodeid(module.engine, api->totem_nodeid_get());
+	if (!segment_guard_begin()) {
+		return (char *)(uintptr_t) "SIGBUS can't be handled";
+	}
 	if (!join_peers()) {
 		return (char *)(uintptr_t) "no totem group to be had";
 	}

@@ -342,6 +342,11 @@ bool segment_broken(const struct segment *segment)
 	return guard_tripped(segment->guard);
 }
 
+bool segment_guard_begin(void)
+{
+	return guard_install();
+}
+
 void segment_guard_arm(void)
 {
 	guard_arm();

@@ -59,6 +59,9 @@ void segment_destroy(struct segment *segment);
  */
 bool segment_broken(const struct segment *segment);
 
+/* Over sockets there may be clients that cut a page of libqb's short before there is any segment. False: nothing is guarded yet. */
+bool segment_guard_begin(void);
+
 /*
  * Call it before a batch of accesses to segments (a request, a token). libqb leaves its own SIGBUS handler by
  * longjmp when a client cut libqb's rings short, which leaves the signal blocked; a fault would then kill the

@@ -5,8 +5,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "service/segment_guard.h"
+#include "service/segment_libqb.h"
 
 /* Linux maps at most 65530 areas by default, so more ranges than this could not exist. */
 #define CHUNK_RANGES 256u
@@ -74,7 +76,17 @@ static bool range_cover(uintptr_t address)
 	return true;
 }
 
-/* Not ours: as if we had never been installed. */
+/* Nobody needs what is counted there. */
+static bool libqb_cover(uintptr_t address)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+	return libqb_counters_at(address) &&
+	       mmap((void *)(address / page * page), page, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
+}
+
+/* Neither ours nor libqb's: as if we had never been installed. */
 static void pass_on(int signal_number, siginfo_t *info, void *context)
 {
 	struct sigaction fatal = {.sa_handler = SIG_DFL};
@@ -97,20 +109,22 @@ static void pass_on(int signal_number, siginfo_t *info, void *context)
 static void on_sigbus(int signal_number, siginfo_t *info, void *context)
 {
 	int saved_errno = errno;
+	uintptr_t address = (uintptr_t)info->si_addr;
 
 	/* BUS_ADRERR alone means a hole in a mapped file; broken hardware for one is not ours to hide. */
-	if (info->si_code != BUS_ADRERR || !range_cover((uintptr_t)info->si_addr))
+	if (info->si_code != BUS_ADRERR || (!range_cover(address) && !libqb_cover(address)))
 		pass_on(signal_number, info, context);
 	errno = saved_errno;
 }
 
-static bool guard_install(void)
+bool guard_install(void)
 {
 	struct sigaction action = {.sa_sigaction = on_sigbus,
 				   .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
 
 	if (guard.installed)
 		return true;
+	(void)libqb_counters_watch(); /* without it all else is guarded */
 	if (sigaction(SIGBUS, NULL, &guard.previous) == -1 || sigaction(SIGBUS, &action, NULL) == -1)
 		return false;
 	guard.installed = true;

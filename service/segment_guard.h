@@ -3,7 +3,8 @@
  * Keeps the process alive when a client cuts short a file that we have mapped: the access that finds the hole
  * raises SIGBUS, the handler maps private zero pages over the whole range, and the access goes on.
  *
- * SIGBUS from anywhere else goes to whoever handled it before, or kills the process as it did without us.
+ * The same goes for the pages of counters that libqb shares with clients over sockets. SIGBUS from anywhere else goes to whoever handled it
+ * before, or kills the process as it did without us.
  */
 #ifndef SEGMENT_GUARD_H
 #define SEGMENT_GUARD_H
@@ -13,10 +14,10 @@
 
 struct guard_range;
 
-/*
- * Guards `size` bytes at `base` (page-aligned). The first call installs the handler, for good. NULL: out of
- * memory, or too many ranges.
- */
+/* Installs the handler, for good. False: it can't. */
+bool guard_install(void);
+
+/* Guards `size` bytes at `base` (page-aligned), and installs the handler if need be. NULL: out of memory, or too many ranges. */
 struct guard_range *guard_add(void *base, size_t size);
 
 /* Call it before the range is unmapped. */

@@ -27,7 +27,8 @@ check_PROGRAMS += unit_segment unit_segment_room
 TESTS += unit_segment unit_segment_room
 EXTRA_DIST += test/unit/valgrind.supp
 segment_shared = test/unit/segment_fixture.c test/unit/segment_fixture.h service/segment.c service/segment.h \
-	service/segment_guard.c service/segment_guard.h
+	service/segment_guard.c service/segment_guard.h \
+	service/segment_libqb.c service/segment_libqb.h
 unit_segment_SOURCES = test/unit/unit_segment.c $(segment_shared)
 unit_segment_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(LIBQB_CFLAGS)
 unit_segment_LDADD = $(CHECK_LIBS) $(LIBQB_LIBS)

@@ -475,6 +475,55 @@ START_TEST(test_foreign_sigbus_goes_where_it_went)
 }
 END_TEST
 
+/* As libqb does over sockets, for the counters of a connection. */
+static volatile uint32_t *counters_map(char *directory, int *fd)
+{
+	char path[100];
+	void *map = MAP_FAILED;
+
+	if (mkdtemp(directory) == NULL)
+		return NULL;
+	(void)snprintf(path, sizeof(path), "%s/qb-control-cpg", directory);
+	*fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (*fd >= 0 && ftruncate(*fd, 24) == 0)
+		map = mmap(NULL, 24, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+	(void)unlink(path);
+	(void)rmdir(directory);
+	return map == MAP_FAILED ? NULL : map;
+}
+
+/* No descriptor is left by then. */
+static void counters_fault(void)
+{
+	struct rlimit none = {0, 0};
+	char directory[] = "/dev/shm/qb-1-2-3-XXXXXX";
+	volatile uint32_t *counters;
+	int fd;
+
+	counters = counters_map(directory, &fd);
+	if (counters == NULL || ftruncate(fd, 0) == -1 || setrlimit(RLIMIT_NOFILE, &none) == -1)
+		_exit(3);
+	counters[2]++;
+	_exit(counters[2] == 1 && counters[0] == 0 ? 0 : 5);
+}
+
+START_TEST(test_counters_of_libqb_cut_short)
+{
+	pid_t pid;
+	int status;
+
+	pid = fork();
+	if (pid == 0) {
+		without_core();
+		if (!segment_guard_begin())
+			_exit(4);
+		counters_fault();
+	}
+	status = child_status(pid);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+END_TEST
+
 static Suite *segment_suite(void)
 {
 	Suite *suite = suite_create("segment");
@@ -495,6 +544,7 @@ static Suite *segment_suite(void)
 	tcase_add_test(hostile, test_arm_after_a_handler_that_jumped_out);
 	tcase_add_test(hostile, test_scribbled_header_hurts_nobody);
 	tcase_add_test(hostile, test_foreign_sigbus_goes_where_it_went);
+	tcase_add_test(hostile, test_counters_of_libqb_cut_short);
 	suite_add_tcase(suite, hostile);
 	tcase_add_test(limits, test_bad_sizes_are_refused);
 	tcase_add_test(limits, test_nothing_leaks);
