@@ -149,6 +149,31 @@ static const char *name_error(const char *name)
 	return error;
 }
 
+/*
+ * A message in fragments is queued as a whole when its last one is there: one that is as large as all queues together would have its receivers
+ * evicted, however fast they read. What was not set fits what was.
+ */
+static const char *totals_fit(struct engine_config *config)
+{
+	size_t message_max = config->message_max ? config->message_max : ENGINE_MESSAGE_MAX_DEFAULT;
+	size_t queue_total = config->queue_total ? config->queue_total : ENGINE_QUEUE_TOTAL_DEFAULT;
+
+	if (config->queue_total == 0 && queue_total < 2 * message_max) {
+		queue_total = 2 * message_max;
+	} else if (config->message_max == 0 && message_max > queue_total / 2) {
+		message_max = queue_total / 2;
+	}
+	config->message_max = message_max;
+	config->queue_total = queue_total;
+	if (queue_total < config->client_queue) {
+		return "option queue_total must not be less than client_queue";
+	}
+	if (queue_total < 2 * message_max) {
+		return "option queue_total must not be less than twice message_max";
+	}
+	return NULL;
+}
+
 const char *module_options_read(struct engine_config *config, const struct service_option *options,
 				size_t count)
 {
@@ -157,8 +182,6 @@ const char *module_options_read(struct engine_config *config, const struct servi
 	*config = (struct engine_config){
 		.client_queue = ENGINE_CLIENT_QUEUE_DEFAULT,
 		.client_stall = ENGINE_CLIENT_STALL_DEFAULT,
-		.queue_total = ENGINE_QUEUE_TOTAL_DEFAULT,
-		.message_max = ENGINE_MESSAGE_MAX_DEFAULT,
 	};
 	for (i = 0; i < count; i++) {
 		const struct option *option = option_find(options[i].name);
@@ -172,8 +195,5 @@ const char *module_options_read(struct engine_config *config, const struct servi
 		}
 		option->set(config, value);
 	}
-	if (config->queue_total < config->client_queue) {
-		return "option queue_total must not be less than client_queue";
-	}
-	return NULL;
+	return totals_fit(config);
 }

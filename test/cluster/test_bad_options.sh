@@ -41,6 +41,7 @@ refused "message_max: 1023K" "option message_max: '1023K' is not a number"
 refused "message_max: 1MB" "option message_max: '1MB' is not a number"
 refused "message_most: 1M" "unknown option 'message_most'" "message_max" "wire"
 refused "queue_total: 32M" "option queue_total must not be less than client_queue"
+refused $'queue_total: 100M\n\tmessage_max: 64M' "option queue_total must not be less than twice message_max"
 taken "message_max: 1024m"
 taken "wire: auto"
 exit 0

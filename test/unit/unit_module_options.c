@@ -48,6 +48,22 @@ START_TEST(values_and_suffixes)
 }
 END_TEST
 
+/* What was not set fits what was. */
+START_TEST(totals)
+{
+	struct service_option both[] = {{"queue_total", "100M"}, {"message_max", "51M"}};
+	struct engine_config config;
+
+	ck_assert_ptr_null(read_one(&config, "queue_total", "100M"));
+	ck_assert_uint_eq(config.message_max, 50ull << 20);
+	ck_assert_ptr_null(read_one(&config, "message_max", "1024M"));
+	ck_assert_uint_eq(config.queue_total, 2ull << 30);
+	ck_assert_ptr_nonnull(strstr(module_options_read(&config, both, 2), "twice message_max"));
+	both[1].value = "50M";
+	ck_assert_ptr_null(module_options_read(&config, both, 2));
+}
+END_TEST
+
 START_TEST(bad_values)
 {
 	static const char *const bad[] = {"",
@@ -94,7 +110,7 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = {defaults, values_and_suffixes, bad_values, unknown_options};
+	const TTest *const tests[] = {defaults, values_and_suffixes, totals, bad_values, unknown_options};
 
 	return RUN_TESTS("module options", tests);
 }
