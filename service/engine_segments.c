@@ -203,6 +203,8 @@ static bool rings_begin(struct engine_client *client)
 					       .size = DELIVERY_RING_SIZE,
 					       .spare = DELIVERY_SPARE,
 					       .large = DELIVERY_LARGE_ENTRY};
+	/* rings_arm() does nothing before there are rings */
+	client->engine->ops.segment_arm(client->engine->context);
 	rings->control->events_before = client->events_sent;
 	client->rings = rings;
 	client->engine->rings_count++;

@@ -219,7 +219,11 @@ static void op_segment_destroy(void *context, struct engine_segment *segment)
 
 static void op_segment_arm(void *context)
 {
-	((struct fixture *)context)->segments_armed++;
+	struct fixture *fixture = context;
+
+	if (fixture->segments_armed++ == 0 && fixture->last_segment) {
+		fixture->events_before_when_armed = fixture_control(fixture)->events_before;
+	}
 }
 
 static bool op_segment_broken(void *context, const struct engine_segment *segment)

@@ -65,7 +65,8 @@ struct fixture {
 	size_t segments_grown;
 	void (*looked)(void *data); /* called when the engine has looked at a segment */
 	void *looked_data;
-	size_t segments_armed; /* how often */
+	size_t segments_armed;		   /* how often */
+	uint32_t events_before_when_armed; /* in the last segment, the first time of these */
 	void (*tamper)(void *data, void *body,
 		       size_t size); /* changes what deliver() and deliver_peer() bring, behind its head */
 	void *tamper_data;

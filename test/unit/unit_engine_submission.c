@@ -76,6 +76,28 @@ END_TEST
 
 /* ---- sending ---- */
 
+/* The first access to a client's segment may find it cut short. */
+START_TEST(the_guard_is_armed_when_rings_begin)
+{
+	struct fixture *fixture = ours();
+	struct peer *peer = peer_new(fixture, 10);
+	struct ipc_hello attached = {.magic = IPC_HELLO_MAGIC,
+				     .version = IPC_HELLO_VERSION,
+				     .step = IPC_HELLO_ATTACHED,
+				     .segment_id = 1};
+
+	joined(fixture, peer, "group");
+	(void)request_hello(fixture, peer,
+			    IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_SEGMENTS | IPC_FEATURE_RINGS);
+	fixture->segments_armed = 0;
+	ck_assert_int_eq(request(fixture, peer, IPC_REQ_LOCAL_GET, &attached, sizeof(attached)), CS_OK);
+	ck_assert_uint_ne(fixture->segments_armed, 0);
+	ck_assert_uint_eq(fixture->events_before_when_armed, 0);
+	ck_assert_uint_ne(fixture_control(fixture)->events_before, 0);
+	fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(messages_go_out_and_come_in)
 {
 	struct fixture *fixture = ours();
@@ -809,6 +831,7 @@ int main(void)
 	const TTest *const tests[] = {
 		a_visit_ends_however_busy_a_client,
 		a_request_is_answered_however_busy_its_client,
+		the_guard_is_armed_when_rings_begin,
 		messages_go_out_and_come_in,
 		nobody_rings_an_engine_that_looks,
 		who_is_looked_at_has_a_timer,
