@@ -23,6 +23,9 @@
 #define SLOW_DELAY_MIN (1000ull * 1000)	     /* ns */
 #define SLOW_DELAY_MAX (20ull * 1000 * 1000) /* ns */
 
+/* Bytes that are copied for slow clients at a time: they may make room while that is done, and it is totem's time. */
+#define FLUSH_MAX ((size_t)8 * 1024 * 1024)
+
 /* More than this between two tries does not count as stalling: we did not run, and maybe the clients neither. */
 #define SLOW_PAUSE (100ull * 1000 * 1000) /* ns */
 
@@ -341,13 +344,13 @@ void client_run(struct engine_client *client, struct event **shared, const struc
 	send_piece(client, shared, RING_RUN, iov, iov_len);
 }
 
-/* True when the client took something. */
-static bool client_flush(struct engine_client *client)
+/* Of what waits, as long as there is something left of `budget`, bytes. True when the client took something. */
+static bool client_flush(struct engine_client *client, size_t *budget)
 {
 	uint64_t taken = client->rings ? client->rings->delivery.taken : 0;
 	bool progress = false;
 
-	while (client->queued) {
+	while (client->queued && *budget) {
 		struct queued_event *queued =
 			qb_list_first_entry(&client->events, struct queued_event, of_client);
 		struct iovec iov = {.iov_base = queued->event->data, .iov_len = queued->event->size};
@@ -361,6 +364,7 @@ static bool client_flush(struct engine_client *client)
 			return true;
 		}
 		progress = true;
+		*budget -= iov.iov_len < *budget ? iov.iov_len : *budget;
 		queue_remove(client, queued);
 	}
 	if (client->queued == 0) {
@@ -373,7 +377,9 @@ static bool client_flush(struct engine_client *client)
 
 void client_has_room(struct engine_client *client)
 {
-	if (client->queued && client_flush(client)) {
+	size_t budget = FLUSH_MAX;
+
+	if (client->queued && client_flush(client, &budget)) {
 		client->stalled = 0;
 	}
 }
@@ -402,6 +408,7 @@ static uint64_t slow_elapsed(struct engine *engine)
 void clients_flush(struct engine *engine)
 {
 	struct qb_list_head *at, *next;
+	size_t budget = FLUSH_MAX;
 	uint64_t elapsed;
 	bool progress = false;
 
@@ -412,7 +419,13 @@ void clients_flush(struct engine *engine)
 	qb_list_for_each_safe (at, next, &engine->slow) {
 		struct engine_client *client = qb_list_entry(at, struct engine_client, of_slow);
 
-		if (client_flush(client)) {
+		if (budget == 0) {
+			/* it comes first next time */
+			qb_list_del(&engine->slow);
+			qb_list_add_tail(&engine->slow, at);
+			break;
+		}
+		if (client_flush(client, &budget)) {
 			client->stalled = 0;
 			progress = true;
 		} else {

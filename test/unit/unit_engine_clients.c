@@ -57,6 +57,52 @@ START_TEST(a_slow_client_gets_everything_in_order)
 }
 END_TEST
 
+/* Bytes in the buffers of clients that are emptied in between. */
+static size_t flushed(struct fixture *fixture, struct peer *const *slow, size_t count)
+{
+	size_t size = 0;
+
+	tick_at(fixture, MS);
+	for (size_t i = 0; i < count; i++) {
+		size += slow[i]->events.count * 100 * 1000;
+		drop_all(&slow[i]->events);
+	}
+	return size;
+}
+
+/* However much waits, and however much room there is all of a sudden: what is copied at a time is bounded. */
+START_TEST(a_tick_ends_however_much_waits)
+{
+	enum { SLOW = 3, MESSAGES = 120, FLUSH_MOST = 9 * 1000 * 1000 };
+	struct fixture *fixture = fixture_new(NULL);
+	char *text = memset(calloc(1, 100 * 1000), 'x', 100 * 1000 - 1);
+	struct peer *slow[SLOW];
+	size_t size, all = 0;
+
+	for (int i = 0; i < SLOW; i++) {
+		slow[i] = peer_new(fixture, 10 + (uint32_t)i);
+		joined(fixture, slow[i], "group");
+	}
+	for (int i = 0; i < SLOW; i++) {
+		drop_all(&slow[i]->events);
+		slow[i]->room = 0;
+	}
+	for (int i = 0; i < MESSAGES; i++) {
+		deliver_mcast(fixture, SELF, 10, "group", text);
+	}
+	for (int i = 0; i < SLOW; i++) {
+		slow[i]->room = ROOM_ENDLESS;
+	}
+	while ((size = flushed(fixture, slow, SLOW)) > 0) {
+		ck_assert_uint_le(size, FLUSH_MOST);
+		all += size;
+	}
+	ck_assert_uint_eq(all, (size_t)SLOW * MESSAGES * 100 * 1000);
+	free(text);
+	fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(stalled_over_its_queue)
 {
 	struct fixture *fixture = fixture_new(&small);
@@ -459,6 +505,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		a_slow_client_gets_everything_in_order,
+		a_tick_ends_however_much_waits,
 		stalled_over_its_queue,
 		progress_saves_it,
 		a_pause_costs_no_member,
