@@ -257,6 +257,8 @@ static int populate(const struct segment *segment, size_t before)
 	if (madvise(more, segment->map_size - from, MADV_POPULATE_WRITE) == 0)
 		return 0;
 	error = errno == EFAULT ? why_no_memory() : errno == EINVAL ? -ENOTSUP : -errno;
+	/* corosync locks all of its memory, and from what is locked nothing is removed */
+	(void)munlock(more + page, segment->map_size - from - page);
 	(void)madvise(more + page, segment->map_size - from - page, MADV_REMOVE);
 	return error;
 }

@@ -113,12 +113,13 @@ START_TEST(test_broken_ones_do_not_grow)
 }
 END_TEST
 
-static void no_room_to_grow(void)
+/* Locked: as all memory of a corosync that may do that. */
+static void no_room_to_grow(bool locked)
 {
 	struct segment *segment = NULL;
 	struct statvfs before, after;
 
-	if (!private_shm(SMALL_SIZE / 4096 + 20))
+	if (!private_shm(SMALL_SIZE / 4096 + 20) || (locked && mlockall(MCL_FUTURE) != 0))
 		_exit(77);
 	if (segment_create(&segment, getuid(), getgid(), USER_SIZE, SMALL_SIZE) != 0)
 		_exit(1);
@@ -139,10 +140,10 @@ START_TEST(test_no_room_to_grow_is_an_error)
 	int status;
 
 	if (pid == 0)
-		no_room_to_grow();
+		no_room_to_grow(_i == 1);
 	status = child_status(pid);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-		printf("SKIP test_no_room_to_grow_is_an_error: needs a mount namespace\n");
+		printf("SKIP test_no_room_to_grow_is_an_error: needs a mount namespace, and to lock memory\n");
 		return;
 	}
 	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %#x", status);
@@ -247,7 +248,7 @@ int main(void)
 	private_shm(0);
 	tcase_add_test(tcase, test_grows);
 	tcase_add_test(tcase, test_broken_ones_do_not_grow);
-	tcase_add_test(tcase, test_no_room_to_grow_is_an_error);
+	tcase_add_loop_test(tcase, test_no_room_to_grow_is_an_error, 0, 2);
 	tcase_add_loop_test(tcase, test_full_shm_is_an_error, 0, sizeof(full_pages) / sizeof(full_pages[0]));
 	tcase_add_test(tcase, test_no_descriptor_is_an_error);
 	tcase_add_test(tcase, test_giving_away_needs_the_right_to);
