@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * Reads the command line as getopt(argc, argv, "c:ftv") does. Not by calling it: getopt reorders argv
- * and keeps hidden state that main() would then start from.
+ * Reads the command line as getopt(argc, argv, "c:l:ftv") does, which is what corosync calls since 3.1.9; before there was no -l, and with it
+ * corosync ends. Not by calling it: getopt reorders argv and keeps hidden state that main() would then start from.
+ *
+ * An option that is not known is taken for one of a later corosync, without a value: if it is none, corosync ends as well. That must never
+ * be why stock's service runs where ours was asked for.
  */
 #include "service/loader_args.h"
 
@@ -18,19 +21,20 @@ static int parse_options(char *const argv[], int index, struct loader_args *args
 
 	for (option = argv[index] + 1; *option != '\0'; option++) {
 		switch (*option) {
-		case 'f':
-		case 't':
-			break;
 		case 'c':
+		case 'l':
 			value = option + 1;
 			if (*value == '\0')
 				value = argv[++index]; /* argv ends in a NULL */
 			if (value == NULL)
 				return -1;
-			args->conf = value;
+			if (*option == 'c')
+				args->conf = value;
 			return index;
-		default: /* -v too: the executive ends there */
+		case 'v': /* the executive says its version and ends */
 			return -1;
+		default:
+			break;
 		}
 	}
 	return index;

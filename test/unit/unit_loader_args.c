@@ -12,7 +12,7 @@
 
 #define ARGUMENTS_MAX 5
 
-/* What main() of the executive does, on a copy because getopt reorders. */
+/* What main() of the executive does, on a copy because getopt reorders. An option that it does not know another one may. */
 static void ask_getopt(int argc, char *const argv[], struct loader_args *args)
 {
 	char *copy[ARGUMENTS_MAX + 2];
@@ -23,10 +23,10 @@ static void ask_getopt(int argc, char *const argv[], struct loader_args *args)
 	args->conf = NULL;
 	optind = 0;
 	opterr = 0;
-	while ((option = getopt(argc, copy, "c:ftv")) != -1) {
+	while ((option = getopt(argc, copy, "c:l:ftv")) != -1) {
 		if (option == 'c')
 			args->conf = optarg;
-		if (option == 'v' || option == '?') {
+		if (option == 'v' || (option == '?' && strchr("cl", optopt))) {
 			args->reads_conf = false;
 			return;
 		}
@@ -47,8 +47,8 @@ static void compare(int argc, char *const argv[], bool posix)
 /* Every command line of up to five of these words. */
 static void compare_all(bool posix)
 {
-	static const char *const words[] = {"-c", "-cA", "-fcB", "-tc", "-l", "-f",
-					    "-v", "--",	 "-",	 "C",	"-x", ""};
+	static const char *const words[] = {"-c", "-cA", "-fcB", "-tc", "-l", "-flA", "-f",
+					    "-v", "--",	 "-",	 "C",	"-x", "-xcD", ""};
 	const size_t count = sizeof(words) / sizeof(words[0]);
 	char *argv[ARGUMENTS_MAX + 2] = {(char *)"corosync"};
 	size_t total = 1, line, rest;
