@@ -12,13 +12,14 @@
 #ifndef LOADER_ABI_H
 #define LOADER_ABI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "service_abi.h"
 
-#define SERVICE_MODULE_ABI 3u
+#define SERVICE_MODULE_ABI 4u
 #define SERVICE_ENGINE_SYMBOL "corosync_get_service_engine_ver0"
 #define SERVICE_MODULE_SYMBOL "corosync_service_module"
 
@@ -58,9 +59,9 @@ struct service_module {
 
 	/*
 	 * The executive reads the statistics of connection `conn`, of whatever service. `stats` is libqb's struct
-	 * qb_ipcs_connection_stats, filled in: the module adds what went past libqb.
+	 * qb_ipcs_connection_stats, filled in: the module adds what went past libqb. `clear`: they begin anew, as libqb's just did.
 	 */
-	void (*connection_stats)(void *conn, void *stats);
+	void (*connection_stats)(void *conn, void *stats, bool clear);
 
 	/*
 	 * Somebody in this process changes what happens on SIGBUS. libqb does, twice, when it closes a connection; in between it may leave a

@@ -128,7 +128,7 @@ int32_t qb_ipcs_connection_stats_get(void *conn, void *stats, int32_t clear)
 		return -ENOSYS;
 	result = get(conn, stats, clear);
 	if (result == 0 && loader.module != NULL)
-		loader.module->connection_stats(conn, stats);
+		loader.module->connection_stats(conn, stats, clear);
 	return result;
 }
 

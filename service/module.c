@@ -42,6 +42,7 @@ struct connection {
 	uint32_t pid;
 	bool evicting; /* nothing is sent to it any more, nor taken from it */
 	struct qb_list_head of_evicting;
+	struct engine_client_stats cleared; /* when somebody cleared the statistics */
 };
 
 static struct module {
@@ -607,10 +608,10 @@ static int rate_limit(int rate)
 }
 
 /* A connection is ours only once the executive has given it to us. */
-static void connection_stats(void *conn, void *of_libqb)
+static void connection_stats(void *conn, void *of_libqb, bool clear)
 {
 	struct qb_ipcs_connection_stats *stats = of_libqb;
-	const struct connection *connection;
+	struct connection *connection;
 	struct engine_client_stats rings;
 
 	if (module.server == NULL || qb_ipcs_service_id_get(conn) != SERVICE_ID_CPG) {
@@ -621,9 +622,12 @@ static void connection_stats(void *conn, void *of_libqb)
 		return;
 	}
 	engine_client_stats(connection->client, &rings);
-	stats->requests += rings.messages;
-	stats->events += rings.events;
+	stats->requests += rings.messages - connection->cleared.messages;
+	stats->events += rings.events - connection->cleared.events;
 	stats->flow_control_state |= rings.refused;
+	if (clear) {
+		connection->cleared = rings;
+	}
 }
 
 EXPORT struct corosync_service_engine *corosync_get_service_engine_ver0(void);

@@ -53,6 +53,9 @@ clients_barrier two one
 # Whatever way the messages went.
 (($(statistic requests) > 50)) || fail "the statistics show $(statistic requests) requests of a client that sent 50 messages"
 (($(statistic dispatched) > 50)) || fail "the statistics show $(statistic dispatched) events for a client that got 51 messages"
+tool 1 corosync-cmapctl -C ipc
+(($(statistic requests) < 10)) || fail "the statistics show $(statistic requests) requests when they were cleared"
+(($(statistic dispatched) < 10)) || fail "the statistics show $(statistic dispatched) events when they were cleared"
 require tool 1 corosync-cfgtool -s >/dev/null
 
 step "corosync-blackbox"

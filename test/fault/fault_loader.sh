@@ -31,7 +31,9 @@ full_run()
 	says out "requests 1007"
 	says out "SIGBUS came"
 	[ "$(grep -c '^SIGBUS changed' "$scratch/notes")" -eq 2 ] || fail "the module does not know who handles SIGBUS"
-	[ "$(grep -c '^statistics' "$scratch/notes")" -eq 1 ] || fail "the module adds to statistics that libqb has not got"
+	[ "$(grep -A 1 -E '^(kept|cleared)$' "$scratch/notes" | tr '\n' ' ')" = "kept statistics cleared statistics " ] ||
+		fail "the module does not know when statistics are cleared"
+	[ "$(grep -c '^statistics' "$scratch/notes")" -eq 2 ] || fail "the module adds to statistics that libqb has not got"
 }
 
 built_in_run()

@@ -117,6 +117,8 @@ static void show_requests(void *connection)
 
 	if (qb_ipcs_connection_stats_get(connection, &stats, 0) == 0)
 		printf("requests %d\n", (int)stats.requests);
+	if (qb_ipcs_connection_stats_get(connection, &stats, 1) == 0)
+		printf("requests when cleared %d\n", (int)stats.requests);
 	/* An error is passed on, and nothing is added. */
 	if (qb_ipcs_connection_stats_get(NULL, &stats, 0) == 0)
 		puts("statistics of nothing");

@@ -182,8 +182,9 @@ static int rate_limit(int rate)
 	return hold ? RATE_OFF : rate;
 }
 
-static void connection_stats(void *conn, void *stats)
+static void connection_stats(void *conn, void *stats, bool clear)
 {
+	note(clear ? "cleared\n" : "kept\n");
 	note(conn != NULL ? "statistics\n" : "statistics of nothing\n");
 	((struct qb_ipcs_connection_stats *)stats)->requests += 7;
 }

@@ -81,9 +81,9 @@ static int rate_limit(int rate)
 	return rate;
 }
 
-static void connection_stats(void *conn, void *stats)
+static void connection_stats(void *conn, void *stats, bool clear)
 {
-	(void)conn, (void)stats;
+	(void)conn, (void)stats, (void)clear;
 }
 
 static void sigbus_changed(void)
