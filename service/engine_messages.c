@@ -118,7 +118,7 @@ static bool receive_downlist(struct engine *engine, size_t size, uint32_t nodeid
 	if (size < sizeof(struct wire_downlist)) {
 		return false;
 	}
-	if (node) {
+	if (node && engine->in_sync) { /* in an exchange the list is what PRESENT says */
 		sync_joinlist_clear(node); /* a joinlist of an aborted sync may have come first */
 	}
 	return true;

@@ -664,6 +664,22 @@ static void deliver_bad_present(struct fixture *fixture, uint64_t missed, uint32
 	deliver_batch(fixture, 2, {.kind = PEER_PRESENT, .body = body, .size = size});
 }
 
+START_TEST(a_downlist_does_not_undo_present)
+{
+	struct pair pair = trio_new();
+	uint64_t missed = said_missed(pair.fixture, 2);
+
+	drop_all(&pair.one->events);
+	engine_tick(pair.fixture->engine);
+	deliver_present(pair.fixture, 2, 2, missed, SEVEN);
+	deliver_downlist(pair.fixture, 2);
+	deliver_present(pair.fixture, 3, 2, missed, EIGHT);
+	deliver_own(pair.fixture);
+	ck_assert_str_eq(next_event(pair.one), "1:10 1:20 2:7 3:8 +2:7u");
+	fixture_free(pair.fixture);
+}
+END_TEST
+
 START_TEST(malformed_present)
 {
 	static const struct {
@@ -725,6 +741,7 @@ int main(void)
 		announced_numbers_are_compared_with_those_expected,
 		a_large_message_starts_again,
 		a_large_message_of_one_that_parted_is_forgotten,
+		a_downlist_does_not_undo_present,
 		malformed_present,
 	};
 
