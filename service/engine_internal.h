@@ -167,6 +167,16 @@ struct record {
 #define BATCH_ROOM ((size_t)1024) /* of one that goes at once */
 
 /*
+ * The largest multicast, stock's header included, with room for what totem puts around it; and of it what clients send. Their events for it
+ * have headers of the same size, so they fit the buffer of a stock library.
+ */
+#define WIRE_MESSAGE_MAX (TOTEM_MESSAGE_SIZE_MAX - 256u)
+#define MESSAGE_LENGTH_MAX (WIRE_MESSAGE_MAX - sizeof(struct wire_mcast))
+#define FRAGMENT_LENGTH_MAX (WIRE_MESSAGE_MAX - sizeof(struct wire_partial_mcast))
+static_assert(sizeof(struct wire_mcast) == sizeof(struct ipc_deliver), "MCAST");
+static_assert(sizeof(struct wire_partial_mcast) == sizeof(struct ipc_partial_deliver), "PARTIAL_MCAST");
+
+/*
  * A message in fragments on its way out, kept until its last fragment came back. Owned by its client (while it adds
  * fragments) and its batches.
  */

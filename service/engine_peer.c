@@ -44,10 +44,20 @@ static bool receive_fragment(struct engine *engine, const struct sender *sender,
 		.length = body->size - sizeof(struct peer_fragment),
 	};
 	if (fragment.type < IPC_FRAGMENT_FIRST || fragment.type > IPC_FRAGMENT_LAST ||
-	    fragment.length > fragment.msglen) {
+	    fragment.length > fragment.msglen || fragment.length > FRAGMENT_LENGTH_MAX) {
 		return false;
 	}
 	deliver_fragment(engine, sender, &fragment);
+	return true;
+}
+
+/* One that is longer fits totem, but not the buffer of a client with a stock library. */
+static bool receive_message(struct engine *engine, const struct sender *sender, const struct peer_bytes *body)
+{
+	if (body->size > MESSAGE_LENGTH_MAX) {
+		return false;
+	}
+	deliver_message(engine, sender, body->at, body->size);
 	return true;
 }
 
@@ -57,8 +67,7 @@ static bool receive_of_sender(struct engine *engine, const struct sender *sender
 {
 	switch (item->kind) {
 	case PEER_MESSAGE:
-		deliver_message(engine, sender, item->body.at, item->body.size);
-		return true;
+		return receive_message(engine, sender, &item->body);
 	case PEER_FRAGMENT:
 		return receive_fragment(engine, sender, &item->body);
 	case PEER_JOIN:
@@ -106,6 +115,10 @@ static bool receive_record(struct engine *engine, struct node *node, uint64_t nu
 	}
 }
 
+/* So many bytes of records in a row have no message that is too long: it would not fit. */
+#define RUN_MAX (sizeof(struct peer_record) + MESSAGE_LENGTH_MAX)
+static_assert(MESSAGE_LENGTH_MAX % PEER_ALIGN == 0, "one byte more takes more room");
+
 /* Messages in a row, which is what most batches are: all at once. */
 static void receive_messages(struct engine *engine, const struct node *node, const struct sender *sender,
 			     struct peer_bytes *records)
@@ -116,7 +129,7 @@ static void receive_messages(struct engine *engine, const struct node *node, con
 	if (sender->group.length > IPC_NAME_MAX) {
 		return;
 	}
-	run.size = peer_run_next(records, run.size, &count);
+	run.size = peer_run_next(records, RUN_MAX, &count);
 	if (count && hears(engine, node)) {
 		deliver_messages(engine, sender, run, count);
 	}

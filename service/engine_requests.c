@@ -12,9 +12,6 @@
 
 #include "engine_internal.h"
 
-/* The largest multicast, stock's header included, with room for what totem puts around it. */
-#define WIRE_MESSAGE_MAX (TOTEM_MESSAGE_SIZE_MAX - 256u)
-
 /* ---- join and leave ---- */
 
 static void log_step(const struct engine_client *client, const char *does)
@@ -153,7 +150,7 @@ static void request_mcast(struct engine_client *client, const struct ipc_mcast *
 	uint32_t length = request->msglen;
 
 	segment_mcast_taken(client, size);
-	if (length > size - sizeof(*request) || length > WIRE_MESSAGE_MAX - sizeof(struct wire_mcast)) {
+	if (length > size - sizeof(*request) || length > MESSAGE_LENGTH_MAX) {
 		/* Nobody waits for an answer, so this is the only way to tell. */
 		client_complain(client, "multicast: the message is longer than the request");
 		client_evict(client, "it sent a multicast that is longer than its request");
@@ -218,7 +215,7 @@ static cs_error_t partial_take(struct engine_client *client, const struct fragme
 	cs_error_t error;
 
 	if (fragment->type < IPC_FRAGMENT_FIRST || fragment->type > IPC_FRAGMENT_LAST ||
-	    fragment->length > WIRE_MESSAGE_MAX - sizeof(struct wire_partial_mcast)) {
+	    fragment->length > FRAGMENT_LENGTH_MAX) {
 		return CS_ERR_INVALID_PARAM;
 	}
 	if (!client_may_send(client)) {

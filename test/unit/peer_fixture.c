@@ -6,7 +6,6 @@
 
 #include "test/unit/peer_fixture.h"
 
-#define MESSAGE_MAX 4096
 #define TEXT_MAX 4096
 
 struct pair pair_new(const struct engine_config *config)
@@ -37,13 +36,14 @@ struct pair trio_new(void)
 /* ---- writing ---- */
 
 struct message {
-	uint8_t bytes[MESSAGE_MAX];
+	uint8_t *bytes;
 	size_t size;
 };
 
 static void put(struct message *message, const void *bytes, size_t size)
 {
-	ck_assert_uint_le(message->size + size, MESSAGE_MAX);
+	message->bytes = realloc(message->bytes, message->size + size + 1);
+	ck_assert_ptr_nonnull(message->bytes);
 	if (size) {
 		memcpy(message->bytes + message->size, bytes, size);
 	}
@@ -74,21 +74,23 @@ static void put_padding(struct message *message)
 
 static void put_head(struct message *message, const struct fixture *fixture, uint8_t kind, uint16_t head_size)
 {
-	message->size = 0;
+	*message = (struct message){.size = 0};
 	put_u32(message, 0x43504757);
 	put_u8(message, kind);
 	put_u8(message, kind == PEER_BATCH ? 2 : 1);
 	put(message, &head_size, sizeof(head_size));
-	put_u32(message, 0); /* finish() fills it in */
+	put_u32(message, 0); /* deliver_finished() fills it in */
 	put_u32(message, fixture->ring_id.nodeid);
 	put_u64(message, fixture->ring_id.seq);
 }
 
-static void finish(struct message *message)
+static void deliver_finished(struct fixture *fixture, struct message *message, uint32_t nodeid)
 {
 	uint32_t size = (uint32_t)message->size;
 
 	memcpy(message->bytes + 8, &size, sizeof(size));
+	deliver_peer(fixture, message->bytes, message->size, nodeid);
+	free(message->bytes);
 }
 
 static void put_body(struct message *message, const struct said *said)
@@ -139,8 +141,7 @@ void deliver_records(struct fixture *fixture, uint32_t nodeid, const struct said
 	put_u64(&message, fixture->numbers[nodeid]);
 	put_records(&message, said);
 	put_u64(&message, fixture->numbers[nodeid]++);
-	finish(&message);
-	deliver_peer(fixture, message.bytes, message.size, nodeid);
+	deliver_finished(fixture, &message, nodeid);
 }
 
 void deliver_repeated(struct fixture *fixture, uint32_t nodeid, const struct said *said)
@@ -149,8 +150,7 @@ void deliver_repeated(struct fixture *fixture, uint32_t nodeid, const struct sai
 
 	put_head(&message, fixture, PEER_REPEAT, 24);
 	put_records(&message, said);
-	finish(&message);
-	deliver_peer(fixture, message.bytes, message.size, nodeid);
+	deliver_finished(fixture, &message, nodeid);
 }
 
 void deliver_partial(struct fixture *fixture, uint32_t nodeid, uint32_t pid, const char *group,
@@ -171,6 +171,7 @@ void deliver_partial(struct fixture *fixture, uint32_t nodeid, uint32_t pid, con
 	put(&message, &head, sizeof(head));
 	put(&message, part.text, strlen(part.text));
 	deliver(fixture, message.bytes, nodeid);
+	free(message.bytes);
 }
 
 void lose_batch(struct fixture *fixture, uint32_t nodeid)
@@ -193,6 +194,7 @@ void deliver_present(struct fixture *fixture, uint32_t nodeid, uint32_t missed_n
 		put_padding(&body);
 	}
 	deliver_batch(fixture, nodeid, {.kind = PEER_PRESENT, .body = body.bytes, .size = body.size});
+	free(body.bytes);
 }
 
 static void put_announce(struct message *message, const struct fixture *fixture, uint32_t nodeid,
@@ -212,8 +214,7 @@ void deliver_announce(struct fixture *fixture, uint32_t nodeid, struct versions 
 	struct message message;
 
 	put_announce(&message, fixture, nodeid, versions, flags);
-	finish(&message);
-	deliver_peer(fixture, message.bytes, message.size, nodeid);
+	deliver_finished(fixture, &message, nodeid);
 }
 
 void deliver_announce_of(struct fixture *fixture, uint32_t nodeid, const struct memb_ring_id *last_ring,
@@ -230,8 +231,7 @@ void deliver_announce_of(struct fixture *fixture, uint32_t nodeid, const struct 
 		put_u32(&message, heard->nodeid);
 		put_u32(&message, 0);
 	}
-	finish(&message);
-	deliver_peer(fixture, message.bytes, message.size, nodeid);
+	deliver_finished(fixture, &message, nodeid);
 }
 
 uint64_t gaps(const struct fixture *fixture)
