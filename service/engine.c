@@ -32,6 +32,7 @@ struct engine *engine_create(const struct engine_ops *ops, void *context, const 
 	qb_list_init(&engine->assemblies);
 	qb_list_init(&engine->awake);
 	qb_list_init(&engine->unannounced);
+	qb_list_init(&engine->news);
 	outgoing_init(engine);
 	return engine;
 }
@@ -51,6 +52,7 @@ void engine_destroy(struct engine *engine)
 	}
 	outgoing_destroy(engine);
 	exchange_end(engine);
+	news_clear(engine);
 	sync_destroy(engine);
 	groups_destroy(engine);
 	nodes_destroy(engine);

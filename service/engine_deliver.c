@@ -70,9 +70,6 @@ void deliver_leave(struct engine *engine, const struct sender *sender, enum reas
 		.reason = reason == REASON_LEAVE ? REASON_LEAVE : REASON_PROCDOWN,
 	};
 
-	if (engine->in_sync) {
-		sync_joinlist_forget(engine, sender);
-	}
 	if (member) {
 		member_remove(engine, member);
 		confchg_left(engine, group, &left, 1);

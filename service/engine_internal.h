@@ -159,6 +159,9 @@ struct record {
 	struct iovec body[RECORD_PIECES];
 };
 
+/* Of what is known of processes, engine_news.c. */
+#define NEWS_BUCKETS 256u
+
 #define MEMORY_DELAY (100ull * 1000 * 1000) /* ns, until there may be some again */
 
 /* More than one record only up to this: with totem's own headers it fills one packet. */
@@ -345,6 +348,9 @@ struct engine {
 	size_t own_joinlist_count, own_joinlist_sent;
 	bool own_joinlist_taken;
 	uint32_t downlist_old_members;
+	struct qb_list_head news;
+	struct news *news_buckets[NEWS_BUCKETS];
+	size_t news_count;
 	bool lists_lack; /* for want of memory, what the joinlists of this sync or exchange name */
 	bool incomplete; /* so this node does not know all members, and says nothing of them, until it heard all lists again */
 
@@ -709,13 +715,20 @@ void behind_tell_untold(struct engine *engine);
 /* ---- engine_sync.c ---- */
 /* `entries`: `count` times struct wire_joinlist_entry, not aligned. */
 void sync_joinlist(struct engine *engine, struct node *node, const void *entries, size_t count);
-/* Forgets what the node's joinlists said: all of it, or of one process that left since. */
+/* Forgets what the node's joinlists said. */
 void sync_joinlist_clear(struct node *node);
-void sync_joinlist_forget(const struct engine *engine, const struct sender *sender);
 void sync_destroy(struct engine *engine);
 /* What the ordered stream says of this node at this moment, dead or alive. False: out of memory. */
 bool sync_take_own_joinlist(struct engine *engine);
 void sync_totem_confchg(struct engine *engine);
+
+/* ---- engine_news.c: what processes of stock nodes did ---- */
+/* By a message in stock's format. */
+void news_joined(struct engine *engine, const struct sender *process);
+void news_left(struct engine *engine, const struct sender *process);
+/* In this sync: no joinlist brings it back. */
+bool news_has_left(struct engine *engine, const struct sender *process);
+void news_clear(struct engine *engine);
 
 /* ---- engine_steps.c: many come or go ---- */
 /* Everyone on nodes that were lost since the last activation, or that are not in the ring, leaves; on those that are away. */

@@ -48,8 +48,10 @@ static bool receive_joinleave(struct engine *engine, unsigned int function, cons
 	}
 	sender.pid = procjoin.pid;
 	if (function == WIRE_PROCJOIN) {
+		news_joined(engine, &sender);
 		deliver_join(engine, &sender);
 	} else {
+		news_left(engine, &sender);
 		deliver_leave(engine, &sender, procjoin.reason);
 	}
 	return true;
@@ -118,8 +120,9 @@ static bool receive_downlist(struct engine *engine, size_t size, uint32_t nodeid
 	if (size < sizeof(struct wire_downlist)) {
 		return false;
 	}
-	if (node && engine->in_sync) { /* in an exchange the list is what PRESENT says */
-		sync_joinlist_clear(node); /* a joinlist of an aborted sync may have come first */
+	/* a joinlist of an aborted sync may have come first; in an exchange the list is what PRESENT says */
+	if (node && engine->in_sync) {
+		sync_joinlist_clear(node);
 	}
 	return true;
 }

@@ -213,15 +213,18 @@ static bool process_comes(struct engine *engine, struct step *step, struct group
 static bool process_named(struct engine *engine, struct step *step, struct node *node,
 			  const struct wire_joinlist_entry *entry)
 {
+	struct sender process = {.nodeid = node->nodeid, .pid = entry->pid};
 	struct member *member;
 	struct group *group;
-	struct name name;
 
-	if (!name_read(&name, &entry->group)) {
+	if (!name_read(&process.group, &entry->group)) {
 		engine->stats.bad_messages++;
 		return true;
 	}
-	group = group_obtain(engine, &name);
+	if (news_has_left(engine, &process)) {
+		return true; /* it left when this was on its way */
+	}
+	group = group_obtain(engine, &process.group);
 	if (group == NULL) {
 		return false;
 	}

@@ -88,6 +88,7 @@ void engine_regular(struct engine *engine, const struct memb_ring_id *ring_id)
 	announce_ring_changes(engine);
 	engine->was_ours |= engine->ours;
 	engine->ours = false;
+	news_clear(engine);
 	engine->in_sync = true;
 	engine->ring_id = *ring_id;
 }
@@ -250,25 +251,6 @@ void sync_joinlist_clear(struct node *node)
 	node->joinlist_count = node->joinlist_capacity = 0;
 }
 
-/* Stock nodes tell of leaves in the middle of a sync, too: whoever their joinlist named before must not come back. */
-void sync_joinlist_forget(const struct engine *engine, const struct sender *sender)
-{
-	struct node *node = node_find(engine, sender->nodeid);
-	size_t from, to = 0;
-
-	for (from = 0; node && from < node->joinlist_count; from++) {
-		const struct wire_joinlist_entry *entry = &node->joinlist[from];
-
-		if (entry->pid != sender->pid || entry->group.length != sender->group.length ||
-		    memcmp(entry->group.value, sender->group.value, sender->group.length) != 0) {
-			node->joinlist[to++] = *entry;
-		}
-	}
-	if (node) {
-		node->joinlist_count = to;
-	}
-}
-
 void sync_joinlist(struct engine *engine, struct node *node, const void *entries, size_t count)
 {
 	size_t wanted = node->joinlist_count + count;
@@ -326,6 +308,7 @@ void engine_sync_activate(struct engine *engine)
 	nodes_tidy(engine);
 	sync_destroy(engine);
 	engine->in_sync = false;
+	news_clear(engine);
 	engine_log(engine, LOG_DEBUG, "ring %" PRIu32 ".%" PRIx64 ": %zu nodes, %zu members in %zu groups",
 		   engine->ring_id.nodeid, (uint64_t)engine->ring_id.seq, engine->ring_count,
 		   engine->member_count, engine->group_count);

@@ -37,6 +37,7 @@ libengine_la_SOURCES = service/engine.c service/engine.h service/engine_internal
 	service/engine_large.c \
 	service/engine_messages.c \
 	service/engine_names.c \
+	service/engine_news.c \
 	service/engine_outgoing.c \
 	service/engine_partials.c \
 	service/engine_peer.c \

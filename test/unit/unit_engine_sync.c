@@ -227,6 +227,77 @@ START_TEST(who_leaves_behind_its_joinlist_does_not_come_back)
 }
 END_TEST
 
+/* They say so before their list, which still names it, is out. */
+START_TEST(who_leaves_before_its_joinlist_does_not_come_back)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *one = peer_new(fixture, 10);
+
+	joined(fixture, one, "group");
+	ring_change(fixture, NOBODY, NODES(1), NODES(1, 2), two_processes, 2);
+	drop_all(&one->events);
+	transitional(fixture, NOBODY);
+	sync_begin(fixture, NODES(1, 2), NODES(1, 2));
+	deliver_procleave(fixture, 2, two_processes[0].pid, two_processes[0].group, 5);
+	deliver_downlist(fixture, 2);
+	deliver_joinlist(fixture, 2, two_processes, 2);
+	sync_own(fixture);
+	sync_end(fixture);
+	ck_assert_str_eq(next_confchg(one), "1:10 2:5 -2:7p");
+	ck_assert_str_eq(next_confchg(one), "event 13");
+	ring_change(fixture, NOBODY, NODES(1, 2), NODES(1, 2), two_processes,
+		    2); /* a new one of that number */
+	ck_assert_str_eq(next_confchg(one), "1:10 2:5 2:7 +2:7u");
+	fixture_free(fixture);
+}
+END_TEST
+
+/* Nobody knew it yet. */
+START_TEST(who_leaves_before_it_is_named_does_not_come)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *one = peer_new(fixture, 10);
+
+	joined(fixture, one, "group");
+	drop_all(&one->events);
+	transitional(fixture, NOBODY);
+	sync_begin(fixture, NODES(1), NODES(1, 2));
+	deliver_procleave(fixture, 2, two_processes[0].pid, two_processes[0].group, 5);
+	deliver_procleave(fixture, 2, two_processes[1].pid, "another group", 5);
+	deliver_downlist(fixture, 2);
+	deliver_joinlist(fixture, 2, two_processes, 2);
+	sync_own(fixture);
+	sync_end(fixture);
+	ck_assert_str_eq(next_confchg(one), "1:10 2:5 +2:5u");
+	fixture_free(fixture);
+}
+END_TEST
+
+/* What a node says that no node can mean takes no memory for ever. */
+START_TEST(leaves_without_end)
+{
+	enum { LEAVES = 70000 };
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *one = peer_new(fixture, 10);
+	const struct named last[] = {{LEAVES, "group"}};
+	uint32_t pid;
+
+	joined(fixture, one, "group");
+	drop_all(&one->events);
+	transitional(fixture, NOBODY);
+	sync_begin(fixture, NODES(1), NODES(1, 2));
+	for (pid = 1; pid <= LEAVES; pid++) {
+		deliver_procleave(fixture, 2, pid, "group", 5);
+	}
+	deliver_joinlist(fixture, 2, two_processes, 2);
+	deliver_joinlist(fixture, 2, last, 1);
+	sync_own(fixture);
+	sync_end(fixture);
+	ck_assert_str_eq(next_confchg(one), "1:10 2:5 2:7 +2:5u +2:7u"); /* the first ones are forgotten */
+	fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(own_processes_never_leave)
 {
 	struct fixture *fixture = fixture_new(NULL);
@@ -378,6 +449,9 @@ int main(void)
 		joinlists_outside_of_sync_are_dropped,
 		named_no_longer,
 		who_leaves_behind_its_joinlist_does_not_come_back,
+		who_leaves_before_its_joinlist_does_not_come_back,
+		who_leaves_before_it_is_named_does_not_come,
+		leaves_without_end,
 		own_processes_never_leave,
 		nothing_is_sent_during_sync,
 		joinlist_says_what_the_stream_says,
