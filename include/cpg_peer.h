@@ -7,7 +7,8 @@
  *   ANNOUNCE   in each sync: this node is one of ours, and what its next batch is numbered
  *   MARK       after each sync: when it is back, what totem still held of older rings is out
  *   BATCH      in a ring whose nodes all announced: records, back to back
- *   REPEAT     in another ring: joins and leaves that totem may have lost for some, likewise
+ *   REPEAT     in another ring: joins and leaves of its own that totem may have lost for some, likewise
+ *   NEWS       in such a ring: what processes of its stock nodes did, likewise
  *
  *   message    struct peer_head, the fixed part of its kind, up to head_size; then the body, up to size
  *   record     struct peer_record, `length` bytes of body, and 0 up to a multiple of 8
@@ -31,7 +32,7 @@
 #define PEER_VERSION_MAX 2u
 #define PEER_VERSION_OTHERS 1u /* of all others, so that every version can read them */
 
-enum peer_kind { PEER_ANNOUNCE = 1, PEER_MARK = 2, PEER_BATCH = 3, PEER_REPEAT = 4 };
+enum peer_kind { PEER_ANNOUNCE = 1, PEER_MARK = 2, PEER_BATCH = 3, PEER_REPEAT = 4, PEER_NEWS = 5 };
 
 struct peer_head {
 	uint32_t magic;
@@ -103,6 +104,21 @@ struct peer_repeat {
 };
 static_assert(sizeof(struct peer_repeat) == 24, "REPEAT");
 
+enum peer_news_stage {
+	PEER_NEWS_BEGIN =
+		1, /* no records: what follows in this round was so when this came, as far as its sender knows */
+	PEER_NEWS_MORE = 2,
+	PEER_NEWS_LAST = 3 /* of the round */
+};
+
+struct peer_news {
+	struct peer_head head;
+	uint32_t stage;
+	uint32_t round; /* counts those of the sender */
+};
+static_assert(offsetof(struct peer_news, stage) == 24, "NEWS");
+static_assert(sizeof(struct peer_news) == 32, "NEWS");
+
 enum peer_record_kind {
 	PEER_SENDER = 1,   /* whose the next records are: struct peer_sender, then the group's name */
 	PEER_MESSAGE = 2,  /* the payload */
@@ -112,7 +128,8 @@ enum peer_record_kind {
 	PEER_BEHIND = 6,   /* no body; detail 1: the group has a receiver here that is behind, 0: no more */
 	PEER_MISSED =
 		7, /* no body; the sender missed a batch: it leaves here, and comes back by an exchange */
-	PEER_PRESENT = 8 /* struct peer_present, then processes: who is on the sender's node */
+	PEER_PRESENT = 8, /* struct peer_present, then processes: who is on the sender's node */
+	PEER_NODE = 9	  /* struct peer_node: whose processes the next records are about; in NEWS */
 };
 
 #define PEER_ALIGN 8u
@@ -129,6 +146,11 @@ struct peer_sender {
 	uint32_t pid; /* 0: of no process, as for BEHIND; the group's name is the rest of the record */
 };
 static_assert(sizeof(struct peer_sender) == 4, "SENDER");
+
+struct peer_node {
+	uint32_t nodeid;
+};
+static_assert(sizeof(struct peer_node) == 4, "NODE");
 
 /*
  * A message that will not be whole ends with a last fragment of another message: receivers let go of what they have of it. It is of our own

@@ -258,6 +258,7 @@ bool announce_believe(struct engine *engine, uint8_t version)
 	}
 	engine->ours = true;
 	engine->version = version;
+	news_clear(engine);
 	log_format(engine, FORMAT_OWN);
 	outgoing_settle_again(engine);
 	return true;

@@ -70,6 +70,11 @@ struct node {
 	uint64_t heard;	 /* `number` at its end */
 	bool away;	 /* it left by missing a batch, or we did: it comes back by the exchange */
 	bool present;	 /* all that it has to say in this exchange is here */
+
+	/* in a ring with a stock node, see engine_news.c */
+	bool telling; /* a round of NEWS began */
+	uint32_t telling_round;
+	uint64_t told_from; /* the moment when it did */
 };
 
 /* A node where a receiver of the group is behind. */
@@ -159,8 +164,10 @@ struct record {
 	struct iovec body[RECORD_PIECES];
 };
 
-/* Of what is known of processes, engine_news.c. */
 #define NEWS_BUCKETS 256u
+
+/* Where this node is in a round of NEWS. */
+enum telling { TELLING_NOTHING, TELLING_BEGINS, TELLING_BEGUN, TELLING_ENDS };
 
 #define MEMORY_DELAY (100ull * 1000 * 1000) /* ns, until there may be some again */
 
@@ -350,8 +357,12 @@ struct engine {
 	uint32_t downlist_old_members;
 	struct qb_list_head news;
 	struct news *news_buckets[NEWS_BUCKETS];
-	size_t news_count;
-	bool lists_lack; /* for want of memory, what the joinlists of this sync or exchange name */
+	size_t news_count, news_untold;
+	uint64_t news_moment;	   /* counts news and rounds, in the order that is the same for all */
+	enum telling news_telling; /* BEGINS, ENDS: that is on its way */
+	uint32_t news_round;
+	unsigned int news_waits; /* flushes, for a round to get on */
+	bool lists_lack;	 /* for want of memory, what the joinlists of this sync or exchange name */
 	bool incomplete; /* so this node does not know all members, and says nothing of them, until it heard all lists again */
 
 	struct engine_stats stats;
@@ -723,11 +734,19 @@ bool sync_take_own_joinlist(struct engine *engine);
 void sync_totem_confchg(struct engine *engine);
 
 /* ---- engine_news.c: what processes of stock nodes did ---- */
-/* By a message in stock's format. */
-void news_joined(struct engine *engine, const struct sender *process);
-void news_left(struct engine *engine, const struct sender *process);
+/* A JOIN or LEAVE of a process, by a message in stock's format. */
+void news_heard(struct engine *engine, const struct sender *process, uint8_t kind, uint8_t detail);
+/* By a record of REPEAT: all of ours hear it. */
+void news_repeated(struct engine *engine, const struct sender *process, const struct peer_item *item);
 /* In this sync: no joinlist brings it back. */
 bool news_has_left(struct engine *engine, const struct sender *process);
+/* The ring is activated. */
+void news_begin(struct engine *engine);
+void news_flush(struct engine *engine);
+/* Something has still to be told. */
+bool news_wait(const struct engine *engine);
+void news_receive(struct engine *engine, struct node *node, const struct peer_head *head,
+		  const struct peer_bytes *bytes);
 void news_clear(struct engine *engine);
 
 /* ---- engine_steps.c: many come or go ---- */

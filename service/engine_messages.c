@@ -48,10 +48,10 @@ static bool receive_joinleave(struct engine *engine, unsigned int function, cons
 	}
 	sender.pid = procjoin.pid;
 	if (function == WIRE_PROCJOIN) {
-		news_joined(engine, &sender);
+		news_heard(engine, &sender, PEER_JOIN, 0);
 		deliver_join(engine, &sender);
 	} else {
-		news_left(engine, &sender);
+		news_heard(engine, &sender, PEER_LEAVE, (uint8_t)procjoin.reason);
 		deliver_leave(engine, &sender, procjoin.reason);
 	}
 	return true;

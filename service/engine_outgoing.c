@@ -303,6 +303,9 @@ void outgoing_token(struct engine *engine)
 static void flush_open(struct engine *engine, bool token)
 {
 	if (!engine->ours) {
+		if (token) {
+			news_flush(engine);
+		}
 		if (flush_repeat(engine)) {
 			flush_records(engine);
 		}
@@ -320,7 +323,7 @@ static bool needs_ticks(const struct engine *engine)
 	return engine->gate == GATE_SETTLING ||
 	       (engine->gate == GATE_OPEN &&
 		(engine->inflight || !qb_list_empty(&engine->awake) || !qb_list_empty(&engine->waiting) ||
-		 !qb_list_empty(&engine->control) || !qb_list_empty(&engine->repeat) ||
+		 !qb_list_empty(&engine->control) || !qb_list_empty(&engine->repeat) || news_wait(engine) ||
 		 (engine->ours && exchange_holds(engine))));
 }
 

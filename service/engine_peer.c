@@ -228,6 +228,7 @@ static void receive_repeat(struct engine *engine, struct node *node, const struc
 			message_complain(engine, node->nodeid, "record");
 			return;
 		}
+		news_repeated(engine, &sender, &item);
 	}
 }
 
@@ -251,6 +252,11 @@ static void receive(struct engine *engine, struct node *node, const struct peer_
 		break;
 	case PEER_REPEAT:
 		receive_repeat(engine, node, head, bytes);
+		break;
+	case PEER_NEWS:
+		if (is_for_this_ring(engine, head) && !engine->ours && !engine->in_sync) {
+			news_receive(engine, node, head, bytes);
+		}
 		break;
 	default:
 		receive_batch(engine, node, head, bytes);

@@ -308,7 +308,7 @@ void engine_sync_activate(struct engine *engine)
 	nodes_tidy(engine);
 	sync_destroy(engine);
 	engine->in_sync = false;
-	news_clear(engine);
+	news_begin(engine);
 	engine_log(engine, LOG_DEBUG, "ring %" PRIu32 ".%" PRIx64 ": %zu nodes, %zu members in %zu groups",
 		   engine->ring_id.nodeid, (uint64_t)engine->ring_id.seq, engine->ring_count,
 		   engine->member_count, engine->group_count);

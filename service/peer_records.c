@@ -38,6 +38,8 @@ static size_t fixed_size(uint8_t kind)
 		return sizeof(struct peer_mark);
 	case PEER_REPEAT:
 		return sizeof(struct peer_repeat);
+	case PEER_NEWS:
+		return sizeof(struct peer_news);
 	case PEER_BATCH:
 		return sizeof(struct peer_batch);
 	default:

@@ -99,7 +99,7 @@ static void put_body(struct message *message, const struct said *said)
 		put(message, said->body, said->size);
 		return;
 	}
-	if (said->kind == PEER_SENDER) {
+	if (said->kind == PEER_SENDER || said->kind == PEER_NODE) {
 		put_u32(message, said->pid);
 	} else if (said->kind == PEER_FRAGMENT) {
 		put_u32(message, said->msglen);
@@ -151,6 +151,25 @@ void deliver_repeated(struct fixture *fixture, uint32_t nodeid, const struct sai
 	put_head(&message, fixture, PEER_REPEAT, 24);
 	put_records(&message, said);
 	deliver_finished(fixture, &message, nodeid);
+}
+
+void deliver_told(struct fixture *fixture, uint32_t nodeid, enum peer_news_stage stage, uint32_t round,
+		  const struct said *said)
+{
+	struct message message;
+
+	put_head(&message, fixture, PEER_NEWS, 32);
+	put_u32(&message, (uint32_t)stage);
+	put_u32(&message, round);
+	put_records(&message, said);
+	deliver_finished(fixture, &message, nodeid);
+}
+
+void deliver_round(struct fixture *fixture, uint32_t nodeid, uint32_t round)
+{
+	const struct said nothing = {.kind = 0};
+
+	deliver_told(fixture, nodeid, PEER_NEWS_BEGIN, round, &nothing);
 }
 
 void deliver_partial(struct fixture *fixture, uint32_t nodeid, uint32_t pid, const char *group,
@@ -410,6 +429,9 @@ static void say_record(struct text *text, const uint8_t *record, size_t size)
 	case PEER_PRESENT:
 		say_present(text, body, size);
 		break;
+	case PEER_NODE:
+		say(text, " of %u", u32_at(body));
+		break;
 	default:
 		say(text, " record %u", record[0]);
 		break;
@@ -441,6 +463,24 @@ static void say_announce(struct text *text, const struct packet *packet)
 	}
 }
 
+static void say_news(struct text *text, const struct packet *packet)
+{
+	uint32_t round = u32_at(packet->data + 28);
+
+	switch (u32_at(packet->data + 24)) {
+	case PEER_NEWS_BEGIN:
+		say(text, "begins %u", round);
+		break;
+	case PEER_NEWS_MORE:
+		say(text, "more %u:", round);
+		break;
+	default:
+		say(text, "last %u:", round);
+		break;
+	}
+	say_records(text, packet, 32, packet->size);
+}
+
 static void say_peer(struct text *text, const struct packet *packet)
 {
 	ck_assert_uint_eq(u32_at(packet->data + 8), packet->size);
@@ -450,6 +490,9 @@ static void say_peer(struct text *text, const struct packet *packet)
 		break;
 	case PEER_MARK:
 		say(text, "mark");
+		break;
+	case PEER_NEWS:
+		say_news(text, packet);
 		break;
 	case PEER_REPEAT:
 		say(text, "repeat:");

@@ -73,6 +73,17 @@ void deliver_partial(struct fixture *fixture, uint32_t nodeid, uint32_t pid, con
 void deliver_repeated(struct fixture *fixture, uint32_t nodeid, const struct said *said);
 #define deliver_repeat(fixture, nodeid, ...)                                                                 \
 	deliver_repeated(fixture, nodeid, (const struct said[]){__VA_ARGS__, {.kind = 0}})
+#define OF_NODE(nodeid)                                                                                      \
+	{                                                                                                    \
+		.kind = PEER_NODE, .pid = (nodeid)                                                           \
+	}
+/* A message of the node's round of NEWS, for the ring of the fixture. */
+void deliver_told(struct fixture *fixture, uint32_t nodeid, enum peer_news_stage stage, uint32_t round,
+		  const struct said *said);
+#define deliver_news(fixture, nodeid, stage, round, ...)                                                     \
+	deliver_told(fixture, nodeid, stage, round, (const struct said[]){__VA_ARGS__, {.kind = 0}})
+/* The BEGIN of one. */
+void deliver_round(struct fixture *fixture, uint32_t nodeid, uint32_t round);
 /* The batch is on its way, but nobody gets it. */
 void lose_batch(struct fixture *fixture, uint32_t nodeid);
 
@@ -137,7 +148,7 @@ void comes_out(struct fixture *fixture, struct packets *held);
 
 /*
  * The oldest of what it multicast in our own format as text; it comes back to the engine, or gets lost:
- * "announce NEXT", with "missed" behind it when that is so, and ", heard NODE.NEXT ..." of others in the last ring; "mark"; "batch NUMBER:" or "repeat:" and its records, SENDER as PID@GROUP,
+ * "announce NEXT", with "missed" behind it when that is so, and ", heard NODE.NEXT ..." of others in the last ring; "mark"; "batch NUMBER:" or "repeat:" and its records; "begins ROUND", "more ROUND:" or "last ROUND:" and its records; NODE as "of" it, SENDER as PID@GROUP,
  * a message as its payload in quotes, a fragment as TYPE/MSGLEN and its payload, others by their names.
  */
 const char *batch_returns(struct fixture *fixture);

@@ -18,7 +18,7 @@ struct golden {
 	size_t size;
 };
 extern const struct golden golden_announce, golden_mark, golden_join, golden_messages, golden_fragment,
-	golden_behind, golden_missed, golden_present, golden_repeat;
+	golden_behind, golden_missed, golden_present, golden_repeat, golden_news;
 extern const struct golden golden_gone; /* ANNOUNCE by one that missed something, with a body */
 
 /* The first bytes of one, in one of both orders, at an odd address in a block that ends with them. */

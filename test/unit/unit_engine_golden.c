@@ -115,6 +115,35 @@ START_TEST(what_the_engine_repeats)
 }
 END_TEST
 
+/* A golden ring that has node 2, of ours, and node 3, of stock's, in it. */
+static struct fixture *golden_mixed_ring(void)
+{
+	struct fixture *fixture = fixture_new(&fixture_own_format);
+
+	transitional(fixture, NOBODY);
+	fixture->ring_id = (struct memb_ring_id){.nodeid = GOLDEN_RING_NODEID, .seq = GOLDEN_RING_SEQ};
+	engine_regular(fixture->engine, &fixture->ring_id);
+	engine_sync_init(fixture->engine, NODES(1), 1, NODES(1, 2, 3), 3, &fixture->ring_id);
+	deliver_announce(fixture, 2, (struct versions)VERSION_NOW, 0);
+	sync_own(fixture);
+	ring_is_synchronised(fixture);
+	deliver_own(fixture);
+	return fixture;
+}
+
+START_TEST(what_the_engine_tells)
+{
+	struct fixture *fixture = golden_mixed_ring();
+
+	deliver_procleave(fixture, 3, GOLDEN_PID, "group", 5);
+	engine_token(fixture->engine);
+	ck_assert_str_eq(batch_returns(fixture), "begins 1");
+	engine_token(fixture->engine);
+	check_sent(fixture, &golden_news);
+	fixture_free(fixture);
+}
+END_TEST
+
 /* ---- it takes ---- */
 
 static void comes_from_two(struct fixture *fixture, const struct golden *golden, bool swapped)
@@ -191,8 +220,24 @@ static void check_present_is_taken(bool swapped)
 	fixture_free(fixture);
 }
 
+static void check_news_are_taken(bool swapped)
+{
+	struct fixture *fixture = golden_mixed_ring();
+	struct peer *peer = peer_new(fixture, 10);
+
+	joined(fixture, peer, "group");
+	deliver_procjoin(fixture, 3, GOLDEN_PID, "group");
+	drop_all(&peer->events);
+	deliver_round(fixture, 2, 1);
+	comes_from_two(fixture, &golden_news, swapped);
+	ck_assert_str_eq(next_event(peer), "1:10 -3:168496141p");
+	fixture_free(fixture);
+}
+
 START_TEST(the_engine_takes_both_byte_orders)
 {
+	check_news_are_taken(false);
+	check_news_are_taken(true);
 	check_taken(false);
 	check_taken(true);
 	check_present_is_taken(false);
@@ -276,6 +321,7 @@ int main(void)
 	const TTest *const tests[] = {
 		what_the_engine_sends,
 		what_the_engine_repeats,
+		what_the_engine_tells,
 		the_engine_takes_both_byte_orders,
 		announcements_in_the_other_byte_order,
 		a_batch_with_the_end_of_another_is_none,

@@ -173,6 +173,24 @@ static void check_repeat(bool swapped)
 	check_no_more(&block, &records);
 }
 
+static void check_news(bool swapped)
+{
+	struct block block = block_of(&golden_news, swapped, golden_news.size);
+	struct peer_bytes records, body;
+	struct peer_head head;
+
+	ck_assert(peer_head_read(&head, &block.bytes));
+	check_head(&head, PEER_NEWS, 32, 80);
+	ck_assert_uint_eq(peer_u32(&block.bytes, offsetof(struct peer_news, stage)), PEER_NEWS_LAST);
+	ck_assert_uint_eq(peer_u32(&block.bytes, offsetof(struct peer_news, round)), 1);
+	records = peer_body(&head, &block.bytes);
+	body = next_item(&records, PEER_NODE, 0, 4);
+	ck_assert_uint_eq(peer_u32(&body, 0), 3);
+	next_sender(&records, GOLDEN_PID);
+	(void)next_item(&records, PEER_LEAVE, 5, 0);
+	check_no_more(&block, &records);
+}
+
 static void check_reading(bool swapped)
 {
 	struct block block = block_of(&golden_mark, swapped, golden_mark.size);
@@ -188,6 +206,7 @@ static void check_reading(bool swapped)
 	check_present(swapped);
 	check_short_batches(swapped);
 	check_repeat(swapped);
+	check_news(swapped);
 }
 
 START_TEST(what_is_read_in_both_byte_orders)
@@ -211,11 +230,12 @@ START_TEST(heads_are_checked)
 		{0, 4, 0, false},
 		{0, 4, 0x57475043, false},
 		{4, 1, 0, false},
-		{4, 1, 5, false},
+		{4, 1, 6, false},
 		{4, 1, 255, false},
 		{4, 1, PEER_REPEAT, false}, /* in a version that it never has, */
 		{4, 1, PEER_MARK, false},   /* as here */
 		{4, 1, PEER_ANNOUNCE, false},
+		{4, 1, PEER_NEWS, false},
 		{5, 1, 0, false},
 		{5, 1, 1, false},
 		{5, 1, 3, false},
@@ -260,9 +280,10 @@ END_TEST
 
 START_TEST(what_did_not_all_arrive_is_none)
 {
-	static const struct golden *const all[] = {
-		&golden_announce, &golden_mark,	  &golden_join,	   &golden_messages, &golden_fragment,
-		&golden_behind,	  &golden_missed, &golden_present, &golden_repeat,   &golden_gone};
+	static const struct golden *const all[] = {&golden_announce, &golden_mark,     &golden_join,
+						   &golden_messages, &golden_fragment, &golden_behind,
+						   &golden_missed,   &golden_present,  &golden_repeat,
+						   &golden_news,     &golden_gone};
 	struct peer_head head;
 	size_t i, size;
 	int swapped;
