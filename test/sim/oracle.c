@@ -457,6 +457,53 @@ static void check_members(struct oracle *oracle, size_t at)
 	}
 }
 
+/* It is there, and knows all of its group. */
+static bool is_at_rest(const struct session *session)
+{
+	return session->started && !session->dead && !session->leaving && !session->incomplete;
+}
+
+/* Of stock nodes' processes that it sees. */
+static uint64_t sees_of_stock(const struct oracle *oracle, const struct session *session)
+{
+	struct membership seen = {0};
+	size_t i;
+
+	for (i = 0; i < session->view_count; i++) {
+		membership_add(oracle, &seen, session->view[i].address);
+	}
+	return seen.all ^ seen.ours;
+}
+
+/* The first one at rest of this group, on a node with our engine. */
+static const struct session *first_of_ours(const struct oracle *oracle, unsigned int group)
+{
+	size_t i;
+
+	for (i = 1; i < oracle->session_count; i++) {
+		const struct session *session = &oracle->sessions[i];
+
+		if (session->group == group && is_at_rest(session) && !is_stock(oracle, session)) {
+			return session;
+		}
+	}
+	return NULL;
+}
+
+/* Whatever stock's engine said of its processes, ours agree on it. */
+static void check_ours_agree(struct oracle *oracle, size_t at)
+{
+	const struct session *session = &oracle->sessions[at];
+	const struct session *first = first_of_ours(oracle, session->group);
+
+	if (is_at_rest(session) && !is_stock(oracle, session) &&
+	    sees_of_stock(oracle, session) != sees_of_stock(oracle, first)) {
+		oracle_fail(oracle, ORACLE_VIEW,
+			    "session %zu of node %u sees others of stock nodes than session %zu of node %u",
+			    at, session->nodeid, (size_t)(first - oracle->sessions), first->nodeid);
+	}
+}
+
 /* Whatever ring change its node went through last, it was told all of it. */
 static void check_last_change(struct oracle *oracle, size_t at)
 {
@@ -491,6 +538,7 @@ static void check_truth(struct oracle *oracle)
 		check_self_delivery(oracle, (uint32_t)i, session->accepted);
 		check_last_change(oracle, i);
 		check_members(oracle, i);
+		check_ours_agree(oracle, i);
 	}
 }
 

@@ -12,7 +12,7 @@
  *             self-delivery are only counted where a mixed ring may have caused them. A join that was lost there is
  *             made up for before the next ring begins, as NODEUP at the latest. Everything else is held against the
  *             contract as in rings of ours. Of nodes with stock's engine, what they know of members, and at
- *             the end what others know of theirs, is only counted, too.
+ *             the end what others know of theirs, is only counted, too; but all with our engine then know the same of these.
  *
  * Most is checked as it is heard (oracle.c); what needs several processes' histories is checked at the end
  * (oracle_history.c).

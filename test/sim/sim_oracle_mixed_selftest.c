@@ -174,6 +174,24 @@ START_TEST(sees_untruth_beside_stock_node)
 }
 END_TEST
 
+/* But all of ours are wrong alike. */
+START_TEST(sees_disagreement_about_stock_node)
+{
+	uint32_t c;
+
+	oracle->nodes[node[2]].stock = true;
+	both_join();
+	next_ring(8, true);
+	c = oracle_join(oracle, node[1], 11, 0, false);
+	hears_change(a, MEMBERS(10, 11, 20), 11, REASON_JOIN);
+	hears_change(c, MEMBERS(10, 11, 20), 11, REASON_JOIN);
+	oracle_dead(oracle, b);
+	hears_change(c, MEMBERS(10, 11), 20, REASON_PROCDOWN);
+	expect_only(ORACLE_VIEW);
+	ck_assert_uint_eq(oracle_weak(oracle, ORACLE_TRUTH), 1);
+}
+END_TEST
+
 /* ---- a node that missed something, leaves within the ring and comes back ---- */
 
 static void are_parted(void)
@@ -351,6 +369,7 @@ int main(void)
 		counts_ghost_of_stock_engine,
 		counts_untruth_about_stock_node,
 		sees_untruth_beside_stock_node,
+		sees_disagreement_about_stock_node,
 		good_missing,
 		sees_a_hole_behind_missing,
 		sees_disagreement_of_others,

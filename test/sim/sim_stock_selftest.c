@@ -50,7 +50,8 @@ static void run(uint64_t duration)
 	do {                                                                                                 \
 	} while (!(condition) && world.clock.now < 100 * SIM_S && sim_step(&world.clock))
 
-static void world_begin(uint64_t seed, bool stock)
+/* The first `stock` nodes run stock's engine. */
+static void world_begin(uint64_t seed, unsigned int stock, bool strict)
 {
 	const struct sim_world_config config = {
 		.totem = {.nodes = NODES,
@@ -65,10 +66,10 @@ static void world_begin(uint64_t seed, bool stock)
 			   .message_max = ENGINE_MESSAGE_MAX_DEFAULT},
 		.groups = 1,
 		.event_room = IPC_BUFFER_SIZE,
-		.stock_nodes = stock ? NODES : 0,
+		.stock_nodes = stock,
 		.stock_boots = 100,
 		.stock_engines = 100,
-		.strict = true,
+		.strict = strict,
 	};
 
 	world_init(&world, seed, &config, NULL);
@@ -170,6 +171,124 @@ static void death_overtakes_join(void)
 	node_kill_client(late);
 }
 
+/* ---- stories with stock's engine on node 1 alone ---- */
+
+/* Another process of node 1. */
+static struct sim_client *late;
+
+/* Node 3 comes back while node 1 has a backlog, some of which has gone already, and `deed` is in the middle of it. */
+static void merge_with(void (*deed)(void))
+{
+	size_t end = totem_of(1)->ring->end;
+
+	send(1, 300, 20);
+	deed();
+	send(1, 300, 20);
+	RUN_UNTIL(totem_of(1)->queue[0].count && totem_of(1)->ring->end > end);
+	lose_token();
+	mend(3);
+	run(5 * SIM_S);
+}
+
+static void late_joins(void)
+{
+	client_join(late, 0, false);
+}
+
+static void late_dies(void)
+{
+	node_kill_client(late);
+}
+
+static void late_leaves(void)
+{
+	client_leave(late, 0);
+}
+
+static void late_joins_and_dies(void)
+{
+	late_joins();
+	send(1, 300, 3);
+	late_dies();
+}
+
+static void all_but_node_3(void)
+{
+	boot_all();
+	cut(3);
+	run(SIM_S);
+	late = node_connect(&world.nodes[1 - 1], 200, false);
+}
+
+static void join_in_the_backlog(void)
+{
+	all_but_node_3();
+	merge_with(late_joins);
+}
+
+static void join_and_death_in_the_backlog(void)
+{
+	all_but_node_3();
+	merge_with(late_joins_and_dies);
+}
+
+static void death_in_the_backlog(void)
+{
+	all_but_node_3();
+	late_joins();
+	run(SIM_S);
+	merge_with(late_dies);
+}
+
+static void leave_in_the_backlog(void)
+{
+	all_but_node_3();
+	late_joins();
+	run(SIM_S);
+	merge_with(late_leaves);
+}
+
+/* Node 2 heard it, and says it again. */
+static void ours_agree(void (*story)(void))
+{
+	uint64_t seed;
+
+	for (seed = 1; seed <= SEEDS; seed++) {
+		world_begin(seed, 1, false);
+		story();
+		world_rest(&world);
+		oracle_finish(world.oracle);
+		ck_assert_msg(oracle_violations(world.oracle) == 0, "seed %u: %s", (unsigned int)seed,
+			      oracle_first(world.oracle));
+		ck_assert_uint_eq(oracle_weak(world.oracle, ORACLE_TRUTH), 0);
+		world_free(&world);
+	}
+}
+
+START_TEST(join_that_one_of_ours_missed)
+{
+	ours_agree(join_in_the_backlog);
+}
+END_TEST
+
+START_TEST(join_and_death_that_one_of_ours_missed)
+{
+	ours_agree(join_and_death_in_the_backlog);
+}
+END_TEST
+
+START_TEST(death_that_one_of_ours_missed)
+{
+	ours_agree(death_in_the_backlog);
+}
+END_TEST
+
+START_TEST(leave_that_one_of_ours_missed)
+{
+	ours_agree(leave_in_the_backlog);
+}
+END_TEST
+
 /* ---- what becomes of them ---- */
 
 /* Runs the story with this seed. How often was this kind of violation seen? */
@@ -177,7 +296,7 @@ static uint64_t violations(void (*story)(void), bool stock, uint64_t seed, enum 
 {
 	uint64_t seen;
 
-	world_begin(seed, stock);
+	world_begin(seed, stock ? NODES : 0, true);
 	story();
 	world_rest(&world);
 	oracle_finish(world.oracle);
@@ -258,8 +377,11 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		backlog_is_lost_at_who_comes,  full_queue_hangs_sync,		who_left_is_forgotten,
-		who_died_in_the_barrier_stays, who_left_before_it_joined_stays, schedules_find_it,
+		backlog_is_lost_at_who_comes,	 full_queue_hangs_sync,
+		who_left_is_forgotten,		 who_died_in_the_barrier_stays,
+		who_left_before_it_joined_stays, schedules_find_it,
+		join_that_one_of_ours_missed,	 join_and_death_that_one_of_ours_missed,
+		death_that_one_of_ours_missed,	 leave_that_one_of_ours_missed,
 	};
 	Suite *suite = suite_create("stock");
 	TCase *tcase = tcase_create("stock");
