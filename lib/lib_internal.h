@@ -6,8 +6,8 @@
  * instance.channel_lock, instance.event_lock. The last one is never held during a callback, nor while a thread sleeps until
  * there is an event.
  *
- * fork() takes the lock of handle.c, then that of fork.c, then the event_lock of one instance after the other. Who has one of these
- * three does not ask for one before it; and under the first two nobody else asks for any lock.
+ * fork() takes the lock of fork.c, then under it the event_lock of one instance after the other, each for a time that is limited, and has none
+ * any more when the process forks. Under that lock, and under that of handle.c, nobody else asks for any.
  */
 #ifndef LIB_INTERNAL_H
 #define LIB_INTERNAL_H
@@ -144,7 +144,8 @@ struct delivery {
 
 struct instance {
 	struct handle_object object;
-	struct instance *next, **link; /* in fork.c's list of all */
+	_Atomic(struct instance *) next; /* in fork.c's list of all ... */
+	uint64_t watched;		 /* ... where it has this number */
 	cpg_handle_t handle;
 	pid_t pid;	    /* of the process that initialised it: no other may use it */
 	unsigned int forks; /* handle_forks of that process */

@@ -45,8 +45,10 @@
  *     libqb has more descriptors there than it tells.
  *   - A child that is made while callbacks run has what they were called with to itself: it stays as it was until the callback returns
  *     there, and what the child writes to a message its parent does not see. Where there is no memory for the copy that this takes, or a
- *     signal's handler forks in the middle of cpg_dispatch(), it is shared with the parent and with corosync, who writes other messages
- *     there when the parent's callback is over.
+ *     signal's handler forks in the middle of cpg_dispatch(), cpg_initialize() or cpg_finalize(), it is shared with the parent and with corosync, who
+ *     writes other messages there when the parent's callback is over.
+ *   - For that copy fork() may wait up to a fifth of a second for each handle whose events another thread is just taking, or the one that
+ *     a signal interrupted. It holds no lock of the library's when the process forks: handlers of pthread_atfork() may do what they like.
  *   - Buffers of cpg_zcb_alloc() stay shared with the parent: what a child writes there, its parent sends.
  *   - Handles that the child makes are like any other.
  *
