@@ -12,8 +12,8 @@
 
 #include "lib_internal.h"
 
-/* A doorbell that must be just on its way is waited for this long, milliseconds. */
-#define DOORBELL_WAIT_MS 100
+/* A doorbell that must be just on its way is waited for this long. */
+#define DOORBELL_WAIT_NS (100 * (int64_t)CS_TIME_NS_IN_MSEC)
 
 /* Room is given back in steps of such a part, and when nothing is left: the engine's and our core pass a cache line each time. */
 #define GIVE_BACK_PART 16
@@ -127,6 +127,25 @@ static cs_error_t event_find(struct instance *instance, struct ring_entry *entry
 
 /* ---- doorbells ---- */
 
+static bool came_nothing(ssize_t result)
+{
+	return result == -EAGAIN || result == -ETIMEDOUT || result == -EINTR;
+}
+
+/* A signal ends libqb's waiting early, and that looks as if the time were over. */
+static ssize_t doorbell_receive(struct instance *instance)
+{
+	int64_t left = DOORBELL_WAIT_NS, end = now_ns() + left;
+	ssize_t result;
+
+	do {
+		int32_t ms = (int32_t)((left + CS_TIME_NS_IN_MSEC - 1) / CS_TIME_NS_IN_MSEC);
+
+		result = qb_ipcc_event_recv(instance->ipc, instance->spare, instance->buffer_size, ms);
+	} while (came_nothing(result) && (left = end - now_ns()) > 0);
+	return result;
+}
+
 static cs_error_t doorbell_take(struct instance *instance)
 {
 	const struct ipc_response *bell;
@@ -135,10 +154,7 @@ static cs_error_t doorbell_take(struct instance *instance)
 	instance->spare = event_buffer_take(instance);
 	if (!instance->spare)
 		return CS_ERR_NO_MEMORY;
-	do {
-		result = qb_ipcc_event_recv(instance->ipc, instance->spare, instance->buffer_size,
-					    DOORBELL_WAIT_MS);
-	} while (result == -EINTR);
+	result = doorbell_receive(instance);
 	if (result < 0)
 		return qb_to_cs_error((int)result);
 	bell = (const struct ipc_response *)instance->spare;

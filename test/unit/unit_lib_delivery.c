@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -163,6 +165,41 @@ START_TEST(descriptor_is_right_however_slow_the_engine)
 		}
 		ck_assert(!readable(handle, 0));
 	}
+	stop(handle);
+}
+END_TEST
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+static void alarms_every(long us)
+{
+	struct itimerval timer = {.it_interval = {.tv_usec = us}, .it_value = {.tv_usec = us}};
+
+	ck_assert_int_eq(setitimer(ITIMER_REAL, &timer, NULL), 0);
+}
+
+/* The message is there before its doorbell is, and signals come while that is waited for. */
+START_TEST(a_signal_comes_before_the_doorbell)
+{
+	struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART}, before;
+	cpg_handle_t handle = start(NULL);
+	unsigned int round;
+
+	ck_assert_int_eq(sigaction(SIGALRM, &action, &before), 0);
+	atomic_store(&engine.shared->bell_delay, 20000);
+	for (round = 1; round <= 10; round++) {
+		ck_assert_int_eq(send_bytes(handle, 'a', 100), CS_OK);
+		alarms_every(2000);
+		while (delivered < round)
+			ck_assert_int_eq(cpg_dispatch(handle, CS_DISPATCH_ALL), CS_OK);
+		alarms_every(0);
+		fake_ask(handle); /* the engine has rung */
+		ck_assert(!readable(handle, 0));
+	}
+	ck_assert_int_eq(sigaction(SIGALRM, &before, NULL), 0);
 	stop(handle);
 }
 END_TEST
@@ -623,6 +660,7 @@ int main(void)
 	tcase_add_test(tcase, message_outlives_its_handle);
 	tcase_add_test(tcase, everything_comes_in_order);
 	tcase_add_loop_test(tcase, descriptor_is_right_however_slow_the_engine, 0, 12);
+	tcase_add_test(tcase, a_signal_comes_before_the_doorbell);
 	tcase_add_loop_test(tcase, more_than_there_is_room_for, 0, 3);
 	tcase_add_loop_test(tcase, a_full_ring_moves, 0, 3);
 	tcase_add_test(tcase, the_largest_message_in_one_piece);
