@@ -34,6 +34,10 @@
 
 #define SEGMENT_LINE _Alignas(SEGMENT_CACHE_LINE)
 
+/* Two processes share these words: a lock of the C library's, which would be one for each of them, can't be what makes them atomic. */
+static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64 bits at once");
+static_assert(ATOMIC_INT_LOCK_FREE == 2, "32 bits at once");
+
 struct segment_control {
 	/* ---- written by the engine ---- */
 	uint32_t magic;
