@@ -392,6 +392,17 @@ cs_error_t channel_doorbell_locked(struct instance *instance)
 }
 
 /*
+ * The fence is between the store of doorbell_due and a try of the lock on one side, and between giving back the lock and this
+ * load on the other one: so either who stored it gets the lock, or who had that sees it. A try that fails orders nothing by itself, nor
+ * does giving back a lock before a load.
+ */
+static bool doorbell_is_due(const struct instance *instance)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	return atomic_load(&instance->doorbell_due);
+}
+
+/*
  * Who finds the channel taken leaves: the thread that has it looks here after it gave it back. So nobody waits behind an answer
  * only to ring.
  */
@@ -400,8 +411,7 @@ void channel_doorbells_ring(struct instance *instance)
 	cs_error_t error;
 	bool room = true;
 
-	while (room && atomic_load(&instance->doorbell_due) &&
-	       pthread_mutex_trylock(&instance->channel_lock) == 0) {
+	while (room && doorbell_is_due(instance) && pthread_mutex_trylock(&instance->channel_lock) == 0) {
 		atomic_store(&instance->doorbell_due, false);
 		room = doorbell_send(instance, &error);
 		if (!room)
