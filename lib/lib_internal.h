@@ -39,6 +39,8 @@
 
 /* CLOCK_MONOTONIC, nanoseconds. */
 int64_t now_ns(void);
+/* The same as of the last tick, some milliseconds old: without a look at the hardware. */
+int64_t now_coarse_ns(void);
 
 /* Takes the lock. False: it was not to be had for so many nanoseconds. */
 bool lock_within(pthread_mutex_t *lock, int64_t ns);
@@ -124,6 +126,8 @@ struct submission {
 	size_t waiting;		 /* ... their bytes ... */
 	unsigned int large;	 /* ... and how many are of SUBMISSION_LARGE_BLOCK or more */
 	struct handover *taken;	 /* those that were, until somebody collects them */
+	uint64_t seen;		 /* how far the engine was behind the last message ... */
+	int64_t still_since;	 /* ... and since when it is there, by now_coarse_ns(); 0: it has moved */
 };
 
 /* delivery.c: what comes out of the delivery ring. */

@@ -7,6 +7,9 @@
 
 #include "lib_internal.h"
 
+/* How long an engine may take nothing before a sender asks libqb whether it is there. */
+#define STILL_NS (100 * (int64_t)CS_TIME_NS_IN_MSEC)
+
 void submission_init(struct instance *instance)
 {
 	struct submission *submission = &instance->submission;
@@ -95,16 +98,38 @@ static void *entry_begin(struct submission *submission, enum ring_entry_kind kin
 	return entry + 1;
 }
 
+/*
+ * An engine that was awake is not rung, so nothing shows that it is gone: whether it takes something does. Where it is was just loaded,
+ * with `asleep`, of whose cache line it is; and the clock is only read while it stands still. That needs not be exact.
+ */
+static bool engine_there(struct instance *instance)
+{
+	struct submission *submission = &instance->submission;
+	uint64_t taken =
+		atomic_load_explicit(&instance_control(instance)->submission_taken.end, memory_order_relaxed);
+	int64_t now, still;
+
+	if (taken != submission->seen) {
+		submission->seen = taken;
+		submission->still_since = 0;
+		return true;
+	}
+	now = now_coarse_ns();
+	still = submission->still_since ? now - submission->still_since : 0;
+	if (!still || still >= STILL_NS)
+		submission->still_since = now;
+	return still < STILL_NS || channel_connected(instance);
+}
+
 static cs_error_t entry_end(struct instance *instance, size_t length)
 {
 	struct segment_control *control = instance_control(instance);
-
 	struct ring_writer *ring = &instance->submission.ring;
 
 	ring_put(ring, ring_entry_size(length), &control->submitted.end);
-	if (!ring_must_wake(ring, &control->submitted.end, &control->submission_taken.asleep))
-		return CS_OK;
-	return channel_doorbell_locked(instance);
+	if (ring_must_wake(ring, &control->submitted.end, &control->submission_taken.asleep))
+		return channel_doorbell_locked(instance);
+	return engine_there(instance) ? CS_OK : CS_ERR_LIBRARY;
 }
 
 cs_error_t submission_put(struct instance *instance, const struct iovec *iov, unsigned int iov_len,

@@ -12,7 +12,7 @@
  *              of the same messages before it.
  *   Delivery   CS_OK from cpg_mcast_joined() means accepted, not delivered: the sender knows that a message
  *              was delivered when it is delivered to itself. A message that was accepted is lost only with
- *              the sender's node; or with its process, where it does not go through shared memory.
+ *              the sender's node, or with corosync there; or with its process, where it does not go through shared memory.
  *   Limits     With a stock node in the ring, engines speak the wire format of stock corosync. It can lose
  *              messages for nodes that come together under load: see "Limits of this version" in
  *              cpg_overview(8).
@@ -330,6 +330,9 @@ cs_error_t cpg_leave(cpg_handle_t handle, const struct cpg_name *group);
  * (corosync_cpg(8)) waiting, and then until half of that is left: a receiver that is behind slows its senders.
  * That member may be the caller: dispatch before trying again. In a ring with a stock node, members on other
  * nodes don't count.
+ *
+ * When corosync is gone the first two messages, and what follows them within a tenth of a second, may still be answered CS_OK: with our
+ * engine they lie in shared memory then, and are lost. All others are answered CS_ERR_LIBRARY.
  *
  * CS_ERR_INVALID_PARAM  iovec or an iov_base is NULL where there should be bytes
  * CS_ERR_NOT_EXIST      the handle is in no group: it did not join, or it left

@@ -442,6 +442,54 @@ START_TEST(doorbell_waits_for_the_channel)
 }
 END_TEST
 
+/* It is rung by nobody, and its ring has room; that it takes nothing shows it. */
+START_TEST(engine_dies_awake)
+{
+	struct fake_options options = {.features = RINGS, .sockets = _i & 1};
+	cpg_handle_t handle = start_with(&options);
+	struct segment_control *control = control_of(handle);
+	uint64_t taken, submitted;
+	cs_error_t error;
+
+	atomic_store(&engine.shared->awake, true);
+	ck_assert_int_eq(send_bytes(handle, 1, 100), CS_OK);
+	deliver(handle, 1);
+	wait_until_taken(handle);
+	fake_engine_kill(&engine);
+	ck_assert_uint_eq(atomic_load(&control->submission_taken.asleep), 0);
+	taken = atomic_load(&control->submission_taken.end);
+	while ((error = send_bytes(handle, 2, 100)) == CS_OK)
+		usleep(5000);
+	ck_assert_int_eq(error, CS_ERR_LIBRARY);
+	submitted = atomic_load(&control->submitted.end);
+	ck_assert_uint_lt(submitted - taken, SUBMISSION_RING_LIMIT(SUBMISSION_RING_SIZE));
+	ck_assert_int_eq(send_bytes(handle, 3, 100), CS_ERR_LIBRARY);
+	ck_assert_int_eq(cpg_finalize(handle), CS_ERR_LIBRARY);
+}
+END_TEST
+
+/* One that only stands still is there: nothing is lost, whenever it goes on. */
+START_TEST(engine_stands_still)
+{
+	cpg_handle_t handle = start(NULL);
+	unsigned int sent = 1;
+	cs_error_t error;
+
+	atomic_store(&engine.shared->awake, true);
+	ck_assert_int_eq(send_bytes(handle, 1, 100), CS_OK);
+	deliver(handle, 1);
+	take(handle, false);
+	while ((error = send_bytes(handle, 2, 100)) == CS_OK) {
+		sent++;
+		usleep(1000);
+	}
+	ck_assert_int_eq(error, CS_ERR_TRY_AGAIN);
+	take(handle, true);
+	deliver(handle, sent);
+	stop(handle);
+}
+END_TEST
+
 /* With a request that the engine ignores, and that has no answer. It takes none out any more. */
 static void fill_channel(struct instance *instance)
 {
@@ -492,6 +540,8 @@ int main(void)
 	tcase_add_test(tcase, nonsense_about_what_was_taken);
 	tcase_add_loop_test(tcase, others_follow_what_was_accepted, 0, 3);
 	tcase_add_loop_test(tcase, nobody_waits_for_a_dead_engine, 0, 4);
+	tcase_add_loop_test(tcase, engine_dies_awake, 0, 2);
+	tcase_add_test(tcase, engine_stands_still);
 	tcase_add_loop_test(tcase, control_segment_that_can_not_be_used, CONTROL_NOT_THERE, CONTROL_NEW + 1);
 	tcase_add_test(tcase, doorbell_waits_for_the_channel);
 	tcase_add_test(tcase, doorbell_finds_no_room);
