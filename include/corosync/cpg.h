@@ -33,6 +33,8 @@
  *   - cpg_finalize() may be called while other threads use the handle: a call that corosync is answering is
  *     finished first; those that wait for their turn, or to try again, get CS_ERR_BAD_HANDLE; a thread that
  *     sleeps in cpg_dispatch() is woken.
+ *   - A callback must return. What happens after it was left by longjmp(), by an exception or by the end of its thread is undefined: its
+ *     event stays in use for ever.
  *   - A thread must not be cancelled (pthread_cancel) while it is in a call.
  *
  * FORK
