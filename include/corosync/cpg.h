@@ -354,7 +354,8 @@ cs_error_t cpg_mcast_joined(cpg_handle_t handle, cpg_guarantee_t guarantee, cons
  * that does not exist has none. `reason` is 0.
  *   groupName            any group
  *   member_list          array of the caller's
- *   member_list_entries  in: entries that member_list has room for. Stock libraries never looked at this, and
+ *   member_list_entries  in: entries that member_list has room for. To be set before each call: what an earlier one stored
+ *                        is a number of members, and no size. Stock libraries never looked at this, and
  *                        many programs leave it unset: 0 and less mean CPG_MEMBERS_MAX.
  *                        out: members in the group, also when there was no room for all of them; unchanged
  *                        after other errors
