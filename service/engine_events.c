@@ -194,11 +194,9 @@ static void queue_add(struct engine_client *client, struct event *event, uint8_t
 		client_evict(client, "out of memory for its events");
 		return;
 	}
-	if (qb_list_empty(&engine->slow)) {
-		engine->slow_tried = engine->ops.now(engine->context);
-	}
 	if (client->queued == 0) {
 		client->stalled = 0;
+		client->tried = engine->ops.now(engine->context);
 		qb_list_add_tail(&client->of_slow, &engine->slow);
 		engine->slow_delay = SLOW_DELAY_MIN;
 		engine->ops.wake(engine->context, engine->slow_delay);
@@ -375,49 +373,45 @@ static bool client_flush(struct engine_client *client, size_t *budget)
 	return progress || (client->rings && client->rings->delivery.taken != taken);
 }
 
-void client_has_room(struct engine_client *client)
-{
-	size_t budget = FLUSH_MAX;
-
-	if (client->queued && client_flush(client, &budget)) {
-		client->stalled = 0;
-	}
-}
-
-/* It was tried in vain, and again `elapsed` ns after. */
-static void count_stall(struct engine_client *client, uint64_t elapsed)
+/* It was tried, and `took` something. Who was not come to is not charged less for that. */
+static void count_stall(struct engine_client *client, bool took)
 {
 	const struct engine_config *config = &client->engine->config;
+	uint64_t now = client->engine->ops.now(client->engine->context);
+	uint64_t elapsed = now - client->tried;
 
-	client->stalled += elapsed;
+	client->tried = now;
+	if (took) {
+		client->stalled = 0;
+		return;
+	}
+	client->stalled += elapsed < SLOW_PAUSE ? elapsed : SLOW_PAUSE;
 	if (client->queued > config->client_queue && client->stalled > config->client_stall) {
 		client_evict(client, "its queue is over client_queue and it took nothing for client_stall");
 	}
 }
 
-/* Since the last try. */
-static uint64_t slow_elapsed(struct engine *engine)
+void client_has_room(struct engine_client *client)
 {
-	uint64_t now = engine->ops.now(engine->context);
-	uint64_t elapsed = now - engine->slow_tried;
+	size_t budget = FLUSH_MAX;
 
-	engine->slow_tried = now;
-	return elapsed < SLOW_PAUSE ? elapsed : SLOW_PAUSE;
+	if (client->queued && client_flush(client, &budget)) {
+		count_stall(client, true);
+	}
 }
 
 void clients_flush(struct engine *engine)
 {
 	struct qb_list_head *at, *next;
 	size_t budget = FLUSH_MAX;
-	uint64_t elapsed;
 	bool progress = false;
 
 	if (qb_list_empty(&engine->slow)) {
 		return;
 	}
-	elapsed = slow_elapsed(engine);
 	qb_list_for_each_safe (at, next, &engine->slow) {
 		struct engine_client *client = qb_list_entry(at, struct engine_client, of_slow);
+		bool took;
 
 		if (budget == 0) {
 			/* it comes first next time */
@@ -425,12 +419,9 @@ void clients_flush(struct engine *engine)
 			qb_list_add_tail(&engine->slow, at);
 			break;
 		}
-		if (client_flush(client, &budget)) {
-			client->stalled = 0;
-			progress = true;
-		} else {
-			count_stall(client, elapsed);
-		}
+		took = client_flush(client, &budget);
+		count_stall(client, took);
+		progress |= took;
 	}
 	if (qb_list_empty(&engine->slow)) {
 		return;

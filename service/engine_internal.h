@@ -262,6 +262,7 @@ struct engine_client {
 	bool evicted;	       /* gets nothing more; the connection is being closed */
 	bool complained;       /* about a bad request, once */
 	size_t queued;	       /* bytes in events */
+	uint64_t tried;	       /* when it was given something of that last, or began to wait */
 	uint64_t stalled;      /* ns that it was tried and took nothing */
 	size_t iteration_count, iteration_bytes;
 	uint64_t next_iteration;
@@ -297,7 +298,6 @@ struct engine {
 	size_t client_count;
 	size_t queued;		   /* bytes in all clients' events */
 	uint64_t slow_delay;	   /* until the next try to send to slow clients, ns */
-	uint64_t slow_tried;	   /* when that was done last */
 	struct qb_list_head awake; /* clients whose submission rings we look into */
 	size_t rings_count, bells_due;
 	struct qb_list_head

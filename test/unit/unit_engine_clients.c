@@ -103,6 +103,46 @@ START_TEST(a_tick_ends_however_much_waits)
 }
 END_TEST
 
+/* Who takes nothing meanwhile is not given more time than others. */
+START_TEST(stalled_while_others_are_copied_to)
+{
+	enum { SLOW = 9, MESSAGES = 120 };
+	const struct engine_config config = {.client_queue = 10 * 1000,
+					     .client_stall = 100 * MS,
+					     .queue_total = SIZE_MAX,
+					     .wire_stock = true};
+	struct fixture *fixture = fixture_new(&config);
+	char *text = memset(calloc(1, 100 * 1000), 'x', 100 * 1000 - 1);
+	struct peer *slow[SLOW], *stuck;
+
+	for (int i = 0; i < SLOW; i++) {
+		slow[i] = peer_new(fixture, 10 + (uint32_t)i);
+		joined(fixture, slow[i], "group");
+	}
+	stuck = peer_new(fixture, 99);
+	joined(fixture, stuck, "other");
+	for (int i = 0; i < SLOW; i++) {
+		slow[i]->room = 0;
+	}
+	stuck->room = 0;
+	for (int i = 0; i < MESSAGES; i++) {
+		deliver_mcast(fixture, SELF, 10, "group", text);
+	}
+	deliver_mcast(fixture, SELF, 99, "other", text);
+	for (int i = 0; i < SLOW; i++) {
+		slow[i]->room = ROOM_ENDLESS;
+	}
+	while (flushed(fixture, slow, SLOW) > 0) {
+		fixture->now += 9 * MS;
+	}
+	tick_at(fixture, 10 * MS);
+	tick_at(fixture, 10 * MS);
+	ck_assert(stuck->evicted); /* all others took more than 100 ms */
+	free(text);
+	fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(stalled_over_its_queue)
 {
 	struct fixture *fixture = fixture_new(&small);
@@ -506,6 +546,7 @@ int main(void)
 	const TTest *const tests[] = {
 		a_slow_client_gets_everything_in_order,
 		a_tick_ends_however_much_waits,
+		stalled_while_others_are_copied_to,
 		stalled_over_its_queue,
 		progress_saves_it,
 		a_pause_costs_no_member,
