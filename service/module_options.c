@@ -151,7 +151,7 @@ static const char *name_error(const char *name)
 
 /*
  * A message in fragments is queued as a whole when its last one is there: one that is as large as all queues together would have its receivers
- * evicted, however fast they read. What was not set fits what was.
+ * evicted, however fast they read. Of these two, one that was not set fits the one that was.
  */
 static const char *totals_fit(struct engine_config *config)
 {

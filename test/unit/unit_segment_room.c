@@ -143,7 +143,8 @@ START_TEST(test_no_room_to_grow_is_an_error)
 		no_room_to_grow(_i == 1);
 	status = child_status(pid);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-		printf("SKIP test_no_room_to_grow_is_an_error: needs a mount namespace, and to lock memory\n");
+		printf("SKIP test_no_room_to_grow_is_an_error: needs a mount namespace, and to lock "
+		       "memory\n");
 		return;
 	}
 	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %#x", status);
