@@ -314,8 +314,8 @@ struct engine {
 	bool opened;	      /* in this ring: what is handed over went out in it */
 	uint64_t next_number; /* of the next batch */
 	size_t backlog;	      /* bytes in waiting that are not handed over */
-	size_t requested;     /* bytes in waiting that requests brought since clients' rings were looked at */
-	size_t inflight;      /* bytes handed over that have not come back, sync's not counted */
+	int64_t credit;	 /* bytes that may be taken from rings where enough waits, see engine_submission.c */
+	size_t inflight; /* bytes handed over that have not come back, sync's not counted */
 	size_t window, came_back, came_back_before;
 	size_t dropped; /* messages of ours in stock's format that came back in a ring of ours, the oldest */
 	uint64_t large; /* bytes of all messages in fragments on their way out */
@@ -463,6 +463,8 @@ void delivery_end(struct engine_client *client);
 /* ---- engine_submission.c: submission rings ---- */
 /* Takes what clients sent, until enough waits for totem. */
 void submissions_take(struct engine *engine);
+/* Requests brought so many bytes. */
+void submissions_credit(struct engine *engine, size_t requested);
 /* The client says that it sent something. */
 void submission_rung(struct engine_client *client);
 /* Everything that it sent before what comes now. */

@@ -483,7 +483,7 @@ static void handle(struct engine_client *client, const union request_head *head,
 
 	kinds[head->header.id].handle(client, head, message, size);
 	if (head->header.id != IPC_REQ_DOORBELL && engine->backlog > before) {
-		engine->requested += engine->backlog - before;
+		submissions_credit(engine, engine->backlog - before);
 	}
 }
 

@@ -5,7 +5,7 @@
  *
  * Clients that sent something are looked at on each visit of the token, until one finds nothing: from then on a client rings
  * when it sends. While enough waits for totem, messages stay where they are, and the ring's end is what stops the sender. Requests are let in
- * until far more waits; so that they never take all there is of totem, as much as they brought is taken from rings, too.
+ * until far more waits; so that they don't take all there is of totem, they give credit to rings: as much as they brought may be taken from these, too.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +18,8 @@
 /* Turns of one client in a visit: it may put something in whenever we look, and nothing that counts. */
 #define ROUNDS_MAX 64u
 
-/* Of what requests brought between two looks at the rings, which may be much where the token comes seldom. */
-#define REQUESTED_MAX ((size_t)1024 * 1024)
+/* Requests may bring much between two looks at the rings. */
+#define CREDIT_MAX ((size_t)1024 * 1024)
 
 #define ENTRY_MAX (sizeof(struct ring_entry) + SUBMISSION_MESSAGE_MAX)
 
@@ -201,20 +201,46 @@ static bool take_or_sleep(struct engine_client *client)
 
 /* ---- all of them ---- */
 
-/* False: nobody had anything, or `enough` waits. */
-static bool take_turns(struct engine *engine, size_t enough, bool (*take_turn)(struct engine_client *client))
+void submissions_credit(struct engine *engine, size_t requested)
+{
+	engine->credit += (int64_t)(requested < CREDIT_MAX ? requested : CREDIT_MAX);
+	if (engine->credit > (int64_t)CREDIT_MAX) {
+		engine->credit = (int64_t)CREDIT_MAX;
+	}
+}
+
+static bool has_enough(const struct engine *engine)
+{
+	return engine->backlog >= engine->window && engine->credit <= 0;
+}
+
+/* A turn may be more than there was credit for, and is owed then. */
+static bool turn(struct engine_client *client, bool (*take_turn)(struct engine_client *client))
+{
+	struct engine *engine = client->engine;
+	size_t before = engine->backlog;
+	bool any = take_turn(client);
+
+	if (before >= engine->window && engine->backlog > before) {
+		engine->credit -= (int64_t)(engine->backlog - before);
+	}
+	return any;
+}
+
+/* False: nobody had anything, or there is enough. */
+static bool take_turns(struct engine *engine, bool (*take_turn)(struct engine_client *client))
 {
 	struct qb_list_head *at, *next;
 	bool any = false;
 
 	qb_list_for_each_safe (at, next, &engine->awake) {
-		if (engine->backlog >= enough) {
+		if (has_enough(engine)) {
 			/* it comes first next time */
 			qb_list_del(&engine->awake);
 			qb_list_add_tail(&engine->awake, at);
 			return false;
 		}
-		any |= take_turn(qb_list_entry(at, struct rings, of_awake)->client);
+		any |= turn(qb_list_entry(at, struct rings, of_awake)->client, take_turn);
 	}
 	return any;
 }
@@ -224,23 +250,17 @@ static bool take_more(struct engine_client *client)
 	return take(client, TURN_MAX);
 }
 
-/* What may wait after this look. */
-static size_t enough_of(const struct engine *engine)
-{
-	size_t requested = engine->requested < REQUESTED_MAX ? engine->requested : REQUESTED_MAX;
-
-	return engine->backlog + requested > engine->window ? engine->backlog + requested : engine->window;
-}
-
 void submissions_take(struct engine *engine)
 {
-	size_t enough = enough_of(engine);
-	bool any = take_turns(engine, enough, take_or_sleep);
 	unsigned int round;
+	bool any;
 
-	engine->requested = 0;
+	if (engine->backlog < engine->window) {
+		engine->credit = 0;
+	}
+	any = take_turns(engine, take_or_sleep);
 	for (round = 1; any && round < ROUNDS_MAX; round++) {
-		any = take_turns(engine, enough, take_more);
+		any = take_turns(engine, take_more);
 	}
 }
 

@@ -280,16 +280,11 @@ END_TEST
 
 /* ---- beside requests ---- */
 
-/* Somebody else's requests keep as much waiting as they may. What was out comes back, and the token comes once. */
-static void round_of_overload(struct ringed *client, struct peer *other)
+/* What was out comes back, and the token comes once. */
+static void token_visits(struct ringed *client, struct peer *other)
 {
-	static char text[8001];
 	struct fixture *fixture = client->fixture;
 
-	memset(text, 'x', sizeof(text) - 1);
-	while (!fixture->holding) {
-		request_mcast(fixture, other, text);
-	}
 	for (size_t out = fixture->peer_multicasts.count; out > 0; out--) {
 		(void)batch_returns(fixture);
 	}
@@ -298,6 +293,18 @@ static void round_of_overload(struct ringed *client, struct peer *other)
 	drop_all(&client->heard.events);
 	drop_all(&other->events);
 	ck_assert(ring_writer_look(&client->submission, &client->control->submission_taken.end));
+}
+
+/* Somebody else's requests keep as much waiting as they may. */
+static void round_of_overload(struct ringed *client, struct peer *other)
+{
+	static char text[8001];
+
+	memset(text, 'x', sizeof(text) - 1);
+	while (!client->fixture->holding) {
+		request_mcast(client->fixture, other, text);
+	}
+	token_visits(client, other);
 }
 
 /* For ever more than the window waits. */
@@ -350,6 +357,34 @@ START_TEST(rings_leave_room_for_requests)
 			(void)submitted(&client);
 			round_of_overload(&client, other);
 		}
+	}
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* Whoever asks for a little does not open the way for all that is in rings. */
+START_TEST(few_requests_bring_few_turns)
+{
+	enum { SIZE = 1000000 };
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	struct ring_block block = {.offset = SEGMENT_START, .length = SIZE};
+	uint8_t *segment = pool(&client, 1u << 20, &block.segment_id);
+	struct peer *other = peer_new(fixture, 20);
+
+	joined(fixture, other, "other");
+	settle(fixture);
+	memset(segment + block.offset, 'x', SIZE);
+	for (int i = 0; i < 60; i++) {
+		ck_assert(ring_writer_look(&client.submission, &client.control->submission_taken.end));
+		if (ring_used(&client.submission) == 0) {
+			submit(&client, RING_BLOCK, &block, sizeof(block));
+			(void)submitted(&client);
+		}
+		request_mcast(fixture, other, "word");
+		token_visits(&client, other);
+		ck_assert(!fixture->holding);
 	}
 	ringed_free(&client);
 	fixture_free(fixture);
@@ -842,6 +877,7 @@ int main(void)
 		messages_wait_in_the_ring,
 		requests_leave_room_for_rings,
 		rings_leave_room_for_requests,
+		few_requests_bring_few_turns,
 		blocks_are_messages,
 		large_blocks,
 		all_blocks_of_a_dead_client_go_out,
