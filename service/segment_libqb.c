@@ -5,9 +5,13 @@
 
 #include "service/segment_libqb.h"
 
-/* What libqb names them: /dev/shm/qb-SERVER-CLIENT-DESCRIPTOR-XXXXXX/qb-control-SERVICE. */
-#define COUNTERS_DIRECTORY "/dev/shm/qb-"
-#define COUNTERS_FILE "/qb-control-"
+/*
+ * What they are known by: one page, shared and writable, of a file in here. The client, whose files these are, may have given them any other
+ * name, and what is shown is what they are named now; out of this file system it can't move them.
+ */
+#define COUNTERS_SIZE ((size_t)sysconf(_SC_PAGESIZE))
+#define COUNTERS_RIGHTS "rw-s"
+#define COUNTERS_PLACE "/dev/shm/"
 
 /* A line of /proc/self/maps, as much of it as is looked at. */
 struct line {
@@ -35,23 +39,33 @@ static const char *hex_read(const char *text, uintptr_t *number)
 	return text;
 }
 
+/* START-END RIGHTS OFFSET DEVICE INODE PATH. Returns what is behind END, or NULL. */
+static const char *range_read(const struct line *line, uintptr_t *start, uintptr_t *end)
+{
+	const char *behind = hex_read(line->text, start);
+
+	return *behind == '-' ? hex_read(behind + 1, end) : NULL;
+}
+
 static bool line_has(const struct line *line, uintptr_t address)
 {
 	uintptr_t start, end;
-	const char *behind = hex_read(line->text, &start);
 
-	if (*behind != '-')
-		return false;
-	hex_read(behind + 1, &end);
-	return start <= address && address < end;
+	return range_read(line, &start, &end) && start <= address && address < end;
 }
 
-static bool line_names_counters(const struct line *line)
+static bool starts_with(const char *text, const char *start)
 {
-	const char *directory = strchr(line->text, '/');
+	return strncmp(text, start, strlen(start)) == 0;
+}
 
-	return directory && strncmp(directory, COUNTERS_DIRECTORY, strlen(COUNTERS_DIRECTORY)) == 0 &&
-	       strstr(directory, COUNTERS_FILE);
+static bool line_is_of_counters(const struct line *line)
+{
+	uintptr_t start, end;
+	const char *rights = range_read(line, &start, &end), *path = strchr(line->text, '/');
+
+	return rights && starts_with(rights + strspn(rights, " "), COUNTERS_RIGHTS) &&
+	       end - start == COUNTERS_SIZE && path && starts_with(path, COUNTERS_PLACE);
 }
 
 /* Goes on with a line. True: it is at its end. */
@@ -78,7 +92,7 @@ bool libqb_counters_at(uintptr_t address)
 	while ((got = read(maps, chunk, sizeof(chunk))) > 0) {
 		for (ssize_t i = 0; i < got; i++) {
 			if (line_add(&line, chunk[i]) && line_has(&line, address))
-				return line_names_counters(&line);
+				return line_is_of_counters(&line);
 		}
 	}
 	return false;

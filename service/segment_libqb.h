@@ -12,7 +12,7 @@
 /* Opens what libqb_counters_at() reads: later there may be no descriptor left. It stays open. False: it can't. */
 bool libqb_counters_watch(void);
 
-/* Whether `address` lies in the mapping of such a file. Signal handlers may call it. */
+/* Whether `address` lies in the mapping of such a file, as far as can be told. Signal handlers may call it. */
 bool libqb_counters_at(uintptr_t address);
 
 #endif

@@ -201,26 +201,30 @@ static void live_silent(struct hostile_random *random)
 	wire_close(&wire);
 }
 
-/* Those that libqb shares with it over sockets. False: it took their name away. */
-static bool cut_counters(void)
+/* The file of the counters that libqb shares with it over sockets. */
+static void counters_path(char *path, size_t size)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
-	char line[600], *path = NULL;
+	const char *found = NULL;
+	char line[600];
 
 	CHECK(maps != NULL);
-	while (path == NULL && fgets(line, sizeof(line), maps) != NULL) {
+	while (found == NULL && fgets(line, sizeof(line), maps) != NULL) {
 		if (strstr(line, "/qb-control-") != NULL)
-			path = strchr(line, '/');
+			found = strchr(line, '/');
 	}
 	(void)fclose(maps);
-	CHECK(path != NULL);
-	path[strcspn(path, "\n")] = '\0';
-	return truncate(path, 0) == 0;
+	CHECK(found != NULL);
+	(void)snprintf(path, size, "%.*s", (int)strcspn(found, "\n"), found);
 }
 
-/* Events come for it, which the daemon would count where there is no file any more. It calls libqb no more, which counts there, too. */
+/*
+ * Events come for it, which the daemon would count where there is no file any more; and what there was has another name by then. It calls libqb
+ * no more, which counts there, too.
+ */
 static void live_cutting(struct hostile_random *random)
 {
+	char path[500], renamed[500];
 	struct wire wire;
 
 	if (!options.sockets) {
@@ -230,8 +234,11 @@ static void live_cutting(struct hostile_random *random)
 	if (!open_wire(&wire, IPC_SMALL_BUFFER_SIZE))
 		return;
 	wire_join(&wire, "hostile-0");
-	if (cut_counters())
+	counters_path(path, sizeof(path));
+	(void)snprintf(renamed, sizeof(renamed), "%.*s/x", (int)(strrchr(path, '/') - path), path);
+	if (rename(path, renamed) == 0 && truncate(renamed, 0) == 0)
 		be_silent();
+	(void)rename(renamed, path); /* where libqb takes it away */
 }
 
 /* Words at random, and the file cut short. */

@@ -410,9 +410,9 @@ static void foreign_fault(void)
 	volatile char *map;
 
 	unlink(path);
-	if (fd < 0 || ftruncate(fd, 4096) == -1)
+	if (fd < 0 || ftruncate(fd, 8192) == -1)
 		_exit(3);
-	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	map = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED || ftruncate(fd, 0) == -1)
 		_exit(3);
 	map[0] = 1;
@@ -478,7 +478,7 @@ END_TEST
 /* As libqb does over sockets, for the counters of a connection. */
 static volatile uint32_t *counters_map(char *directory, int *fd)
 {
-	char path[100];
+	char path[100], renamed[100];
 	void *map = MAP_FAILED;
 
 	if (mkdtemp(directory) == NULL)
@@ -487,7 +487,9 @@ static volatile uint32_t *counters_map(char *directory, int *fd)
 	*fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (*fd >= 0 && ftruncate(*fd, 24) == 0)
 		map = mmap(NULL, 24, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
-	(void)unlink(path);
+	(void)snprintf(renamed, sizeof(renamed), "%s/x", directory);
+	(void)rename(path, renamed); /* the client may, and does so after it was mapped */
+	(void)unlink(renamed);
 	(void)rmdir(directory);
 	return map == MAP_FAILED ? NULL : map;
 }
