@@ -13,7 +13,7 @@
 
 SIZE=8000
 ENDLESS=1000000000
-MORE=500
+MORE=3000
 # KiB: what may wait (4 MiB), and be on its way (0.5), what is not yet read of all that came back, for each client (1 MiB), and what malloc keeps.
 RSS_MORE=$((32 * 1024))
 declare -A STATUSES
@@ -35,17 +35,28 @@ refused_more()
 	((REFUSALS > $2))
 }
 
-# NAME COUNT: it got so many of its own messages, and meanwhile the daemon did not grow.
-got_own()
+# Too large to go on with, also where it would take all of the machine's memory before anything else shows.
+grew()
 {
-	local more=$(($(usage_memory 1 VmRSS) - RSS))
-	((more <= RSS_MORE)) || fail "corosync has $more KiB more than before"
-	(($(client_count "$1" "^message [^ ]* $(client_id "$1") ") >= $2))
+	(($(usage_memory 1 VmRSS) - RSS > RSS_MORE))
 }
 
+own()
+{
+	client_count "$1" "^message [^ ]* $(client_id "$1") "
+}
+
+# NAME COUNT: it got so many of its own messages, or there is no use in waiting for them.
+got_own()
+{
+	(($(own "$1") >= $2)) || grew
+}
+
+# NAME COUNT: so many more than now.
 wait_own()
 {
-	wait_until 60 got_own "$1" "$2" || fail "client $1 got no $2 messages of its own: they are not sent, or wait for ever"
+	wait_until 60 got_own "$1" $(($(own "$1") + $2)) || fail "client $1 got no $2 messages of its own: they are not sent, or wait for ever"
+	! grew || fail "corosync has $(($(usage_memory 1 VmRSS) - RSS)) KiB more than before"
 }
 
 # While nothing more is accepted, of this one neither. As soon as it is there it tries to send 80 MB: who waits until it sees itself in its
@@ -66,24 +77,32 @@ come_and_send()
 cluster_init --nodes 3
 cluster_conf token=15000 service='	client_queue: 1M'
 cluster_boot
-CPG_LIB=stock client_start one 1 one
+for name in one two three; do
+	CPG_LIB=stock client_start $name 1 $name
+done
 client_start rings 1 rings
 RSS=$(usage_memory 1 VmRSS)
 
-step "one sends without end"
-client_say one "fill $ENDLESS $SIZE"
-wait_own one "$MORE"
+step "three send without end"
+for name in one two three; do
+	client_say $name "fill $ENDLESS $SIZE"
+	wait_own $name 500
+done
 node_pause 2
 node_pause 3
-refusals one
-wait_until 10 refused_more one "$((REFUSALS + 10))" || fail "there is no overload"
+for name in one two three; do
+	refusals $name
+	wait_until 10 refused_more $name "$((REFUSALS + 10))" || fail "there is no overload"
+done
 
 step "another one comes, and sends at once"
 come_and_send
-wait_own one $((2 * MORE))
+for name in one two three; do
+	wait_own $name 2000
+done
 
 step "one with rings, beside them"
-client_say rings "fill $MORE 100"
+client_say rings "fill $MORE 1000"
 wait_own rings "$MORE"
 echo "corosync: $(($(usage_memory 1 VmRSS) - RSS)) KiB more than before"
 exit 0
