@@ -111,6 +111,7 @@ void engine_stats(const struct engine *engine, struct engine_stats *stats)
 	stats->members = engine->member_count;
 	stats->queued_bytes = engine->queued;
 	stats->backlog_bytes = engine->backlog;
+	stats->news = news_wait(engine);
 	stats->inflight_bytes = engine->inflight;
 	stats->large_bytes = engine->large + engine->assembled;
 }

@@ -176,6 +176,7 @@ struct engine_stats {
 	uint64_t delivered;	   /* DELIVER and PARTIAL_DELIVER events to local clients */
 	uint64_t queued_bytes;	   /* waiting for local clients now */
 	uint64_t backlog_bytes;	   /* accepted from clients, not yet handed to totem */
+	bool news;		   /* of stock nodes' processes that other engines may not have yet */
 	uint64_t inflight_bytes;   /* handed to totem, not yet back */
 	uint64_t large_bytes;	   /* in fragments, going out or coming in: one of ours counts twice */
 	uint64_t evicted;	   /* clients */

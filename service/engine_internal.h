@@ -362,7 +362,8 @@ struct engine {
 	enum telling news_telling; /* BEGINS, ENDS: that is on its way */
 	uint32_t news_round;
 	unsigned int news_waits; /* flushes, for a round to get on */
-	bool lists_lack;	 /* for want of memory, what the joinlists of this sync or exchange name */
+	bool news_overflow_said;
+	bool lists_lack; /* for want of memory, what the joinlists of this sync or exchange name */
 	bool incomplete; /* so this node does not know all members, and says nothing of them, until it heard all lists again */
 
 	struct engine_stats stats;

@@ -17,6 +17,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "engine_internal.h"
 
@@ -39,7 +40,9 @@ struct news {
 /* Flushes, until a round is taken for lost. */
 #define WAITS_MAX 100u
 
-#define ROUND_BYTES ((size_t)8 * 1024) /* of records in a message */
+/* Of records in a message, and how many of these each visit of the token takes: less than it takes away, so totem's queue stays as it is. */
+#define ROUND_BYTES ((size_t)8 * 1024)
+#define ROUND_MESSAGES 2u
 
 /* Of one process: NODE, SENDER, JOIN or LEAVE. */
 #define NEWS_BYTES_MAX                                                                                       \
@@ -89,6 +92,20 @@ static void news_remove(struct engine *engine, struct news *news)
 	free(news);
 }
 
+static void oldest_remove(struct engine *engine)
+{
+	struct news *oldest = qb_list_first_entry(&engine->news, struct news, of_engine);
+
+	if (oldest->untold && !engine->news_overflow_said) {
+		engine->news_overflow_said = true;
+		engine_log(engine, LOG_WARNING,
+			   "more than %u processes of stock nodes came or went: some of it is not told to "
+			   "other nodes",
+			   NEWS_MAX);
+	}
+	news_remove(engine, oldest);
+}
+
 /* NULL: out of memory. */
 static struct news *news_add(struct engine *engine, const struct sender *process)
 {
@@ -96,7 +113,7 @@ static struct news *news_add(struct engine *engine, const struct sender *process
 	struct news *news;
 
 	if (engine->news_count == NEWS_MAX) {
-		news_remove(engine, qb_list_first_entry(&engine->news, struct news, of_engine));
+		oldest_remove(engine);
 	}
 	news = calloc(1, sizeof(*news));
 	if (news == NULL) {
@@ -134,6 +151,8 @@ static void news_set(struct engine *engine, const struct sender *process, const 
 	news->kind = values->kind;
 	news->detail = values->detail;
 	set_untold(engine, news, values->untold);
+	qb_list_del(&news->of_engine); /* the oldest are the first */
+	qb_list_add_tail(&news->of_engine, &engine->news);
 }
 
 static void news_forget(struct engine *engine, const struct sender *process)
@@ -186,6 +205,7 @@ void news_clear(struct engine *engine)
 		engine->nodes[i]->telling = false;
 	}
 	engine->news_telling = TELLING_NOTHING;
+	engine->news_overflow_said = false;
 }
 
 /* ---- hearing of it ---- */
@@ -338,22 +358,26 @@ static void round_told(struct engine *engine, uint64_t from, const struct qb_lis
 	}
 }
 
-/* Our BEGIN is back. False: no room now. */
+/* Our BEGIN is back. False: the rest goes next time, or there is no room. */
 static bool round_tell(struct engine *engine)
 {
 	uint64_t from = node_find(engine, engine->nodeid)->told_from;
 	uint8_t records[ROUND_BYTES];
 	struct qb_list_head *end;
+	unsigned int i;
 
-	do {
+	for (i = 0; i < ROUND_MESSAGES; i++) {
 		size_t size = round_write(engine, from, records, &end);
 
 		if (!send(engine, end == &engine->news ? PEER_NEWS_LAST : PEER_NEWS_MORE, records, size)) {
 			return false;
 		}
 		round_told(engine, from, end);
-	} while (end != &engine->news);
-	return true;
+		if (end == &engine->news) {
+			return true;
+		}
+	}
+	return false;
 }
 
 static void round_step(struct engine *engine, enum telling next, bool sent)
@@ -470,7 +494,9 @@ static void round_ends(struct engine *engine, struct node *node)
 	if (node->nodeid == engine->nodeid && node->telling_round == engine->news_round) {
 		engine->news_telling = TELLING_NOTHING;
 	}
-	engine->news_waits = 0;
+	if (first_round(engine) == UINT64_MAX) {
+		engine->news_waits = 0; /* else there is one that does not end */
+	}
 	news_tidy(engine);
 }
 

@@ -353,7 +353,7 @@ static bool ours_is_idle(const void *engine)
 	struct engine_stats stats;
 
 	engine_stats(engine, &stats);
-	return !engine_busy(engine) && stats.queued_bytes == 0;
+	return !engine_busy(engine) && stats.queued_bytes == 0 && !stats.news;
 }
 
 static void ours_stats(const void *engine, struct engine_stats *stats)
