@@ -62,7 +62,7 @@ for kind in one const; do
 		colour: blue"
 	full_run -c corosync.conf
 	says notes "option colour=blue"
-	lines out 6
+	lines out 7
 	section "name: pacemaker"
 	built_in_run -c corosync.conf
 	section

@@ -86,10 +86,15 @@ silent notes
 run 0 "$corosync" -c "$conf" -v
 silent err
 silent notes
+# What this corosync does not know a later one may: so the section counts, and corosync says the rest.
+for option in -x -lx; do
+	run 8 "$corosync" $option -c "$conf"
+	says err "unknown option bad"
+done
+section "$ours"
 for option in -x -lx; do
 	run 1 "$corosync" $option -c "$conf"
 	says err usage
-	silent notes
 done
 section
 cp "$conf" "$scratch/other.conf"
