@@ -55,7 +55,9 @@ got_own()
 # NAME COUNT: so many more than now.
 wait_own()
 {
-	wait_until 60 got_own "$1" $(($(own "$1") + $2)) || fail "client $1 got no $2 messages of its own: they are not sent, or wait for ever"
+	local count=$(($(own "$1") + $2))
+	wait_until 60 got_own "$1" "$count"
+	(($(own "$1") >= count)) || grew || fail "client $1 got no $2 messages of its own: they are not sent, or wait for ever"
 	! grew || fail "corosync has $(($(usage_memory 1 VmRSS) - RSS)) KiB more than before"
 }
 
@@ -75,7 +77,7 @@ come_and_send()
 }
 
 cluster_init --nodes 3
-cluster_conf token=15000 service='	client_queue: 1M'
+cluster_conf token=30000 service='	client_queue: 1M'
 cluster_boot
 for name in one two three; do
 	CPG_LIB=stock client_start $name 1 $name

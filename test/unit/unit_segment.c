@@ -407,12 +407,13 @@ static void foreign_fault(void)
 {
 	char path[] = "/dev/shm/qb-cpg-foreign-XXXXXX";
 	int fd = mkstemp(path);
+	size_t size = 2 * (size_t)sysconf(_SC_PAGESIZE);
 	volatile char *map;
 
 	unlink(path);
-	if (fd < 0 || ftruncate(fd, 8192) == -1)
+	if (fd < 0 || ftruncate(fd, (off_t)size) == -1)
 		_exit(3);
-	map = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED || ftruncate(fd, 0) == -1)
 		_exit(3);
 	map[0] = 1;
