@@ -423,8 +423,10 @@ static void told(struct engine *engine, const struct node *by, const struct send
 	if ((known && known->moment > by->told_from) || !is_of_stock(engine, process->nodeid)) {
 		return;
 	}
-	if (known || first_round(engine) < by->told_from) {
+	if (first_round(engine) < by->told_from) {
 		news_set(engine, process, &values);
+	} else if (known) {
+		news_forget(engine, process);
 	}
 	if (item->kind == PEER_JOIN) {
 		deliver_join(engine, process);
