@@ -194,9 +194,11 @@ static void queue_add(struct engine_client *client, struct event *event, uint8_t
 		client_evict(client, "out of memory for its events");
 		return;
 	}
+	if (qb_list_empty(&engine->slow)) {
+		engine->slow_tried = engine->ops.now(engine->context);
+	}
 	if (client->queued == 0) {
-		client->stalled = 0;
-		client->tried = engine->ops.now(engine->context);
+		client->moved = engine->slow_clock;
 		qb_list_add_tail(&client->of_slow, &engine->slow);
 		engine->slow_delay = SLOW_DELAY_MIN;
 		engine->ops.wake(engine->context, engine->slow_delay);
@@ -373,20 +375,24 @@ static bool client_flush(struct engine_client *client, size_t *budget)
 	return progress || (client->rings && client->rings->delivery.taken != taken);
 }
 
-/* It was tried, and `took` something. Who was not come to is not charged less for that. */
-static void count_stall(struct engine_client *client, bool took)
+static void slow_clock_advance(struct engine *engine)
+{
+	uint64_t now = engine->ops.now(engine->context);
+	uint64_t elapsed = now - engine->slow_tried;
+
+	engine->slow_tried = now;
+	engine->slow_clock += elapsed < SLOW_PAUSE ? elapsed : SLOW_PAUSE;
+}
+
+/* It was tried, and `took` something. Until somebody is come to, its time goes on all the same. */
+static void check_stall(struct engine_client *client, bool took)
 {
 	const struct engine_config *config = &client->engine->config;
-	uint64_t now = client->engine->ops.now(client->engine->context);
-	uint64_t elapsed = now - client->tried;
+	uint64_t clock = client->engine->slow_clock;
 
-	client->tried = now;
 	if (took) {
-		client->stalled = 0;
-		return;
-	}
-	client->stalled += elapsed < SLOW_PAUSE ? elapsed : SLOW_PAUSE;
-	if (client->queued > config->client_queue && client->stalled > config->client_stall) {
+		client->moved = clock;
+	} else if (client->queued > config->client_queue && clock - client->moved > config->client_stall) {
 		client_evict(client, "its queue is over client_queue and it took nothing for client_stall");
 	}
 }
@@ -396,7 +402,7 @@ void client_has_room(struct engine_client *client)
 	size_t budget = FLUSH_MAX;
 
 	if (client->queued && client_flush(client, &budget)) {
-		count_stall(client, true);
+		check_stall(client, true);
 	}
 }
 
@@ -409,6 +415,7 @@ void clients_flush(struct engine *engine)
 	if (qb_list_empty(&engine->slow)) {
 		return;
 	}
+	slow_clock_advance(engine);
 	qb_list_for_each_safe (at, next, &engine->slow) {
 		struct engine_client *client = qb_list_entry(at, struct engine_client, of_slow);
 		bool took;
@@ -420,7 +427,7 @@ void clients_flush(struct engine *engine)
 			break;
 		}
 		took = client_flush(client, &budget);
-		count_stall(client, took);
+		check_stall(client, took);
 		progress |= took;
 	}
 	if (qb_list_empty(&engine->slow)) {

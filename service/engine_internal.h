@@ -262,8 +262,7 @@ struct engine_client {
 	bool evicted;	       /* gets nothing more; the connection is being closed */
 	bool complained;       /* about a bad request, once */
 	size_t queued;	       /* bytes in events */
-	uint64_t tried;	       /* when it was given something of that last, or began to wait */
-	uint64_t stalled;      /* ns that it was tried and took nothing */
+	uint64_t moved;	       /* slow_clock when it took something of that last, or began to wait */
 	size_t iteration_count, iteration_bytes;
 	uint64_t next_iteration;
 	uint64_t mcast_taken;
@@ -298,6 +297,8 @@ struct engine {
 	size_t client_count;
 	size_t queued;		   /* bytes in all clients' events */
 	uint64_t slow_delay;	   /* until the next try to send to slow clients, ns */
+	uint64_t slow_tried;	   /* when that was done last ... */
+	uint64_t slow_clock;	   /* ... and ns in which it was, without pauses of ours */
 	struct qb_list_head awake; /* clients whose submission rings we look into */
 	size_t rings_count, bells_due;
 	struct qb_list_head
@@ -464,8 +465,8 @@ void delivery_end(struct engine_client *client);
 /* ---- engine_submission.c: submission rings ---- */
 /* Takes what clients sent, until enough waits for totem. */
 void submissions_take(struct engine *engine);
-/* Requests brought so many bytes. */
-void submissions_credit(struct engine *engine, size_t requested);
+/* Something past the turns of rings brought what waits more than `before`. */
+void submissions_credit(struct engine *engine, size_t before);
 /* The client says that it sent something. */
 void submission_rung(struct engine_client *client);
 /* Everything that it sent before what comes now. */
