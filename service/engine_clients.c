@@ -118,10 +118,13 @@ void departing_tell(struct engine *engine)
 
 void engine_client_gone(struct engine *engine, struct engine_client *client)
 {
+	size_t before = engine->backlog;
+
 	client->evicted = true; /* it can't be any more */
 	rings_arm(engine);
 	if (client->rings) {
 		submission_take_all(client);
+		submissions_credit(engine, before);
 	}
 	partial_abandon(client);
 	client_depart(client);

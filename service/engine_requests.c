@@ -475,15 +475,21 @@ static void refuse(struct engine_client *client, int32_t id, int response)
 	}
 }
 
+/* What its rings hold was sent before it. A doorbell is of the rings, and no request. */
 static void handle(struct engine_client *client, const union request_head *head, const void *message,
 		   size_t size)
 {
-	struct engine *engine = client->engine;
-	size_t before = engine->backlog;
+	bool rung = head->header.id == IPC_REQ_DOORBELL;
+	size_t before = client->engine->backlog;
 
-	kinds[head->header.id].handle(client, head, message, size);
-	if (head->header.id != IPC_REQ_DOORBELL && engine->backlog > before) {
-		submissions_credit(engine, engine->backlog - before);
+	if (client->rings && !rung) {
+		submission_take_all(client);
+	}
+	if (!client->evicted) {
+		kinds[head->header.id].handle(client, head, message, size);
+	}
+	if (!rung) {
+		submissions_credit(client->engine, before);
 	}
 }
 
@@ -512,12 +518,7 @@ void engine_request(struct engine *engine, struct engine_client *client, const v
 
 		memcpy(head.bytes + sizeof(*header), (const uint8_t *)message + sizeof(*header),
 		       fixed - sizeof(*header));
-		if (client->rings && header->id != IPC_REQ_DOORBELL) {
-			submission_take_all(client); /* it was sent before */
-		}
-		if (!client->evicted) {
-			handle(client, &head, message, size);
-		}
+		handle(client, &head, message, size);
 	}
 	outgoing_flush(engine, false);
 }

@@ -5,7 +5,8 @@
  *
  * Clients that sent something are looked at on each visit of the token, until one finds nothing: from then on a client rings
  * when it sends. While enough waits for totem, messages stay where they are, and the ring's end is what stops the sender. Requests are let in
- * until far more waits; so that they don't take all there is of totem, they give credit to rings: as much as they brought may be taken from these, too.
+ * until far more waits; so that they don't take all there is of totem, they give credit to rings: as much as they brought may be taken from these, too. For what is taken before its turn, because its client asks
+ * for something or ends, it is the same.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -201,9 +202,11 @@ static bool take_or_sleep(struct engine_client *client)
 
 /* ---- all of them ---- */
 
-void submissions_credit(struct engine *engine, size_t requested)
+void submissions_credit(struct engine *engine, size_t before)
 {
-	engine->credit += (int64_t)(requested < CREDIT_MAX ? requested : CREDIT_MAX);
+	if (engine->backlog > before) {
+		engine->credit += (int64_t)(engine->backlog - before);
+	}
 	if (engine->credit > (int64_t)CREDIT_MAX) {
 		engine->credit = (int64_t)CREDIT_MAX;
 	}

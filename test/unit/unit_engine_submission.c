@@ -307,6 +307,15 @@ static void round_of_overload(struct ringed *client, struct peer *other)
 	token_visits(client, other);
 }
 
+static void submit_up_to_limit(struct ringed *client, const char *text)
+{
+	ck_assert(ring_writer_look(&client->submission, &client->control->submission_taken.end));
+	while (ring_used(&client->submission) <= SUBMISSION_RING_LIMIT(client->submission.size)) {
+		submit_text(client, text);
+	}
+	(void)submitted(client);
+}
+
 /* For ever more than the window waits. */
 START_TEST(requests_leave_room_for_rings)
 {
@@ -350,15 +359,42 @@ START_TEST(rings_leave_room_for_requests)
 		ck_assert_uint_lt(stats.backlog_bytes, 6 * 1024 * 1024);
 		for (int i = 0; fixture->holding; i++) {
 			ck_assert_int_lt(i, 100);
-			while (ring_used(&client.submission) <=
-			       SUBMISSION_RING_LIMIT(client.submission.size)) {
-				submit_text(&client, text);
-			}
-			(void)submitted(&client);
+			submit_up_to_limit(&client, text);
 			round_of_overload(&client, other);
 		}
 	}
 	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* What one has in its ring is taken whenever it asks for something. */
+START_TEST(who_asks_all_the_time_leaves_room_for_others)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	struct ringed asks = ringed_joined(fixture, 20, "other");
+	static char text[8001];
+
+	memset(text, 'x', sizeof(text) - 1);
+	settle(fixture);
+	for (int messages = 0; messages < 20; messages++) {
+		submit_text(&client, "small");
+		(void)submitted(&client);
+		for (int i = 0; ring_used(&client.submission) > 0; i++) {
+			ck_assert_int_lt(i, 100);
+			while (!fixture->holding) {
+				submit_up_to_limit(&asks, text);
+				ck_assert_int_eq(request_leave(fixture, asks.peer, "another"),
+						 CS_ERR_NOT_EXIST);
+			}
+			token_visits(&client, asks.peer);
+			deliveries(&asks);
+			drop_all(&asks.heard.events);
+		}
+	}
+	ringed_free(&client);
+	ringed_free(&asks);
 	fixture_free(fixture);
 }
 END_TEST
@@ -877,6 +913,7 @@ int main(void)
 		messages_wait_in_the_ring,
 		requests_leave_room_for_rings,
 		rings_leave_room_for_requests,
+		who_asks_all_the_time_leaves_room_for_others,
 		few_requests_bring_few_turns,
 		blocks_are_messages,
 		large_blocks,
