@@ -218,13 +218,10 @@ static void counters_path(char *path, size_t size)
 	(void)snprintf(path, size, "%.*s", (int)strcspn(found, "\n"), found);
 }
 
-/*
- * Events come for it, which the daemon would count where there is no file any more; and what there was has another name by then. It calls libqb
- * no more, which counts there, too.
- */
+/* Events come for it, which the daemon would count where there is no file any more. It calls libqb no more, which counts there, too. */
 static void live_cutting(struct hostile_random *random)
 {
-	char path[500], renamed[500];
+	char path[500];
 	struct wire wire;
 
 	if (!options.sockets) {
@@ -235,10 +232,8 @@ static void live_cutting(struct hostile_random *random)
 		return;
 	wire_join(&wire, "hostile-0");
 	counters_path(path, sizeof(path));
-	(void)snprintf(renamed, sizeof(renamed), "%.*s/x", (int)(strrchr(path, '/') - path), path);
-	if (rename(path, renamed) == 0 && truncate(renamed, 0) == 0)
+	if (truncate(path, 0) == 0)
 		be_silent();
-	(void)rename(renamed, path); /* where libqb takes it away */
 }
 
 /* Words at random, and the file cut short. */
