@@ -122,9 +122,9 @@ bool guard_install(void)
 	struct sigaction action = {.sa_sigaction = on_sigbus,
 				   .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
 
+	(void)libqb_counters_watch(); /* without it all else is guarded */
 	if (guard.installed)
 		return true;
-	(void)libqb_counters_watch(); /* without it all else is guarded */
 	if (sigaction(SIGBUS, NULL, &guard.previous) == -1 || sigaction(SIGBUS, &action, NULL) == -1)
 		return false;
 	guard.installed = true;

@@ -20,11 +20,16 @@ struct line {
 };
 
 static int maps = -1;
+static pid_t maps_of; /* a child has its parent's open */
 
 bool libqb_counters_watch(void)
 {
-	if (maps == -1)
-		maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	if (maps != -1 && maps_of == getpid())
+		return true;
+	if (maps != -1)
+		close(maps);
+	maps_of = getpid();
+	maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 	return maps != -1;
 }
 
