@@ -4,9 +4,10 @@
  * are, and checked there: a client can change them as long as they are in the ring.
  *
  * Clients that sent something are looked at on each visit of the token, until one finds nothing: from then on a client rings
- * when it sends. While enough waits for totem, messages stay where they are, and the ring's end is what stops the sender. Requests are let in
- * until far more waits; so that they don't take all there is of totem, they give credit to rings: as much as they brought may be taken from these, too. For what is taken before its turn, because its client asks
- * for something or ends, it is the same.
+ * when it sends. While enough waits for totem, messages stay where they are, and the ring's end is what stops the sender.
+ *
+ * Requests are let in until far more waits. So that they don't take all there is of totem, they give credit to rings: as much as they brought may be
+ * taken from these, too. For what is taken before its turn, because its client asks for something or ends, it is the same.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -212,19 +213,25 @@ void submissions_credit(struct engine *engine, size_t before)
 	}
 }
 
+static bool window_full(const struct engine *engine)
+{
+	return engine->backlog >= engine->window;
+}
+
 static bool has_enough(const struct engine *engine)
 {
-	return engine->backlog >= engine->window && engine->credit <= 0;
+	return window_full(engine) && engine->credit <= 0;
 }
 
 /* A turn may be more than there was credit for, and is owed then. */
 static bool turn(struct engine_client *client, bool (*take_turn)(struct engine_client *client))
 {
 	struct engine *engine = client->engine;
+	bool above = window_full(engine);
 	size_t before = engine->backlog;
 	bool any = take_turn(client);
 
-	if (before >= engine->window && engine->backlog > before) {
+	if (above && engine->backlog > before) {
 		engine->credit -= (int64_t)(engine->backlog - before);
 	}
 	return any;
@@ -258,7 +265,7 @@ void submissions_take(struct engine *engine)
 	unsigned int round;
 	bool any;
 
-	if (engine->backlog < engine->window) {
+	if (!window_full(engine)) {
 		engine->credit = 0;
 	}
 	any = take_turns(engine, take_or_sleep);
@@ -275,7 +282,7 @@ void submission_rung(struct engine_client *client)
 		rings->awake = true;
 		qb_list_add_tail(&rings->of_awake, &client->engine->awake);
 	}
-	if (client->engine->backlog < client->engine->window) {
+	if (!window_full(client->engine)) {
 		(void)take_or_sleep(client);
 	}
 }
