@@ -17,11 +17,13 @@
 #	client_send_and_die NAME COUNT SIZE  it tries to send so many messages, and kills itself with the next instruction:
 #	                              CLIENT_SENT were taken
 #	client_got_all NAME ... FROM COUNT  each got FROM's messages 1 to COUNT, in order, and then that it was gone by procdown
+#	client_status NAME            what it counted: CLIENT_STATUS is "sent N refused N flow enabled", or disabled
 #	client_end NAME [STATUS]      waits for its end, which must be with this status (0)
 #	clients_agree NAME ...        all see the same member list (of all these clients, no other) now or soon
 #	clients_barrier FROM NAME ... FROM sends a message; waits until all have it: what was sent before it has come too
 
-declare -A CLIENT_PID CLIENT_NODE CLIENT_FD
+declare -A CLIENT_PID CLIENT_NODE CLIENT_FD CLIENT_STATUSES
+CLIENT_STATUS=""
 CLIENT_BARRIERS=0
 CLIENT_DEADLINE=60 # seconds, for what must come about: on a loaded machine rings may come and go for a while
 
@@ -29,6 +31,7 @@ client_start()
 {
 	local name=$1 node=$2 group=$3 fd client=(cpgclient)
 	CLIENT_NODE[$name]=$node
+	CLIENT_STATUSES[$name]=0
 	rm -f "$CLUSTER_DIR/$name.in"
 	mkfifo "$CLUSTER_DIR/$name.in" || fail "no fifo"
 	exec {fd}<>"$CLUSTER_DIR/$name.in"
@@ -118,6 +121,16 @@ client_got_all()
 		[[ $(client_saw_of "$name" "$from") == "$(seq "$count"; echo gone)" ]] ||
 			client_fail "$name" "did not see 1 to $count of $from, then its end, but: $(client_saw_of "$name" "$from" | tr '\n' ' ')"
 	done
+}
+
+client_status()
+{
+	local count=$((CLIENT_STATUSES[$1] + 1))
+	CLIENT_STATUSES[$1]=$count
+	client_say "$1" status
+	client_wait "$1" "^status $count "
+	# shellcheck disable=SC2034 # it is the caller's
+	CLIENT_STATUS=$(client_output "$1" | sed -n "s/^status $count //p")
 }
 
 client_end()

@@ -16,16 +16,13 @@ ENDLESS=1000000000
 MORE=3000
 # KiB: what may wait (4 MiB), and be on its way (0.5), what is not yet read of all that came back, for each client (1 MiB), and what malloc keeps.
 RSS_MORE=$((32 * 1024))
-declare -A STATUSES
 REFUSALS=0
 
 # NAME: how often it was told to try again.
 refusals()
 {
-	STATUSES[$1]=$((${STATUSES[$1]:-0} + 1))
-	client_say "$1" status
-	client_wait "$1" "^status ${STATUSES[$1]} "
-	REFUSALS=$(client_output "$1" | sed -n "s/^status ${STATUSES[$1]} .* refused \([0-9]*\) .*/\1/p")
+	client_status "$1"
+	read -r _ _ _ REFUSALS _ <<<"$CLIENT_STATUS"
 }
 
 # NAME BEFORE

@@ -18,7 +18,7 @@ SIZE=32768
 # exceeded, copies on the way through corosync, and what malloc keeps: 8 MiB. The rings of three clients grow to 1.7 MiB: 5 MiB. A ring
 # change adds nothing: who was slowed stays so on nodes that stay with the receiver's.
 RSS_MORE=$(((1 + 2 * 3 + 8 + 5) * 1024))
-declare -A STATUSES FILLED
+declare -A FILLED
 STATUS=""
 
 # NAME COUNT: it sends so many messages more, as it can.
@@ -36,10 +36,10 @@ filled()
 # What the client counted, and its state: "SENT enabled", or disabled.
 status()
 {
-	STATUSES[$1]=$((${STATUSES[$1]:-0} + 1))
-	client_say "$1" status
-	client_wait "$1" "^status ${STATUSES[$1]} "
-	STATUS=$(client_output "$1" | sed -n "s/^status ${STATUSES[$1]} sent \([0-9]*\) .* flow /\1 /p")
+	local sent flow
+	client_status "$1"
+	read -r _ sent _ _ _ flow <<<"$CLIENT_STATUS"
+	STATUS="$sent $flow"
 }
 
 # When what another client on its node sends now has come back, nothing of NAME is on its way: if it is refused still, that is for a
@@ -205,7 +205,6 @@ node_wait_up 2
 nodes_wait_ring "1 2 3"
 CPG_LIB=stock client_start sender2 2 group
 CPG_LIB=stock client_start other2 2 other
-STATUSES[sender2]=0
 FILLED[sender2]=0
 receiver_stops slow
 fill sender1 300

@@ -20,7 +20,6 @@
 # such load.
 MORE=$((4 + 1 + 4 + 6 + 12 + 4))
 MORE_EACH_RING=4
-STATUSES=0
 SENT=0
 FLOW=""
 ACCEPTED=0
@@ -43,10 +42,8 @@ more_lines()
 # What client one counted so far: SENT; and FLOW: enabled or disabled.
 status()
 {
-	STATUSES=$((STATUSES + 1))
-	client_say one status
-	client_wait one "^status $STATUSES "
-	read -r _ _ _ SENT _ _ _ FLOW <<<"$(client_output one | grep "^status $STATUSES ")"
+	client_status one
+	read -r _ SENT _ _ _ FLOW <<<"$CLIENT_STATUS"
 }
 
 # COUNT: it tries to send so many; of these ACCEPTED were.
