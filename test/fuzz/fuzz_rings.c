@@ -100,7 +100,7 @@ static void write_many(struct hostile *hostile, struct story *story)
 struct others {
 	struct ringed ringed;
 	struct peer *plain;
-	bool huge; /* they send what only the largest ring takes, which costs more than all the rest */
+	unsigned int huge; /* still to send: what only the largest ring takes costs the most */
 };
 
 #define TEXT_MAX 300000u
@@ -116,7 +116,11 @@ static void others_send(struct others *others, struct story *story)
 		(void)submitted(&others->ringed);
 		return;
 	}
-	length = lengths[which == 5 && !others->huge ? 4 : which];
+	if (which == 5 && others->huge)
+		others->huge--;
+	else if (which == 5)
+		which = 4;
+	length = lengths[which];
 	memset(text, 'x', length);
 	text[length] = '\0';
 	request_mcast(others->ringed.fixture, others->plain, text);
@@ -215,7 +219,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct hostile hostile = {.client = ringed_joined(fixture, 10, "group")};
 	struct others others = {.ringed = ringed_joined(fixture, 20, "group"),
 				.plain = peer_new(fixture, 30),
-				.huge = how % 64 < 2};
+				.huge = how % 64 < 2 ? 12 : 0};
 
 	joined(fixture, others.plain, "group");
 	hostile.pool = pool(&hostile.client, POOL_SIZE, &hostile.pool_id);
