@@ -528,8 +528,10 @@ void node_administer(struct sim_node *node)
 	if (totem_cfg(node->totem)) {
 		return;
 	}
-	oracle_fail(node->world->oracle, ORACLE_CONTEXT, "node %u: cfg aborts, totem's queue is full",
-		    node->totem->nodeid);
+	if (!node->kind->is_stock) {
+		oracle_fail(node->world->oracle, ORACLE_CONTEXT, "node %u: cfg aborts, totem's queue is full",
+			    node->totem->nodeid);
+	}
 	node_crash(node);
 }
 

@@ -269,7 +269,7 @@ void node_boot(struct sim_node *node);
 void node_crash(struct sim_node *node);
 void node_pause(struct sim_node *node);
 void node_resume(struct sim_node *node);
-/* cfg is asked for something. The daemon aborts if totem has no room for it, which an engine must not bring about. */
+/* cfg is asked for something. The daemon aborts if totem has no room for it, which an engine of ours must not bring about. */
 void node_administer(struct sim_node *node);
 /* NULL: the engine refused it. */
 struct sim_client *node_connect(struct sim_node *node, uint32_t pid, bool ours);
