@@ -44,14 +44,14 @@ bool channel_connected(struct instance *instance)
 }
 
 /*
- * libqb rings with a byte in a stream socket for each request, and spins while the kernel takes none. With a control segment we know how many
- * are on their way (MCASTS_MAX); without one we ask the kernel, which takes a byte while less than SO_SNDBUF is allocated for those before it.
+ * libqb rings with a byte in a stream socket for each request, and spins while the kernel takes none: a few hundred, while the engine
+ * holds requests back. So we ask the kernel, which takes a byte while less than SO_SNDBUF is allocated for those before it.
  */
 static bool socket_full(const struct instance *instance)
 {
 	int fd, allocated;
 
-	if (instance->control.map || !instance->socket_room)
+	if (!instance->socket_room)
 		return false;
 	return qb_ipcc_fd_get(instance->ipc, &fd) == 0 && ioctl(fd, SIOCOUTQ, &allocated) == 0 &&
 	       allocated >= instance->socket_room;

@@ -521,6 +521,30 @@ START_TEST(doorbell_finds_no_room)
 }
 END_TEST
 
+/* An engine that holds back requests asks for more doorbells all the same: more than the socket takes that libqb rings with. */
+START_TEST(doorbells_that_nobody_takes)
+{
+	struct fake_options options = {.features = RINGS, .sockets = _i};
+	cpg_handle_t handle = start_with(&options);
+	struct segment_control *control = control_of(handle);
+	const unsigned int count = 600;
+	unsigned int i;
+
+	take(handle, false);
+	atomic_store(&engine.shared->sleepy, true);
+	ck_assert_int_eq(send_bytes(handle, 0, 0), CS_OK);
+	fake_wait_until(atomic_load(&engine.shared->sleeping));
+	for (i = 1; i < count; i++) {
+		atomic_store(&control->submission_taken.asleep, 1);
+		ck_assert_int_eq(send_bytes(handle, (uint8_t)i, 1), CS_OK);
+	}
+	atomic_store(&engine.shared->keep_taken, false);
+	atomic_store(&engine.shared->sleepy, false);
+	deliver(handle, count);
+	stop(handle);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *tcase = tcase_create("rings");
@@ -545,6 +569,7 @@ int main(void)
 	tcase_add_loop_test(tcase, control_segment_that_can_not_be_used, CONTROL_NOT_THERE, CONTROL_NEW + 1);
 	tcase_add_test(tcase, doorbell_waits_for_the_channel);
 	tcase_add_test(tcase, doorbell_finds_no_room);
+	tcase_add_loop_test(tcase, doorbells_that_nobody_takes, 0, 2);
 	tcase_set_timeout(tcase, 60);
 	return run_case("lib_rings", tcase);
 }
