@@ -155,8 +155,10 @@ CPG_PUBLIC cs_error_t cpg_iteration_finalize(cpg_iteration_handle_t handle)
 	if (!iteration)
 		return CS_ERR_BAD_HANDLE;
 	instance = iteration->instance;
-	if (handle_remove(handle, object) && !instance_forked(instance) && !atomic_load(&instance->finalized))
+	if (!instance_forked(instance) && !atomic_load(&instance->finalized))
 		error = engine_forget(instance, iteration->engine_handle);
+	if (error != CS_ERR_TRY_AGAIN && !handle_remove(handle, object))
+		error = CS_ERR_BAD_HANDLE;
 	handle_put(object);
 	return error;
 }

@@ -489,7 +489,7 @@ cs_error_t cpg_iteration_initialize(cpg_handle_t handle, cpg_iteration_type_t it
 cs_error_t cpg_iteration_next(cpg_iteration_handle_t handle, struct cpg_iteration_description_t *description);
 
 /*
- * Ends the iteration. The handle is gone whatever the result is.
+ * Ends the iteration. Only CS_ERR_TRY_AGAIN leaves it as it was.
  *
  * CS_ERR_BAD_HANDLE  also: the cpg_handle_t was finalized
  */

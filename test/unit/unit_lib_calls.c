@@ -479,6 +479,30 @@ START_TEST(iteration_goes_with_its_handle)
 }
 END_TEST
 
+static bool busy_at_first(qb_ipcs_connection_t *conn, const struct ipc_request *request)
+{
+	if (request->id != IPC_REQ_ITERATION_FINALIZE || atomic_fetch_add(&fake_shared->value, 1))
+		return false;
+	fake_respond(conn, IPC_RES_ITERATION_FINALIZE, CS_ERR_TRY_AGAIN);
+	return true;
+}
+
+/* What can't be ended now can be ended again. */
+START_TEST(iteration_stays_while_the_engine_is_busy)
+{
+	cpg_handle_t handle = start(busy_at_first, 0, false);
+	struct cpg_iteration_description_t description;
+	cpg_iteration_handle_t iteration;
+
+	ck_assert_int_eq(cpg_iteration_initialize(handle, CPG_ITERATION_ALL, NULL, &iteration), CS_OK);
+	ck_assert_int_eq(cpg_iteration_finalize(iteration), CS_ERR_TRY_AGAIN);
+	ck_assert_int_eq(cpg_iteration_next(iteration, &description), CS_OK);
+	ck_assert_int_eq(cpg_iteration_finalize(iteration), CS_OK);
+	ck_assert_int_eq(cpg_iteration_finalize(iteration), CS_ERR_BAD_HANDLE);
+	stop(handle);
+}
+END_TEST
+
 /* Answers that are too short, or hold an error that is none. */
 static bool bad_answers(qb_ipcs_connection_t *conn, const struct ipc_request *request)
 {
@@ -620,6 +644,7 @@ static void add_tests(TCase *tcase)
 	tcase_add_loop_test(tcase, membership_pages_that_lie, 0, 6);
 	tcase_add_test(tcase, membership_of_a_stock_engine_that_lies);
 	tcase_add_test(tcase, iteration_goes_with_its_handle);
+	tcase_add_test(tcase, iteration_stays_while_the_engine_is_busy);
 	tcase_add_test(tcase, answers_that_make_no_sense);
 	tcase_add_test(tcase, answer_comes_late);
 	tcase_add_loop_test(tcase, engine_dies_over_a_request, 0, 2);
