@@ -143,8 +143,10 @@ cs_error_t handle_create(struct handle_object *object, uint64_t *handle)
 	pthread_once(&table.once, table_init);
 	table_lock();
 	found = slot_find_free(&index);
-	if (found)
+	if (found) {
+		atomic_fetch_add_explicit(&object->references, 1, memory_order_relaxed);
 		slot_fill(index, object, handle);
+	}
 	table_unlock();
 	return found ? CS_OK : CS_ERR_NO_MEMORY;
 }

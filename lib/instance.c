@@ -107,15 +107,12 @@ static cs_error_t instance_create(cpg_handle_t *handle, const cpg_model_v1_data_
 		instance->model = *model;
 	atomic_init(&instance->context, context);
 	error = connection_open(instance);
-	/* Another thread may guess the handle and finalize it as soon as it exists. */
 	if (error == CS_OK)
 		error = handle_create(&instance->object, &instance->handle);
-	if (error != CS_OK) {
-		instance_put(instance);
-		return error;
-	}
-	*handle = instance->handle;
-	return CS_OK;
+	if (error == CS_OK)
+		*handle = instance->handle;
+	instance_put(instance);
+	return error;
 }
 
 CPG_PUBLIC cs_error_t cpg_model_initialize(cpg_handle_t *handle, cpg_model_t model,

@@ -56,12 +56,12 @@ static cs_error_t iteration_create(struct instance *instance, uint64_t engine_ha
 		iteration->engine_handle = engine_handle;
 		error = handle_create(&iteration->object, handle);
 	}
-	if (error != CS_OK) {
+	if (error != CS_OK)
 		engine_forget(instance, engine_handle);
-		if (iteration)
-			iteration_destroy(&iteration->object);
+	if (iteration)
+		handle_put(&iteration->object);
+	if (error != CS_OK)
 		return error;
-	}
 	/* cpg_finalize() in another thread ends the iterations after it set this: one of us ends ours. */
 	if (atomic_load(&instance->finalized)) {
 		handle_remove_owned(&instance->object);
@@ -144,7 +144,7 @@ CPG_PUBLIC cs_error_t cpg_iteration_next(cpg_iteration_handle_t handle,
 	return error;
 }
 
-/* The handle ends whatever the engine says, and also after its cpg_handle_t did. */
+/* Unless the engine could not be told now the handle ends, also after its cpg_handle_t did. */
 CPG_PUBLIC cs_error_t cpg_iteration_finalize(cpg_iteration_handle_t handle)
 {
 	struct handle_object *object = handle_get(handle, HANDLE_ITERATION);

@@ -57,7 +57,7 @@ struct handle_object {
 	const struct handle_object *owner; /* its handle ends with this one's; NULL: none */
 };
 
-/* Gives `object` a handle. The table takes over the caller's first reference. */
+/* Gives `object` a handle. The table has a reference of its own. */
 cs_error_t handle_create(struct handle_object *object, uint64_t *handle);
 
 /* A new reference, or NULL: no such handle, or one of another type. */

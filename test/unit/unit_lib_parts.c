@@ -43,6 +43,8 @@ START_TEST(handle_lives_until_last_reference)
 	ck_assert_ptr_null(handle_get(handle, HANDLE_INSTANCE));
 	ck_assert(!handle_remove(handle, &object));
 	handle_put(&object);
+	ck_assert_uint_eq(destroyed, 0);
+	handle_put(&object); /* who made it */
 	ck_assert_uint_eq(destroyed, 1);
 }
 END_TEST
@@ -76,6 +78,7 @@ START_TEST(handles_are_many)
 	for (i = 0; i < COUNT; i++) {
 		objects[i] = object_of(HANDLE_INSTANCE);
 		ck_assert_int_eq(handle_create(&objects[i], &handles[i]), CS_OK);
+		handle_put(&objects[i]);
 	}
 	for (i = 0; i < COUNT; i++) {
 		ck_assert_ptr_eq(handle_get(handles[i], HANDLE_INSTANCE), &objects[i]);
