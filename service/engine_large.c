@@ -149,9 +149,13 @@ static void deliver_kept(struct engine *engine, const struct group *group, const
 	}
 }
 
+/* The last one brings all the rest, or there is a hole before it (stock's nodes drop fragments). */
 static bool continues(const struct assembly *assembly, const struct fragment *fragment)
 {
-	return fragment->msglen == assembly->msglen && fragment->length <= assembly->msglen - assembly->got;
+	uint32_t rest = assembly->msglen - assembly->got;
+
+	return fragment->msglen == assembly->msglen &&
+	       (fragment->type == IPC_FRAGMENT_LAST ? fragment->length == rest : fragment->length <= rest);
 }
 
 static void assembly_pass(struct engine *engine, const struct group *group, struct assembly *assembly)
@@ -213,9 +217,7 @@ void deliver_fragment(struct engine *engine, const struct sender *sender, const 
 		return;
 	}
 	if (fragment->type == IPC_FRAGMENT_LAST) {
-		if (member->assembly->got == member->assembly->msglen) {
-			deliver_kept(engine, group, member->assembly);
-		}
+		deliver_kept(engine, group, member->assembly);
 		assembly_free(engine, member);
 	}
 }

@@ -243,6 +243,10 @@ START_TEST(larger_than_allowed_passes_through)
 	deliver_partial(pair.fixture, 3, 7, "group",
 			(struct said)PART(2, 13, "ghijklmn")); /* more than it said */
 	ck_assert_str_eq(next_event(pair.one), "none");
+	deliver_partial(pair.fixture, 3, 7, "group", (struct said)PART(1, 13, "abcdef"));
+	ck_assert_str_eq(next_event(pair.one), "3:7 1/13 'abcdef'");
+	deliver_partial(pair.fixture, 3, 7, "group", (struct said)PART(3, 13, "jklm")); /* with a hole */
+	ck_assert_str_eq(next_event(pair.one), "none");
 	fixture_free(pair.fixture);
 }
 END_TEST
