@@ -47,8 +47,14 @@ void engine_destroy(struct engine *engine)
 	/* Queues first: a client's end would multicast its leave. */
 	engine->gate = GATE_CLOSED;
 	while (!qb_list_empty(&engine->clients)) {
-		engine_client_gone(engine,
-				   qb_list_first_entry(&engine->clients, struct engine_client, of_engine));
+		struct engine_client *client =
+			qb_list_first_entry(&engine->clients, struct engine_client, of_engine);
+
+		if (client->ended) {
+			client_forget(client);
+		} else {
+			engine_client_gone(engine, client);
+		}
 	}
 	outgoing_destroy(engine);
 	exchange_end(engine);

@@ -122,8 +122,8 @@ void engine_set_nodeid(struct engine *engine, uint32_t nodeid);
 struct engine_client *engine_client_new(struct engine *engine, void *conn, uint32_t pid);
 
 /*
- * The connection is closed: leaves its group (PROCDOWN), frees everything. `client` is gone. Multicasts: not from
- * where totem delivers.
+ * The connection is closed: leaves its group (PROCDOWN) and frees everything, once what lies in its submission ring is taken. `client` is gone for
+ * the caller. Multicasts: not from where totem delivers.
  */
 void engine_client_gone(struct engine *engine, struct engine_client *client);
 

@@ -116,25 +116,32 @@ void departing_tell(struct engine *engine)
 	}
 }
 
-void engine_client_gone(struct engine *engine, struct engine_client *client)
+void client_forget(struct engine_client *client)
 {
-	size_t before = engine->backlog;
-
-	client->evicted = true; /* it can't be any more */
-	rings_arm(engine);
-	if (client->rings) {
-		submission_take_all(client);
-		submissions_credit(engine, before);
-	}
 	partial_abandon(client);
 	client_depart(client);
-	client_events_clear(client);
-	iterations_free(client);
 	rings_end(client);
 	segments_free(client);
 	qb_list_del(&client->of_engine);
-	engine->client_count--;
+	client->engine->ended_count--;
 	free(client);
+}
+
+/* What it has sent was accepted: it stays until that is taken, in its turns. */
+void engine_client_gone(struct engine *engine, struct engine_client *client)
+{
+	client->evicted = true; /* it can't be any more */
+	client->ended = true;
+	engine->client_count--;
+	engine->ended_count++;
+	client_events_clear(client);
+	iterations_free(client);
+	rings_arm(engine);
+	if (client->rings) {
+		submission_close(client);
+	} else {
+		client_forget(client);
+	}
 	outgoing_flush(engine, false);
 }
 

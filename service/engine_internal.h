@@ -227,6 +227,7 @@ struct rings {
 	struct ring_reader submission;
 	size_t taken;	   /* bytes of messages, in the last look at it */
 	uint64_t messages; /* taken since the rings began */
+	size_t left;	   /* when ended: bytes of messages that may still be taken */
 	bool awake;	   /* we look by ourselves */
 	bool distrusted;
 
@@ -260,6 +261,7 @@ struct engine_client {
 	bool wants_totem_conf; /* its first confchg is followed by a totem_confchg */
 	bool behind;	       /* has more than client_queue waiting, until half of that is left */
 	bool evicted;	       /* gets nothing more; the connection is being closed */
+	bool ended;	       /* it is closed, and what lies in its submission ring is still to be taken */
 	bool complained;       /* about a bad request, once */
 	size_t queued;	       /* bytes in events */
 	uint64_t moved;	       /* slow_clock when it took something of that last, or began to wait */
@@ -294,7 +296,8 @@ struct engine {
 
 	struct qb_list_head clients;
 	struct qb_list_head slow;
-	size_t client_count;
+	size_t client_count;	   /* with a connection */
+	size_t ended_count;	   /* without one */
 	size_t queued;		   /* bytes in all clients' events */
 	uint64_t slow_delay;	   /* until the next try to send to slow clients, ns */
 	uint64_t slow_tried;	   /* when that was done last ... */
@@ -471,6 +474,8 @@ void submissions_credit(struct engine *engine, size_t before);
 void submission_rung(struct engine_client *client);
 /* Everything that it sent before what comes now. */
 void submission_take_all(struct engine_client *client);
+/* Its connection is closed. It is freed when its ring is empty, which may be at once. */
+void submission_close(struct engine_client *client);
 void submission_end(struct rings *rings);
 
 /* ---- engine_clients.c: connections ---- */
@@ -480,6 +485,8 @@ static inline bool client_may_send(const struct engine_client *client)
 {
 	return client->state == CLIENT_JOIN_STARTED || client->state == CLIENT_JOINED;
 }
+/* It has ended, and nothing of it is left to be sent. */
+void client_forget(struct engine_client *client);
 /* All of a group, or of all groups. */
 void group_evict(struct group *group, const char *why);
 void groups_evict(struct engine *engine, const char *why);

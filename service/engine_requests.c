@@ -22,7 +22,12 @@ static void log_step(const struct engine_client *client, const char *does)
 	engine_log(client->engine, LOG_DEBUG, "process %u %s group %s", client->pid, does, text);
 }
 
-/* Another handle of the same process may be in this group, or on its way out of it. */
+static bool is_on_its_way_out(const struct engine_client *client)
+{
+	return client->evicted || client->state == CLIENT_LEAVE_STARTED;
+}
+
+/* Another handle of the same process may be in this group. */
 static cs_error_t check_duplicate(const struct group *group, uint32_t pid)
 {
 	struct qb_list_head *at;
@@ -31,7 +36,7 @@ static cs_error_t check_duplicate(const struct group *group, uint32_t pid)
 		const struct engine_client *other = qb_list_entry(at, struct engine_client, of_group);
 
 		if (other->pid == pid) {
-			return other->state == CLIENT_LEAVE_STARTED ? CS_ERR_TRY_AGAIN : CS_ERR_EXIST;
+			return is_on_its_way_out(other) ? CS_ERR_TRY_AGAIN : CS_ERR_EXIST;
 		}
 	}
 	qb_list_for_each (at, &group->departing) {

@@ -7,7 +7,9 @@
  * when it sends. While enough waits for totem, messages stay where they are, and the ring's end is what stops the sender.
  *
  * Requests are let in until far more waits. So that they don't take all there is of totem, they give credit to rings: as much as they brought may be
- * taken from these, too. For what is taken before its turn, because its client asks for something or ends, it is the same.
+ * taken from these, too. For what is taken before its turn, because its client asks for something, it is the same.
+ *
+ * A client that ended has its turns until its ring is empty: dead or evicted, it was told that all that was accepted.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +27,7 @@
 
 #define ENTRY_MAX (sizeof(struct ring_entry) + SUBMISSION_MESSAGE_MAX)
 
-/* What take_piece() makes nothing of: for want of memory, and its client is evicted. There may be some later. */
+/* What take_piece() makes nothing of: for want of memory. There may be some later, but its client is evicted. */
 #define NOT_NOW SIZE_MAX
 
 /* Of what a client leaves behind, however large it says that is: its library lets no more wait. */
@@ -152,19 +154,27 @@ static size_t take_piece(struct engine_client *client, struct ring_reader *ring)
 
 /* ---- one client ---- */
 
-/* Up to about `most` bytes. False: there was nothing. */
-static bool take(struct engine_client *client, size_t most)
+/* What is there now. */
+static void look(struct engine_client *client)
+{
+	struct rings *rings = client->rings;
+	struct ring_reader *ring = &rings->submission;
+
+	if (!ring_reader_look(ring, &rings->control->submitted.end) || broken(client)) {
+		distrust(client);
+	} else if (!client->ended && ring->end - ring->at > SUBMISSION_RING_LIMIT(ring->size)) {
+		rings_were_full(client, 0);
+	}
+}
+
+/* Up to about `most` bytes of what was there at the last look. False: nothing. */
+static bool take_seen(struct engine_client *client, size_t most)
 {
 	struct rings *rings = client->rings;
 	struct ring_reader *ring = &rings->submission;
 	uint64_t before = ring->at;
 
 	rings->taken = 0;
-	if (!ring_reader_look(ring, &rings->control->submitted.end) || broken(client)) {
-		distrust(client);
-	} else if (ring->end - ring->at > SUBMISSION_RING_LIMIT(ring->size)) {
-		rings_were_full(client, 0);
-	}
 	while (!rings->distrusted && ring->at != ring->end && rings->taken < most) {
 		size_t taken = take_piece(client, ring);
 
@@ -178,6 +188,12 @@ static bool take(struct engine_client *client, size_t most)
 		ring_take(ring, &rings->control->submission_taken.end);
 	}
 	return ring->at != before;
+}
+
+static bool take(struct engine_client *client, size_t most)
+{
+	look(client);
+	return take_seen(client, most);
 }
 
 /* From here on it rings. False: it put something in meanwhile, and may not have. */
@@ -195,9 +211,25 @@ static bool fall_asleep(struct engine_client *client)
 	return true;
 }
 
+/* It may be alive, and write there still: what it was told was accepted had been there at the last look. */
+static bool take_what_is_left(struct engine_client *client)
+{
+	struct rings *rings = client->rings;
+	bool any = take_seen(client, TURN_MAX);
+
+	rings->left -= rings->taken < rings->left ? rings->taken : rings->left;
+	if (rings->distrusted || rings->left == 0 || rings->submission.at == rings->submission.end) {
+		client_forget(client);
+	}
+	return any;
+}
+
 /* The first look of a visit: who has nothing now sleeps. */
 static bool take_or_sleep(struct engine_client *client)
 {
+	if (client->ended) {
+		return take_what_is_left(client);
+	}
 	return take(client, TURN_MAX) || (!fall_asleep(client) && take(client, TURN_MAX));
 }
 
@@ -257,7 +289,7 @@ static bool take_turns(struct engine *engine, bool (*take_turn)(struct engine_cl
 
 static bool take_more(struct engine_client *client)
 {
-	return take(client, TURN_MAX);
+	return client->ended ? take_what_is_left(client) : take(client, TURN_MAX);
 }
 
 void submissions_take(struct engine *engine)
@@ -274,14 +306,17 @@ void submissions_take(struct engine *engine)
 	}
 }
 
-void submission_rung(struct engine_client *client)
+static void wake_up(struct rings *rings)
 {
-	struct rings *rings = client->rings;
-
 	if (!rings->awake) {
 		rings->awake = true;
-		qb_list_add_tail(&rings->of_awake, &client->engine->awake);
+		qb_list_add_tail(&rings->of_awake, &rings->client->engine->awake);
 	}
+}
+
+void submission_rung(struct engine_client *client)
+{
+	wake_up(client->rings);
 	if (!window_full(client->engine)) {
 		(void)take_or_sleep(client);
 	}
@@ -298,6 +333,23 @@ void submission_take_all(struct engine_client *client)
 	while (any && (int64_t)(end - ring->at) > 0 && total < REMAINDER_MAX) {
 		any = take(client, TURN_MAX);
 		total += client->rings->taken;
+	}
+}
+
+/*
+ * What is put in after the last look is answered with an error: the library finds us asleep, and rings a connection that is closed. So nothing is lost
+ * that was accepted, if we said so before that look.
+ */
+void submission_close(struct engine_client *client)
+{
+	struct rings *rings = client->rings;
+
+	(void)atomic_exchange(&rings->control->submission_taken.asleep, 1);
+	look(client);
+	rings->left = REMAINDER_MAX;
+	wake_up(rings);
+	if (!window_full(client->engine) || rings->submission.at == rings->submission.end) {
+		(void)take_what_is_left(client);
 	}
 }
 

@@ -9,6 +9,9 @@
 #define BACKLOG_HOLD ((size_t)4 * 1024 * 1024)
 #define BACKLOG_RESUME ((size_t)1024 * 1024)
 
+/* And while more clients than this have ended with something in their rings, until none has: new ones might do so faster than it is taken. */
+#define ENDED_HOLD 64u
+
 /* ---- lists of batches ---- */
 
 struct batch *batches_first(const struct qb_list_head *list)
@@ -36,7 +39,8 @@ void batches_clear(struct engine *engine, struct qb_list_head *list)
 
 void waiting_hold_or_resume(struct engine *engine)
 {
-	bool hold = engine->backlog > (engine->holding ? BACKLOG_RESUME : BACKLOG_HOLD);
+	bool hold = engine->backlog > (engine->holding ? BACKLOG_RESUME : BACKLOG_HOLD) ||
+		    engine->ended_count > (engine->holding ? 0 : ENDED_HOLD);
 
 	if (hold != engine->holding) {
 		engine->holding = hold;

@@ -63,6 +63,8 @@
  *                      sense. Finalize the handle, initialise a new one and join again.
  *   CS_ERR_TRY_AGAIN   corosync can't take the request now: its queues are full, or, stock's engine, it is forming a
  *                      new membership. Nothing was done. Repeat the call after a pause of some milliseconds.
+ *   With our engine calls that corosync answers wait instead while so much has to be sent first (4 MiB, of programs that don't send by
+ *   shared memory) that it takes no requests: during an overload, or until a new membership is formed.
  */
 #ifndef COROSYNC_CPG_H_DEFINED
 #define COROSYNC_CPG_H_DEFINED
@@ -345,6 +347,7 @@ cs_error_t cpg_leave(cpg_handle_t handle, const struct cpg_name *group);
  * CS_ERR_NO_MEMORY      to gather more than 31 pieces; for fragments, here or in corosync
  * CS_ERR_INTERRUPT      large messages: nobody gets it; send it again. Stock's engine: something changed in the middle. Ours: this
  *                       process stood still in the middle for client_stall (corosync_cpg(8)), and others wanted the room
+ * CS_ERR_LIBRARY        also: this message may have been sent all the same, once, if the connection ended just then
  */
 cs_error_t cpg_mcast_joined(cpg_handle_t handle, cpg_guarantee_t guarantee, const struct iovec *iovec,
 			    unsigned int iov_len);

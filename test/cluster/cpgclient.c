@@ -208,17 +208,17 @@ static int try(struct client *client, const char *line)
 {
 	uint64_t count, i, numbered = client->numbered, refused = client->refused;
 	size_t size;
+	int result = 0;
 
 	if (sscanf(line, "try %" SCNu64 " %zu", &count, &size) != 2) {
 		printf("error try %s\n", line);
 		return -1;
 	}
-	for (i = 0; i < count; i++)
-		if (check("mcast", send_numbered(client, size)) != 0)
-			return -1;
+	for (i = 0; i < count && result == 0; i++)
+		result = check("mcast", send_numbered(client, size));
 	printf("tried %" PRIu64 " sent %" PRIu64 " refused %" PRIu64 "\n", count, client->numbered - numbered,
 	       client->refused - refused);
-	return 0;
+	return result;
 }
 
 static int status(struct client *client)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # A message for which our library said CS_OK comes to all other members, in order, whatever becomes of its sender: killed with the next
-# instruction while the daemon does not even run, or evicted. (Killed in the middle of a sync: test_sync_answers.)
+# instruction while the daemon does not even run, or evicted, also in the middle of sending. (Killed in the middle of a sync: test_sync_answers.)
 . "$(dirname "$0")/cluster.sh"
 . "$(dirname "$0")/client.sh"
 
@@ -26,9 +26,29 @@ die_while_paused()
 	client_got_all one two "dead$1" $((1 + CLIENT_SENT))
 }
 
+# Senders that read nothing, each in a group of its own with a reader on another node. All that they have unread is too much.
+SENDERS=7
+
+# NUMBER: the reader has all that its sender was told is accepted, and at most the one that was answered with an error, and then that it is gone.
+all_came()
+{
+	local sender=sender$1 reader=reader$1 sent saw
+	client_wait "$sender" "^tried " 30
+	client_end "$sender" 3
+	client_has "$sender" "^error mcast 2\$" || client_fail "$sender" "was not evicted"
+	sent=$(client_output "$sender" | sed -n 's/^tried [0-9]* sent \([0-9]*\) .*/\1/p')
+	client_wait "$reader" "^confchg .* left $(client_id "$sender"):procdown\$"
+	saw=$(client_saw_of "$reader" "$(client_id "$sender")")
+	echo "$sent messages were taken, $(wc -l <<<"$saw") lines heard"
+	[[ $saw == "$(seq "$sent")"$'\n'gone || $saw == "$(seq $((sent + 1)))"$'\n'gone ]] ||
+		client_fail "$reader" "lacks messages of $sender, or has others"
+}
+
 cluster_init --nodes 2
 cluster_conf token=$TOKEN service='	client_queue: 1M
-	client_stall: 500'
+	client_stall: 500
+	message_max: 1M
+	queue_total: 4M'
 cluster_boot ours
 client_start one 1 group
 client_start two 2 group
@@ -57,4 +77,17 @@ node_log_has 1 "\[CPG *\] disconnecting process ${CLIENT_PID[evicted]}: its queu
 	fail "no line says why it was evicted"
 client_wait two "^filled 600\$" 30
 clients_barrier two one two
+
+step "evicted in the middle of sending, as all have too much unread"
+for ((i = 1; i <= SENDERS; i++)); do
+	client_start "reader$i" 2 "own$i"
+	client_start "sender$i" 1 "own$i"
+done
+for ((i = 1; i <= SENDERS; i++)); do
+	client_say "sender$i" "try 1000000000 64"
+done
+for ((i = 1; i <= SENDERS; i++)); do
+	all_came "$i"
+done
+node_log_has 1 "\[CPG *\] disconnecting process [0-9]*: .*queue_total" || fail "nobody was evicted for what all have"
 exit 0

@@ -399,6 +399,39 @@ START_TEST(a_death_is_told_when_memory_is_back)
 }
 END_TEST
 
+/* It was told that all that was accepted. */
+START_TEST(what_a_dead_client_left_waits_for_memory)
+{
+	struct fixture *fixture = fixture_new(&own_format);
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	struct peer *other = peer_new(fixture, 20);
+	struct ring_block block = {.offset = SEGMENT_START, .length = 3};
+
+	joined(fixture, other, "group");
+	memcpy(pool(&client, 4096, &block.segment_id) + block.offset, "two", 3);
+	settle(fixture);
+	drop_all(&other->events);
+	submit_text(&client, "one");
+	submit(&client, RING_BLOCK, &block, sizeof(block));
+	fixture->totem_full = true;
+	fail_after(0, true);
+	peer_gone(fixture, client.peer);
+	tick(fixture);
+	ck_assert_uint_ne(failures(), 0);
+	fail_after(1, true); /* for the first alone */
+	tick(fixture);
+	fail_no_more();
+	fixture->totem_full = false;
+	settle(fixture);
+	settle(fixture);
+	ck_assert_str_eq(next_event(other), "1:10 'one'");
+	ck_assert_str_eq(next_event(other), "1:10 'two'");
+	ck_assert_str_eq(next_event(other), "1:20 -1:10p");
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
 /* Once, and nothing is said of groups of which nothing is to be said. */
 START_TEST(being_behind_is_told_when_memory_is_back)
 {
@@ -481,6 +514,7 @@ int main(void)
 		all_allocations_fail_from_one_on,
 		a_join_that_was_accepted_needs_no_memory,
 		a_death_is_told_when_memory_is_back,
+		what_a_dead_client_left_waits_for_memory,
 		being_behind_is_told_when_memory_is_back,
 		a_list_is_said_whole_when_memory_is_back,
 		no_engine_and_no_client,

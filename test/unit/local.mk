@@ -88,7 +88,7 @@ unit_relay_queue_LDADD = $(CHECK_LIBS)
 engine_unit_tests = unit_engine_membership unit_engine_sync unit_engine_outgoing unit_engine_clients \
 	unit_engine_memory unit_engine_requests unit_engine_peer unit_engine_rings unit_engine_rings_large \
 	unit_engine_announce unit_engine_exchange unit_engine_news unit_engine_behind unit_engine_large \
-	unit_engine_submission unit_engine_submission_lies \
+	unit_engine_submission unit_engine_submission_lies unit_engine_ended \
 	unit_engine_delivery unit_engine_golden unit_peer_records unit_wire unit_module_options
 check_PROGRAMS += $(engine_unit_tests)
 TESTS += $(engine_unit_tests)
@@ -116,6 +116,9 @@ unit_engine_submission_LDADD = libfixture.la
 unit_engine_submission_lies_SOURCES = test/unit/unit_engine_submission_lies.c
 unit_engine_submission_lies_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_engine_submission_lies_LDADD = libfixture.la
+unit_engine_ended_SOURCES = test/unit/unit_engine_ended.c
+unit_engine_ended_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+unit_engine_ended_LDADD = libfixture.la
 unit_engine_delivery_SOURCES = test/unit/unit_engine_delivery.c
 unit_engine_delivery_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 unit_engine_delivery_LDADD = libfixture.la

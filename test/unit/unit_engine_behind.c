@@ -91,7 +91,7 @@ START_TEST(who_leaves_is_behind_no_more)
 	ck_assert_str_eq(batch_returns(pair.fixture), "none");
 	peer_gone(pair.fixture, pair.two);
 	engine_token(pair.fixture->engine);
-	ck_assert_str_eq(batch_returns(pair.fixture), "batch 5: 20@group dies 0@group behind 0");
+	ck_assert_str_eq(batch_returns(pair.fixture), "batch 5: 0@group behind 0 20@group dies");
 	fixture_free(pair.fixture);
 }
 END_TEST

@@ -174,19 +174,6 @@ START_TEST(requests_come_behind_messages)
 }
 END_TEST
 
-START_TEST(what_a_dead_client_sent_goes_out)
-{
-	struct fixture *fixture = ours();
-	struct ringed client = ringed_joined(fixture, 10, "group");
-
-	settle(fixture);
-	submit_text(&client, "last");
-	peer_gone(fixture, client.peer);
-	ck_assert_str_eq(batch_returns(fixture), "batch 2: 10@group 'last' dies");
-	fixture_free(fixture);
-}
-END_TEST
-
 START_TEST(clients_take_turns_in_one_batch)
 {
 	struct fixture *fixture = ours();
@@ -477,37 +464,6 @@ START_TEST(large_blocks)
 }
 END_TEST
 
-/* However much of it there is, if a library let that wait. */
-START_TEST(all_blocks_of_a_dead_client_go_out)
-{
-	enum { MOST = 1024 * 1024 - 1024 };
-	struct fixture *fixture = ours();
-	struct ringed client = ringed_joined(fixture, 10, "group");
-	struct peer *other = peer_new(fixture, 20);
-	struct ring_block block = {.offset = SEGMENT_START, .length = 100000};
-	size_t waiting = 0, sent;
-
-	joined(fixture, other, "group");
-	memset(pool(&client, SEGMENT_START + MOST, &block.segment_id) + block.offset, 'x', MOST);
-	settle(fixture);
-	drop_all(&other->events);
-	for (sent = 0; waiting <= SUBMISSION_BLOCKS_MAX; sent++) {
-		if (waiting + block.length > SUBMISSION_BLOCKS_MAX) {
-			block.length = MOST; /* the last one */
-		}
-		submit(&client, RING_BLOCK, &block, sizeof(block));
-		waiting += block.length;
-	}
-	peer_gone(fixture, client.peer);
-	while (engine_busy(fixture->engine)) {
-		settle(fixture);
-	}
-	ck_assert_uint_eq(count_id(&other->events, IPC_RES_DELIVER), sent);
-	ringed_free(&client);
-	fixture_free(fixture);
-}
-END_TEST
-
 static const struct ring_block wrong_blocks[] = {
 	{.segment_id = 2, .offset = SEGMENT_START - 1, .length = 1},
 	{.segment_id = 2, .offset = SEGMENT_START, .length = 4096 - SEGMENT_START + 1},
@@ -665,7 +621,6 @@ int main(void)
 		nobody_rings_an_engine_that_looks,
 		who_is_looked_at_has_a_timer,
 		requests_come_behind_messages,
-		what_a_dead_client_sent_goes_out,
 		clients_take_turns_in_one_batch,
 		ring_after_ring,
 		messages_wait_in_the_ring,
@@ -675,7 +630,6 @@ int main(void)
 		few_requests_bring_few_turns,
 		blocks_are_messages,
 		large_blocks,
-		all_blocks_of_a_dead_client_go_out,
 		wrong_blocks_end_their_client,
 		a_ring_that_was_full_may_move,
 		nobody_moves_twice,

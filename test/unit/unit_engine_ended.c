@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What clients leave in their submission rings when they end. */
+#include <string.h>
+
+#include "test/unit/transport_fixture.h"
+
+#define MOST ((size_t)1024 * 1024 - 1024) /* bytes of a message */
+
+static uint64_t backlog(const struct fixture *fixture)
+{
+	struct engine_stats stats;
+
+	engine_stats(fixture->engine, &stats);
+	return stats.backlog_bytes;
+}
+
+/* Somebody else's messages fill the window. */
+static struct peer *other_fills_window(struct fixture *fixture)
+{
+	struct peer *other = peer_new(fixture, 1000);
+	static char text[8001];
+
+	memset(text, 'x', sizeof(text) - 1);
+	joined(fixture, other, "other");
+	settle(fixture);
+	fixture->totem_full = true;
+	while (backlog(fixture) < (size_t)512 * 1024) {
+		request_mcast(fixture, other, text);
+	}
+	return other;
+}
+
+static void settle_all(struct fixture *fixture)
+{
+	fixture->totem_full = false;
+	tick(fixture);
+	while (engine_busy(fixture->engine)) {
+		settle(fixture);
+	}
+}
+
+START_TEST(what_a_dead_client_sent_goes_out)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+
+	settle(fixture);
+	submit_text(&client, "last");
+	peer_gone(fixture, client.peer);
+	ck_assert_str_eq(batch_returns(fixture), "batch 2: 10@group 'last' dies");
+	ck_assert_uint_eq(fixture->segments, 0);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* However much of it there is, if a library let that wait. */
+START_TEST(all_blocks_of_a_dead_client_go_out)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	struct peer *other = peer_new(fixture, 20);
+	struct ring_block block = {.offset = SEGMENT_START, .length = 100000};
+	size_t waiting = 0, sent;
+
+	joined(fixture, other, "group");
+	memset(pool(&client, SEGMENT_START + MOST, &block.segment_id) + block.offset, 'x', MOST);
+	settle(fixture);
+	drop_all(&other->events);
+	for (sent = 0; waiting <= SUBMISSION_BLOCKS_MAX; sent++) {
+		if (waiting + block.length > SUBMISSION_BLOCKS_MAX) {
+			block.length = MOST; /* the last one */
+		}
+		submit(&client, RING_BLOCK, &block, sizeof(block));
+		waiting += block.length;
+	}
+	peer_gone(fixture, client.peer);
+	settle_all(fixture);
+	ck_assert_uint_eq(count_id(&other->events, IPC_RES_DELIVER), sent);
+	ck_assert_uint_eq(fixture->segments, 0);
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* An evicted process is told that what it sends is accepted as long as the engine does not sleep. From there on it is not. */
+START_TEST(accepted_up_to_its_end)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	struct peer *reader = peer_new(fixture, 20);
+
+	joined(fixture, reader, "group");
+	settle(fixture);
+	(void)other_fills_window(fixture);
+	submit_text(&client, "first");
+	ck_assert(submitted(&client));
+	submit_text(&client, "second");
+	ck_assert(!submitted(&client));
+	drop_all(&reader->events);
+	peer_gone(fixture, client.peer);
+	ck_assert(asleep(&client));
+	submit_text(&client, "refused");
+	atomic_store(&client.control->submitted.end, client.submission.end);
+	settle_all(fixture);
+	ck_assert_str_eq(next_event(reader), "1:10 'first'");
+	ck_assert_str_eq(next_event(reader), "1:10 'second'");
+	ck_assert_str_eq(next_event(reader), "1:20 -1:10p");
+	ck_assert_uint_eq(fixture->segments, 0);
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* Each leaves as much as a library lets wait: that stays in their memory until it is its turn. */
+START_TEST(many_end_at_once)
+{
+	enum { CLIENTS = 30, BLOCKS = 3 };
+	struct fixture *fixture = ours();
+	struct ringed clients[CLIENTS];
+	struct ring_block block = {.offset = SEGMENT_START, .length = MOST};
+	struct peer *reader = peer_new(fixture, 1);
+	size_t i, j;
+
+	joined(fixture, reader, "group");
+	for (i = 0; i < CLIENTS; i++) {
+		clients[i] = ringed_joined(fixture, 10 + (uint32_t)i, "group");
+		(void)pool(&clients[i], SEGMENT_START + MOST, &block.segment_id);
+		for (j = 0; j < BLOCKS; j++) {
+			submit(&clients[i], RING_BLOCK, &block, sizeof(block));
+		}
+	}
+	settle(fixture);
+	drop_all(&reader->events);
+	for (i = 0; i < CLIENTS; i++) {
+		peer_gone(fixture, clients[i].peer);
+		ck_assert_uint_le(backlog(fixture), 2 * MOST);
+	}
+	while (engine_busy(fixture->engine)) {
+		settle(fixture);
+		ck_assert_uint_le(backlog(fixture), 2 * MOST);
+	}
+	ck_assert_uint_eq(count_id(&reader->events, IPC_RES_DELIVER), (size_t)CLIENTS * BLOCKS);
+	ck_assert_uint_eq(count_id(&reader->events, IPC_RES_CONFCHG), CLIENTS);
+	ck_assert_uint_eq(fixture->segments, 0);
+	for (i = 0; i < CLIENTS; i++) {
+		ringed_free(&clients[i]);
+	}
+	fixture_free(fixture);
+}
+END_TEST
+
+/* So that no new ones take their place. */
+START_TEST(requests_wait_for_what_many_left)
+{
+	enum { CLIENTS = 65 };
+	struct fixture *fixture = ours();
+	struct ringed clients[CLIENTS];
+	size_t i;
+
+	for (i = 0; i < CLIENTS; i++) {
+		clients[i] = ringed_joined(fixture, 10 + (uint32_t)i, "group");
+	}
+	settle(fixture);
+	(void)other_fills_window(fixture);
+	for (i = 0; i < CLIENTS; i++) {
+		submit_text(&clients[i], "last");
+		ck_assert(!fixture->holding);
+		peer_gone(fixture, clients[i].peer);
+	}
+	ck_assert(fixture->holding);
+	settle_all(fixture);
+	ck_assert(!fixture->holding);
+	for (i = 0; i < CLIENTS; i++) {
+		ringed_free(&clients[i]);
+	}
+	fixture_free(fixture);
+}
+END_TEST
+
+/* Whoever comes back with the same process id comes behind it. */
+START_TEST(it_may_come_back_behind_that)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	struct peer *again = peer_new(fixture, 10);
+
+	settle(fixture);
+	(void)other_fills_window(fixture);
+	submit_text(&client, "last");
+	peer_gone(fixture, client.peer);
+	ck_assert_int_eq(request_join(fixture, again, "group"), CS_ERR_TRY_AGAIN);
+	settle_all(fixture);
+	ck_assert_int_eq(request_join(fixture, again, "group"), CS_OK);
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* One that is evicted does too, before its connection is closed. */
+START_TEST(it_may_come_back_when_it_is_evicted)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+	struct peer *again = peer_new(fixture, 10);
+
+	settle(fixture);
+	ck_assert_int_eq(request_join(fixture, again, "group"), CS_ERR_EXIST);
+	atomic_store(&client.control->submitted.end, UINT64_MAX);
+	doorbell(&client);
+	ck_assert(client.peer->evicted);
+	ck_assert_int_eq(request_join(fixture, again, "group"), CS_ERR_TRY_AGAIN);
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* The daemon ends: nobody is left to send it for. */
+START_TEST(the_engine_ends_too)
+{
+	struct fixture *fixture = ours();
+	struct ringed client = ringed_joined(fixture, 10, "group");
+
+	settle(fixture);
+	(void)other_fills_window(fixture);
+	submit_text(&client, "last");
+	peer_gone(fixture, client.peer);
+	ck_assert_uint_eq(fixture->segments, 1);
+	ringed_free(&client);
+	fixture_free(fixture);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		what_a_dead_client_sent_goes_out,
+		all_blocks_of_a_dead_client_go_out,
+		accepted_up_to_its_end,
+		many_end_at_once,
+		requests_wait_for_what_many_left,
+		it_may_come_back_behind_that,
+		it_may_come_back_when_it_is_evicted,
+		the_engine_ends_too,
+	};
+
+	return RUN_TESTS("engine: ended clients", tests);
+}
