@@ -166,6 +166,7 @@ struct instance {
 	bool greeted;	   /* the engine has said what it is */
 	bool joined;	   /* the last successful request of the two was a join, not a leave */
 	bool ended;	   /* FINALIZE went out: nothing may follow */
+	int64_t answer_by; /* by now_ns(), while the connection is opened; 0: answers are waited for as long as it takes */
 	uint64_t features; /* what it granted */
 	size_t window;	   /* a multicast is refused while more bytes than this are on their way ... */
 	unsigned int window_mcasts; /* ... or as many of them */
@@ -285,6 +286,9 @@ cs_error_t channel_end(struct instance *instance);
 /* Sends a MCAST request of `size` bytes in all: fire and forget. CS_ERR_NOT_EXIST: the handle is in no group. */
 cs_error_t channel_mcast(struct instance *instance, const struct iovec *iov, unsigned int iov_len,
 			 size_t size);
+
+/* Nobody has the handle yet, and whoever asks for it does not wait for an engine that takes no requests: CS_ERR_LIBRARY. */
+void channel_opening(struct instance *instance, bool opening);
 
 /* How much may be on its way to the engine, by what the connection is made of. */
 void channel_window_set(struct instance *instance);
