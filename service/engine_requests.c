@@ -88,7 +88,8 @@ static void request_join(struct engine_client *client, const struct ipc_join *re
 		client_complain(client, "join: the group's name is too long");
 	} else if (request->pid != client->pid) {
 		error = CS_ERR_INVALID_PARAM;
-		client_complain(client, "join: the process id is not its own");
+		client_complain(client,
+				"join: it says another process id (a fork, or another pid namespace?)");
 	} else if (refusal[client->state] != CS_OK) {
 		error = refusal[client->state];
 	} else {
@@ -127,7 +128,7 @@ static void request_leave(struct engine_client *client, const struct ipc_leave *
 		client_complain(client, "leave: the group's name is too long");
 	} else if (request->pid != client->pid) {
 		error = CS_ERR_INVALID_PARAM;
-		client_complain(client, "leave: the process id is not its own");
+		client_complain(client, "leave: it says another process id");
 	} else if (refusal[client->state] != CS_OK) {
 		error = refusal[client->state];
 	} else {

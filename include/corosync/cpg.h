@@ -296,7 +296,8 @@ cs_error_t cpg_dispatch(cpg_handle_t handle, cs_dispatch_flags_t dispatch_types)
  * handle is on its way, which is not delivered while corosync forms a membership.
  *   group  copied
  *
- * CS_ERR_INVALID_PARAM  group is NULL; or corosync finds that the request does not come from this process
+ * CS_ERR_INVALID_PARAM  group is NULL; or corosync finds that the request does not come from this process, which has another pid there if
+ *                       it is in a pid namespace of its own (a container)
  * CS_ERR_NAME_TOO_LONG  group->length is larger than CPG_MAX_NAME_LENGTH
  * CS_ERR_EXIST          the handle is in a group, or another handle of this process is in this one
  * CS_ERR_TRY_AGAIN      also: an earlier leave of this process from this group was not delivered yet; or corosync does not
