@@ -132,6 +132,7 @@ void engine_client_gone(struct engine *engine, struct engine_client *client)
 {
 	client->evicted = true; /* it can't be any more */
 	client->ended = true;
+	client->conn = NULL;
 	engine->client_count--;
 	engine->ended_count++;
 	client_events_clear(client);

@@ -276,8 +276,9 @@ void rings_were_full(struct engine_client *client, size_t length)
 	const uint8_t *before = client->control->segment.base;
 	int error;
 
-	/* it is tried once */
-	if (!wants_more(rings, length) || rings->full == FULL_MAX || ++rings->full != FULL_MAX) {
+	/* it is tried once, and not for one that is on its way out */
+	if (client->evicted || !wants_more(rings, length) || rings->full == FULL_MAX ||
+	    ++rings->full != FULL_MAX) {
 		return;
 	}
 	error = engine->ops.segment_grow(engine->context, &client->control->segment,

@@ -162,7 +162,7 @@ static void look(struct engine_client *client)
 
 	if (!ring_reader_look(ring, &rings->control->submitted.end) || broken(client)) {
 		distrust(client);
-	} else if (!client->ended && ring->end - ring->at > SUBMISSION_RING_LIMIT(ring->size)) {
+	} else if (ring->end - ring->at > SUBMISSION_RING_LIMIT(ring->size)) {
 		rings_were_full(client, 0);
 	}
 }
