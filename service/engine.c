@@ -59,7 +59,7 @@ void engine_destroy(struct engine *engine)
 	outgoing_destroy(engine);
 	exchange_end(engine);
 	news_clear(engine);
-	sync_destroy(engine);
+	own_joinlist_free(engine);
 	groups_destroy(engine);
 	nodes_destroy(engine);
 	free(engine->ring);

@@ -183,12 +183,12 @@ static void present_buffer_free(struct engine *engine)
 
 static bool send_all_present(struct engine *engine)
 {
-	bool sent = present_buffer_get(engine) && sync_take_own_joinlist(engine);
+	bool sent = present_buffer_get(engine) && own_joinlist_take(engine);
 
 	do {
 		sent = sent && send_present(engine, engine->present_buffer);
 	} while (sent && engine->own_joinlist_sent < engine->own_joinlist_count);
-	sync_destroy(engine);
+	own_joinlist_free(engine);
 	if (!sent) {
 		outgoing_control_clear(engine,
 				       PEER_PRESENT); /* all of it, or none: tried again at the next token */

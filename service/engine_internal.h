@@ -225,7 +225,7 @@ struct rings {
 
 	struct qb_list_head of_awake; /* when awake */
 	struct ring_reader submission;
-	size_t taken;	   /* bytes of messages, in the last look at it */
+	size_t turn_bytes; /* of messages and entries, taken in the last turn */
 	uint64_t messages; /* taken since the rings began */
 	size_t left;	   /* when ended: bytes of messages that may still be taken */
 	bool awake;	   /* we look by ourselves */
@@ -739,9 +739,9 @@ void behind_tell_untold(struct engine *engine);
 void sync_joinlist(struct engine *engine, struct node *node, const void *entries, size_t count);
 /* Forgets what the node's joinlists said. */
 void sync_joinlist_clear(struct node *node);
-void sync_destroy(struct engine *engine);
+void own_joinlist_free(struct engine *engine);
 /* What the ordered stream says of this node at this moment, dead or alive. False: out of memory. */
-bool sync_take_own_joinlist(struct engine *engine);
+bool own_joinlist_take(struct engine *engine);
 void sync_totem_confchg(struct engine *engine);
 
 /* ---- engine_news.c: what processes of stock nodes did ---- */

@@ -171,7 +171,6 @@ static void request_mcast(struct engine_client *client, const struct ipc_mcast *
 static cs_error_t partial_first(struct engine_client *client, uint32_t msglen)
 {
 	struct engine *engine = client->engine;
-	const struct group *group = client->group;
 	uint64_t others = engine->large - (client->partial ? client->partial->msglen : 0);
 
 	client->interrupted = false;
@@ -183,7 +182,7 @@ static cs_error_t partial_first(struct engine_client *client, uint32_t msglen)
 		partials_no_room(engine);
 		return CS_ERR_TRY_AGAIN;
 	}
-	if (group->behind || !qb_list_empty(&group->remote_behind)) {
+	if (receiver_behind(client)) {
 		return CS_ERR_TRY_AGAIN;
 	}
 	return partial_begin(client, msglen) ? CS_OK : CS_ERR_NO_MEMORY;

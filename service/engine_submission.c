@@ -105,7 +105,7 @@ static size_t take_block(struct engine_client *client, const uint8_t *entry, siz
 	if (error != CS_OK) {
 		return error == CS_ERR_NO_MEMORY ? no_memory(client) : 0;
 	}
-	client->rings->taken += copy.block.length;
+	client->rings->turn_bytes += copy.block.length;
 	client->rings->messages++;
 	return sizeof(copy);
 }
@@ -174,15 +174,15 @@ static bool take_seen(struct engine_client *client, size_t most)
 	struct ring_reader *ring = &rings->submission;
 	uint64_t before = ring->at;
 
-	rings->taken = 0;
-	while (!rings->distrusted && ring->at != ring->end && rings->taken < most) {
+	rings->turn_bytes = 0;
+	while (!rings->distrusted && ring->at != ring->end && rings->turn_bytes < most) {
 		size_t taken = take_piece(client, ring);
 
 		if (taken == 0) {
 			break;
 		}
 		ring->at += taken;
-		rings->taken += taken;
+		rings->turn_bytes += taken;
 	}
 	if (ring->at != before) {
 		ring_take(ring, &rings->control->submission_taken.end);
@@ -217,7 +217,7 @@ static bool take_what_is_left(struct engine_client *client)
 	struct rings *rings = client->rings;
 	bool any = take_seen(client, TURN_MAX);
 
-	rings->left -= rings->taken < rings->left ? rings->taken : rings->left;
+	rings->left -= rings->turn_bytes < rings->left ? rings->turn_bytes : rings->left;
 	if (rings->distrusted || rings->left == 0 || rings->submission.at == rings->submission.end) {
 		client_forget(client);
 	}
@@ -328,11 +328,11 @@ void submission_take_all(struct engine_client *client)
 	struct ring_reader *ring = &client->rings->submission;
 	bool any = take(client, TURN_MAX);
 	uint64_t end = ring->end;
-	size_t total = client->rings->taken;
+	size_t total = client->rings->turn_bytes;
 
 	while (any && (int64_t)(end - ring->at) > 0 && total < REMAINDER_MAX) {
 		any = take(client, TURN_MAX);
-		total += client->rings->taken;
+		total += client->rings->turn_bytes;
 	}
 }
 

@@ -165,7 +165,7 @@ static bool is_named(const struct engine *engine, const struct member *member)
 	return engine_rule_holds(engine, RULE_JOINLIST_ORDERED) || qb_list_empty(&member->group->departing);
 }
 
-bool sync_take_own_joinlist(struct engine *engine)
+bool own_joinlist_take(struct engine *engine)
 {
 	struct node *self = node_find(engine, engine->nodeid);
 	struct qb_list_head *at;
@@ -225,7 +225,7 @@ static bool send_joinlist(struct engine *engine)
 
 int engine_sync_process(struct engine *engine)
 {
-	if (!engine->own_joinlist_taken && !sync_take_own_joinlist(engine)) {
+	if (!engine->own_joinlist_taken && !own_joinlist_take(engine)) {
 		return -1;
 	}
 	if (announce_is_due(engine) && !announce_send(engine)) {
@@ -306,7 +306,7 @@ void engine_sync_activate(struct engine *engine)
 	sync_nodes_down(engine);
 	sync_take_joinlists(engine);
 	nodes_tidy(engine);
-	sync_destroy(engine);
+	own_joinlist_free(engine);
 	engine->in_sync = false;
 	news_begin(engine);
 	engine_log(engine, LOG_DEBUG, "ring %" PRIu32 ".%" PRIx64 ": %zu nodes, %zu members in %zu groups",
@@ -316,7 +316,7 @@ void engine_sync_activate(struct engine *engine)
 	behind_begin(engine);
 }
 
-void sync_destroy(struct engine *engine)
+void own_joinlist_free(struct engine *engine)
 {
 	free(engine->own_joinlist);
 	engine->own_joinlist = NULL;

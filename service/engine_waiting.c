@@ -151,7 +151,7 @@ bool outgoing_record(struct engine *engine, const struct record *record)
 	size_t before = batch ? batch->size : 0;
 
 	if (batch && batch_add(batch, record)) {
-		engine->backlog += batch->size - before;
+		outgoing_grew(engine, batch, before);
 	} else {
 		batch = batch_of(record, batch_room(engine));
 		if (batch == NULL) {
