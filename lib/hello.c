@@ -69,7 +69,7 @@ bool hello_attach(struct instance *instance, struct segment *segment, const stru
 		  bool (*usable)(const struct segment *segment))
 {
 	bool attached = segment_attach(segment, offer) && usable(segment);
-	bool rings = attached && segment == &instance->control && instance->features & IPC_FEATURE_RINGS;
+	bool rings = attached && segment == &instance->control;
 	struct ipc_hello report = hello_request(attached ? IPC_HELLO_ATTACHED : IPC_HELLO_REFUSED, offer->id);
 	unsigned int round = 0;
 	cs_error_t error;
@@ -109,7 +109,7 @@ static cs_error_t hello_locked(struct instance *instance)
 	instance->greeted = true;
 	atomic_store(&instance->nodeid, response.local.local_nodeid);
 	instance->features = response.features & request.features;
-	if (instance->features & IPC_FEATURE_SEGMENTS && response.control.id)
+	if (instance->features & IPC_FEATURE_RINGS && response.control.id)
 		hello_attach(instance, &instance->control, &response.control, control_usable);
 	return CS_OK;
 }

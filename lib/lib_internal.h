@@ -170,14 +170,14 @@ struct instance {
 	uint64_t features; /* what it granted */
 	size_t window;	   /* a multicast is refused while more bytes than this are on their way ... */
 	unsigned int window_mcasts; /* ... or as many of them */
-	struct segment control;
-	atomic_bool rings;	   /* everything goes through the rings of the control segment */
-	bool datagrams;		   /* libqb's transport is sockets */
-	int socket_room;	   /* else: SO_SNDBUF of the one with which libqb rings; 0: not known */
-	atomic_bool gone;	   /* the engine */
-	atomic_bool doorbell_due;  /* the engine is to be rung as soon as the channel is free */
-	bool settling;		   /* a large request was answered just now */
-	uint64_t mcast_bytes_sent; /* header.size of every MCAST request, added up */
+	struct segment control;	    /* attached for its rings alone */
+	atomic_bool rings;	    /* everything goes through the rings of the control segment */
+	bool datagrams;		    /* libqb's transport is sockets */
+	int socket_room;	    /* else: SO_SNDBUF of the one with which libqb rings; 0: not known */
+	atomic_bool gone;	    /* the engine */
+	atomic_bool doorbell_due;   /* the engine is to be rung as soon as the channel is free */
+	bool settling;		    /* a large request was answered just now */
+	uint64_t mcast_bytes_sent;  /* header.size of every MCAST request, added up */
 	uint64_t mcasts_sent;
 	uint64_t mcast_ends[MCASTS_MAX]; /* mcast_bytes_sent behind the last ones, by number modulo this */
 	bool refused;			 /* libqb had no room for a MCAST ... */

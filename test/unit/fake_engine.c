@@ -99,7 +99,7 @@ static void on_attached(qb_ipcs_connection_t *conn, uint32_t segment_id)
 	unsigned int i = 0;
 
 	fake_segment_unname(fake_segment_find(segment_id));
-	if (!rings || segment_id != rings->segment_id || !(options.features & IPC_FEATURE_RINGS))
+	if (!rings || segment_id != rings->segment_id)
 		return;
 	qb_ipcs_connection_stats_get(conn, &stats, 0);
 	rings->control->events_before = (uint32_t)stats.events;
@@ -142,7 +142,7 @@ static void on_local_get(qb_ipcs_connection_t *conn, const struct ipc_hello *req
 	response.magic = IPC_HELLO_MAGIC;
 	response.version = IPC_HELLO_VERSION;
 	response.features = options.features;
-	if (request->step == IPC_HELLO_START && options.features & IPC_FEATURE_SEGMENTS)
+	if (request->step == IPC_HELLO_START && options.features & IPC_FEATURE_RINGS)
 		control_make(conn, &response.control);
 	if (request->step == IPC_HELLO_ATTACHED)
 		on_attached(conn, request->segment_id);

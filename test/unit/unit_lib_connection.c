@@ -115,16 +115,6 @@ START_TEST(without_a_pool_a_small_connection_does)
 }
 END_TEST
 
-START_TEST(an_older_engine_of_ours)
-{
-	const struct fake_options options = {.features = IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_SEGMENTS};
-	cpg_handle_t handle = start_with(&options);
-
-	check_all_sizes(handle, ATOMIC_MESSAGE_MAX);
-	stop(handle);
-}
-END_TEST
-
 static bool refuse_first_hello(qb_ipcs_connection_t *conn, const struct ipc_request *request)
 {
 	if (request->id != IPC_REQ_LOCAL_GET || atomic_fetch_add(&fake_shared->value, 1) > 0)
@@ -188,7 +178,6 @@ int main(void)
 	tcase_add_test(tcase, rings_make_a_small_connection_do);
 	tcase_add_loop_test(tcase, without_rings_a_large_connection, CONTROL_NOT_THERE, CONTROL_NEW + 1);
 	tcase_add_test(tcase, without_a_pool_a_small_connection_does);
-	tcase_add_test(tcase, an_older_engine_of_ours);
 	tcase_add_loop_test(tcase, initializing_waits_for_nobody, 0, 3);
 	tcase_add_test(tcase, rings_make_the_node_known);
 	tcase_set_timeout(tcase, 60);

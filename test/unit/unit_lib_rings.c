@@ -159,28 +159,6 @@ START_TEST(a_moved_ring_is_empty)
 }
 END_TEST
 
-START_TEST(receiver_behind_holds_up_sends)
-{
-	cpg_handle_t handle = start(NULL);
-	void *buffer;
-
-	ck_assert_int_eq(cpg_zcb_alloc(handle, 100, &buffer), CS_OK);
-	memset(buffer, 0, 100);
-	atomic_store(&engine.shared->behind, true);
-	fake_ask(handle);
-	ck_assert(congested(handle));
-	ck_assert_int_eq(send_bytes(handle, 1, 1), CS_ERR_TRY_AGAIN);
-	ck_assert_int_eq(send_bytes(handle, 1, 10000), CS_ERR_TRY_AGAIN);
-	ck_assert_int_eq(send_bytes(handle, 1, ATOMIC_MESSAGE_MAX), CS_ERR_TRY_AGAIN);
-	ck_assert_int_eq(cpg_zcb_mcast_joined(handle, CPG_TYPE_AGREED, buffer, 100), CS_ERR_TRY_AGAIN);
-	atomic_store(&engine.shared->behind, false);
-	fake_ask(handle);
-	ck_assert(!congested(handle));
-	ck_assert_int_eq(send_bytes(handle, 1, 1), CS_OK);
-	stop(handle);
-}
-END_TEST
-
 /* A zcb send is a plain one of that memory, which is the caller's again. */
 START_TEST(zcb_is_a_plain_send)
 {
@@ -556,7 +534,6 @@ int main(void)
 	tcase_add_loop_test(tcase, full_ring_is_what_the_state_says, 0, 6);
 	tcase_add_test(tcase, a_full_ring_moves);
 	tcase_add_test(tcase, a_moved_ring_is_empty);
-	tcase_add_test(tcase, receiver_behind_holds_up_sends);
 	tcase_add_test(tcase, zcb_is_a_plain_send);
 	tcase_add_loop_test(tcase, blocks_are_used_again, 0, BLOCK_FILLS);
 	tcase_add_test(tcase, one_large_block_waits);
