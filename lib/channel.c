@@ -183,66 +183,23 @@ cs_error_t channel_tell(struct instance *instance, const void *request, size_t s
 	return channel_ask(instance, request, size, &response, sizeof(response));
 }
 
-/*
- * The kernel counts a datagram as the memory that it takes: up to twice its size and 1 kB. What is on its way must stay below
- * what the socket may hold even so, or a send is refused that our window allows.
- */
-void channel_window_set(struct instance *instance)
+void channel_socket_look(struct instance *instance)
 {
 	socklen_t size = sizeof(int);
 	int fd, type, room;
 
-	instance->window = SEGMENT_MCAST_WINDOW;
-	instance->window_mcasts = MCASTS_MAX;
 	instance->socket_room = 0;
 	if (qb_ipcc_fd_get(instance->ipc, &fd) < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
 		return;
 	instance->datagrams = type == SOCK_DGRAM;
-	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &size) < 0 || room < 0)
-		return;
-	if (!instance->datagrams) {
+	if (!instance->datagrams && getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &size) == 0 && room > 0)
 		instance->socket_room = room;
-		return;
-	}
-	if (instance->window > (size_t)room / 4)
-		instance->window = (size_t)room / 4;
-	if (instance->window_mcasts > (unsigned int)room / 4096)
-		instance->window_mcasts = (unsigned int)room / 4096;
-}
-
-/* What the engine has taken so far. Acquire: pairs with its release after it took a request. */
-static uint64_t mcast_bytes_taken(const struct instance *instance)
-{
-	return atomic_load_explicit(&instance_control(instance)->mcast_bytes_taken, memory_order_acquire);
-}
-
-static bool too_many_on_their_way(const struct instance *instance, uint64_t taken)
-{
-	/* The oldest that must have been taken before another one may go. */
-	uint64_t oldest = instance->mcasts_sent - instance->window_mcasts;
-
-	return instance->mcasts_sent >= instance->window_mcasts &&
-	       (int64_t)(instance->mcast_ends[oldest % MCASTS_MAX] - taken) > 0;
 }
 
 /* A member of the group has too much unread: sends are refused until it catches up or is gone. */
 static bool receiver_behind(const struct instance *instance)
 {
 	return atomic_load_explicit(&instance_control(instance)->receiver_behind, memory_order_relaxed) != 0;
-}
-
-/* Enough is on its way, or libqb had no room and the engine has taken nothing since. */
-static bool window_closed(struct instance *instance)
-{
-	uint64_t taken;
-
-	if (!instance->control.map)
-		return false;
-	taken = mcast_bytes_taken(instance);
-	if (taken != instance->refused_taken)
-		instance->refused = false;
-	return instance->refused || too_many_on_their_way(instance, taken) ||
-	       (int64_t)(instance->mcast_bytes_sent - taken) > (int64_t)instance->window;
 }
 
 /*
@@ -259,31 +216,22 @@ static bool mcast_switched_off(struct instance *instance)
 				  0) == -EAGAIN;
 }
 
-/*
- * EAGAIN. When that came from a full channel of libqb's it stays so until the engine takes something, which
- * can only be seen if there is something of ours for it to take. A full socket shows by itself.
- */
+/* EAGAIN. A full socket, and multicasts that are off, show by themselves; a full channel of libqb's does not. */
 static void note_refusal(struct instance *instance)
 {
-	uint64_t taken = instance->control.map ? mcast_bytes_taken(instance) : 0;
-
-	if (socket_full(instance) || mcast_switched_off(instance) ||
-	    (instance->control.map && taken == instance->mcast_bytes_sent))
-		return;
-	instance->refused = true;
-	instance->refused_taken = taken;
+	if (!socket_full(instance) && !mcast_switched_off(instance))
+		instance->refused = true;
 }
 
+/* Without rings nothing is known of the engine's side before libqb refuses. */
 static cs_error_t send_state(struct instance *instance, size_t size)
 {
 	/* With rings nothing else shows it until they are full. */
 	if (atomic_load(&instance->gone))
 		return CS_ERR_LIBRARY;
-	if (instance->control.map && receiver_behind(instance))
-		return CS_ERR_TRY_AGAIN;
-	if (instance_has_rings(instance))
-		return submission_state(instance, size);
-	return window_closed(instance) ? CS_ERR_TRY_AGAIN : CS_OK;
+	if (!instance_has_rings(instance))
+		return CS_OK;
+	return receiver_behind(instance) ? CS_ERR_TRY_AGAIN : submission_state(instance, size);
 }
 
 /* Nothing more is accepted from a handle that is just being finalized: it may wait for what was. */
@@ -311,10 +259,9 @@ cs_error_t channel_ready(struct instance *instance, size_t size)
 	return error;
 }
 
-static cs_error_t mcast_locked(struct instance *instance, const struct iovec *iov, unsigned int iov_len,
-			       size_t size)
+static cs_error_t mcast_locked(struct instance *instance, const struct iovec *iov, unsigned int iov_len)
 {
-	cs_error_t error = channel_ready_locked(instance, size);
+	cs_error_t error = channel_ready_locked(instance, 0); /* without rings no size is refused now */
 	ssize_t result;
 
 	if (error != CS_OK)
@@ -328,26 +275,23 @@ static cs_error_t mcast_locked(struct instance *instance, const struct iovec *io
 			note_refusal(instance);
 		return qb_to_cs_error((int)result);
 	}
-	instance->mcast_bytes_sent += size;
-	instance->mcast_ends[instance->mcasts_sent++ % MCASTS_MAX] = instance->mcast_bytes_sent;
 	instance->refused = false;
 	return CS_OK;
 }
 
-cs_error_t channel_mcast(struct instance *instance, const struct iovec *iov, unsigned int iov_len,
-			 size_t size)
+cs_error_t channel_mcast(struct instance *instance, const struct iovec *iov, unsigned int iov_len)
 {
 	cs_error_t error;
 
 	pthread_mutex_lock(&instance->channel_lock);
-	error = mcast_locked(instance, iov, iov_len, size);
+	error = mcast_locked(instance, iov, iov_len);
 	channel_unlock(instance);
 	return error;
 }
 
 /*
- * Without a control segment nothing shows that a channel which was full has room again, except an answer:
- * requests are taken in order, so once it is there everything before it was taken.
+ * Nothing shows that a channel which was full has room again, except an answer: requests are taken in order, so once
+ * it is there everything before it was taken.
  */
 static bool still_refused(struct instance *instance)
 {
@@ -365,11 +309,10 @@ static bool still_refused(struct instance *instance)
 
 static bool congested_locked(struct instance *instance)
 {
-	if (!instance_has_rings(instance) && mcast_switched_off(instance))
-		return true;
-	if (instance->control.map)
+	if (instance_has_rings(instance))
 		return send_state(instance, SIZE_MAX) == CS_ERR_TRY_AGAIN;
-	return socket_full(instance) || (instance->refused && still_refused(instance));
+	return mcast_switched_off(instance) || socket_full(instance) ||
+	       (instance->refused && still_refused(instance));
 }
 
 bool channel_congested(struct instance *instance)

@@ -13,11 +13,8 @@
 /* Less than our engine gives. */
 #define SMALL_SIZE (IPC_SMALL_BUFFER_SIZE - 4096u)
 
-/*
- * Room for the largest request behind a full window of multicasts. A message costs libqb's ring up to 12
- * bytes more than its request of 40 bytes or longer: half a window covers that.
- */
-#define LARGE_SIZE (IPC_BUFFER_SIZE + SEGMENT_MCAST_WINDOW + SEGMENT_MCAST_WINDOW / 2)
+/* Room for the largest request behind others that the engine has not taken yet. */
+#define LARGE_SIZE (IPC_BUFFER_SIZE + 384u * 1024u)
 
 /* Only as much of the buffer is touched as answers reach. */
 static cs_error_t open_with(struct instance *instance, size_t asked)
@@ -31,7 +28,7 @@ static cs_error_t open_with(struct instance *instance, size_t asked)
 	if (size < (int32_t)asked)
 		return CS_ERR_LIBRARY;
 	instance->buffer_size = (size_t)size;
-	channel_window_set(instance);
+	channel_socket_look(instance);
 	instance->response = malloc(instance->buffer_size);
 	return instance->response ? CS_OK : CS_ERR_NO_MEMORY;
 }
@@ -49,10 +46,9 @@ static bool small_is_enough(struct instance *instance)
 	return answered && instance_has_rings(instance);
 }
 
-/* Whose engine the next connection finds is open again. */
+/* There were no rings. Whose engine the next connection finds is open again. */
 static void forget(struct instance *instance)
 {
-	segment_detach(&instance->control);
 	qb_ipcc_disconnect(instance->ipc);
 	instance->ipc = NULL;
 	free(instance->response);

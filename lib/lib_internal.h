@@ -111,12 +111,6 @@ struct zcb_pool {
 	int64_t none_before; /* by now_ns(): there is no other segment to be had */
 };
 
-/*
- * Multicasts that may be on their way to an engine of ours. libqb rings the engine with a byte in a socket for each,
- * and spins when that is full: at some 270 with the kernel's usual limits. So we stop before.
- */
-#define MCASTS_MAX 240u
-
 /* submission.c: what goes into the submission ring. */
 struct submission {
 	struct ring_writer ring;
@@ -167,21 +161,15 @@ struct instance {
 	bool joined;	   /* the last successful request of the two was a join, not a leave */
 	bool ended;	   /* FINALIZE went out: nothing may follow */
 	int64_t answer_by; /* by now_ns(), while the connection is opened; 0: answers are waited for as long as it takes */
-	uint64_t features; /* what it granted */
-	size_t window;	   /* a multicast is refused while more bytes than this are on their way ... */
-	unsigned int window_mcasts; /* ... or as many of them */
-	struct segment control;	    /* attached for its rings alone */
-	atomic_bool rings;	    /* everything goes through the rings of the control segment */
-	bool datagrams;		    /* libqb's transport is sockets */
-	int socket_room;	    /* else: SO_SNDBUF of the one with which libqb rings; 0: not known */
-	atomic_bool gone;	    /* the engine */
-	atomic_bool doorbell_due;   /* the engine is to be rung as soon as the channel is free */
-	bool settling;		    /* a large request was answered just now */
-	uint64_t mcast_bytes_sent;  /* header.size of every MCAST request, added up */
-	uint64_t mcasts_sent;
-	uint64_t mcast_ends[MCASTS_MAX]; /* mcast_bytes_sent behind the last ones, by number modulo this */
-	bool refused;			 /* libqb had no room for a MCAST ... */
-	uint64_t refused_taken;		 /* ... when the engine had taken this much */
+	uint64_t features;	  /* what it granted */
+	struct segment control;	  /* mapped only where there are rings */
+	atomic_bool rings;	  /* everything goes through the rings of the control segment */
+	bool datagrams;		  /* libqb's transport is sockets */
+	int socket_room;	  /* else: SO_SNDBUF of the one with which libqb rings; 0: not known */
+	atomic_bool gone;	  /* the engine */
+	atomic_bool doorbell_due; /* the engine is to be rung as soon as the channel is free */
+	bool settling;		  /* a large request was answered just now */
+	bool refused;		  /* libqb had no room for a MCAST */
 	struct submission submission;
 
 	pthread_mutex_t fragments_lock; /* one fragmented message at a time */
@@ -283,15 +271,14 @@ cs_error_t channel_ready_locked(struct instance *instance, size_t size);
 /* Tells the engine that the connection ends, behind everything that was accepted. Nothing goes out after that. */
 cs_error_t channel_end(struct instance *instance);
 
-/* Sends a MCAST request of `size` bytes in all: fire and forget. CS_ERR_NOT_EXIST: the handle is in no group. */
-cs_error_t channel_mcast(struct instance *instance, const struct iovec *iov, unsigned int iov_len,
-			 size_t size);
+/* Sends a MCAST request: fire and forget. CS_ERR_NOT_EXIST: the handle is in no group. */
+cs_error_t channel_mcast(struct instance *instance, const struct iovec *iov, unsigned int iov_len);
 
 /* Nobody has the handle yet, and whoever asks for it does not wait for an engine that takes no requests: CS_ERR_LIBRARY. */
 void channel_opening(struct instance *instance, bool opening);
 
-/* How much may be on its way to the engine, by what the connection is made of. */
-void channel_window_set(struct instance *instance);
+/* Looks at the socket of a new connection: what kind it is, and how much it holds. */
+void channel_socket_look(struct instance *instance);
 
 /* Whether a multicast of some size would be answered CS_ERR_TRY_AGAIN now. */
 bool channel_congested(struct instance *instance);

@@ -15,7 +15,7 @@ static cs_error_t send_pieces(struct instance *instance, struct ipc_mcast *reque
 
 	if (iov_len)
 		memcpy(&pieces[1], iov, iov_len * sizeof(*iov));
-	return channel_mcast(instance, pieces, iov_len + 1, (size_t)request->header.size);
+	return channel_mcast(instance, pieces, iov_len + 1);
 }
 
 /* libqb's socket transport takes no more pieces than writev(2). */

@@ -153,12 +153,8 @@ static void on_local_get(qb_ipcs_connection_t *conn, const struct ipc_hello *req
 
 static void on_mcast(qb_ipcs_connection_t *conn, const struct ipc_mcast *request)
 {
-	struct segment_control *control = fake_control(conn);
-
 	memcpy(fake_shared->last_header, request, sizeof(*request));
 	atomic_store(&fake_shared->last_mcast_size, (unsigned int)request->header.size);
-	if (control && !atomic_load(&fake_shared->keep_taken))
-		atomic_fetch_add(&control->mcast_bytes_taken, (uint64_t)request->header.size);
 	fake_deliver(conn, request->message, request->msglen);
 }
 

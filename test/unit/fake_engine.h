@@ -28,7 +28,7 @@ struct fake_shared {
 	atomic_int rate;	/* enum qb_ipcs_rate_limit to set; checked every few milliseconds */
 	atomic_int rate_set;	/* the one in force */
 	atomic_bool behind;	/* from the next request on, say that a receiver is behind */
-	atomic_bool keep_taken; /* do not say that multicasts were taken */
+	atomic_bool keep_taken; /* take nothing out of submission rings */
 	atomic_bool sleepy;	/* take no request at all */
 	atomic_bool sleeping;	/* it is: what is sent from here on stays in the channel */
 	atomic_uint segments;	/* pool segments that exist */

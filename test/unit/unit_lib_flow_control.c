@@ -119,7 +119,7 @@ static void shrink_sockets(cpg_handle_t handle)
 		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM)
 			ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
 	}
-	channel_window_set(instance);
+	channel_socket_look(instance);
 	instance_put(instance);
 }
 
