@@ -286,9 +286,9 @@ enum ipc_hello_step {
 
 /* Feature bits: the client asks, the engine answers with those it grants. */
 #define IPC_FEATURE_LARGE_GROUPS (1ull << 0) /* whole member lists: EVENT_PART, MEMBERSHIP_PAGE */
-#define IPC_FEATURE_SEGMENTS (1ull << 1)     /* control segment and zcb segments */
+#define IPC_FEATURE_SEGMENTS (1ull << 1)     /* pool segments: SEGMENT_CREATE */
 /*
- * The rings of the control segment (cpg_ring.h), from the moment that the library says IPC_HELLO_ATTACHED of it: no MCAST and
+ * The control segment and its rings (cpg_ring.h), from the moment that the library says IPC_HELLO_ATTACHED of it: no MCAST and
  * no ZCB_MCAST from there on, and of events DOORBELL alone, behind those
  * that were sent before (events_before).
  */

@@ -7,7 +7,7 @@
  * SEGMENT_START. The client can write all of it at any time: the engine keeps its own copy of every size and
  * position, and checks what it has to read against that.
  *
- *   control segment, one per connection, made at HELLO
+ *   control segment, one per connection with rings, made at HELLO
  *     SEGMENT_START  struct segment_control
  *     behind it      data of the submission ring, data of the delivery ring (cpg_ring.h)
  *     behind these   data of both once they have moved, see `grown` below. Up to then there is no memory behind it, only space in the
@@ -30,7 +30,7 @@
 #define SEGMENTS_PER_CLIENT_MAX 64u
 
 #define SEGMENT_CONTROL_MAGIC 0x43504743u
-#define SEGMENT_CONTROL_VERSION 5u
+#define SEGMENT_CONTROL_VERSION 6u
 
 #define SEGMENT_LINE _Alignas(SEGMENT_CACHE_LINE)
 
@@ -42,12 +42,6 @@ struct segment_control {
 	/* ---- written by the engine ---- */
 	uint32_t magic;
 	uint32_t version;
-	/*
-	 * Bytes of MCAST requests (their header.size, added up, wrapping) that the engine has taken out of
-	 * the request channel since the connection began. The library compares it with what it sent. Stored
-	 * with release order after the request was taken; read with acquire order.
-	 */
-	_Atomic uint64_t mcast_bytes_taken;
 	/*
 	 * Not 0 while a member of the client's group, on this node or on another one of a ring of ours, is behind with
 	 * reading: over client_queue, and then until half of that is left or it is gone. The library refuses sends with CS_ERR_TRY_AGAIN
@@ -93,10 +87,9 @@ struct segment_control {
 		_Atomic uint64_t asleep_at;
 	} delivery_taken;
 };
-static_assert(offsetof(struct segment_control, mcast_bytes_taken) == 8, "segment_control");
-static_assert(offsetof(struct segment_control, receiver_behind) == 16, "segment_control");
-static_assert(offsetof(struct segment_control, events_before) == 20, "segment_control");
-static_assert(offsetof(struct segment_control, grown) == 24, "segment_control");
+static_assert(offsetof(struct segment_control, receiver_behind) == 8, "segment_control");
+static_assert(offsetof(struct segment_control, events_before) == 12, "segment_control");
+static_assert(offsetof(struct segment_control, grown) == 16, "segment_control");
 static_assert(offsetof(struct segment_control, submitted) == 64, "segment_control");
 static_assert(offsetof(struct segment_control, submission_taken) == 128, "segment_control");
 static_assert(offsetof(struct segment_control, delivered) == 192, "segment_control");
@@ -122,11 +115,5 @@ static_assert(sizeof(struct segment_control) == 320, "segment_control");
 #define SEGMENT_CONTROL_SMALL (DELIVERY_RING_OFFSET + DELIVERY_RING_SIZE)
 #define SEGMENT_CONTROL_LARGE (DELIVERY_LARGE_OFFSET + DELIVERY_LARGE_SIZE)
 #define SEGMENT_CONTROL_SIZE (DELIVERY_HUGE_OFFSET + DELIVERY_HUGE_SIZE)
-
-/*
- * A library refuses a plain send with CS_ERR_TRY_AGAIN while more than this much is on its way to the engine.
- * Its request channel is this much larger than the largest request, so a send that is not refused has room.
- */
-#define SEGMENT_MCAST_WINDOW (256u * 1024u)
 
 #endif

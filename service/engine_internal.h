@@ -267,7 +267,6 @@ struct engine_client {
 	uint64_t moved;	       /* slow_clock when it took something of that last, or began to wait */
 	size_t iteration_count, iteration_bytes;
 	uint64_t next_iteration;
-	uint64_t mcast_taken;
 	struct client_segment *segments; /* SEGMENTS_PER_CLIENT_MAX slots, or NULL */
 	struct client_segment *control;
 	uint32_t next_segment;
@@ -530,8 +529,6 @@ void rings_arm(const struct engine *engine);
 const uint8_t *segment_message(struct engine_client *client, uint32_t id, uint64_t offset, uint64_t length);
 /* Sends what lies in one of the client's segments. CS_OK; CS_ERR_NO_MEMORY; else: that can't be. */
 cs_error_t segment_send(struct engine_client *client, const struct ring_block *block);
-/* The request channel has given us `size` bytes of MCAST. */
-void segment_mcast_taken(struct engine_client *client, size_t size);
 
 /* ---- engine_batches.c: records of what clients send ---- */
 /* A batch of one record, or of none, that has `room` bytes before it has to grow. NULL: out of memory. */

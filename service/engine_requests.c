@@ -155,7 +155,6 @@ static void request_mcast(struct engine_client *client, const struct ipc_mcast *
 {
 	uint32_t length = request->msglen;
 
-	segment_mcast_taken(client, size);
 	if (length > size - sizeof(*request) || length > MESSAGE_LENGTH_MAX) {
 		/* Nobody waits for an answer, so this is the only way to tell. */
 		client_complain(client, "multicast: the message is longer than the request");

@@ -140,23 +140,7 @@ static void control_offer(struct engine_client *client, struct ipc_segment *offe
 		control->version = SEGMENT_CONTROL_VERSION;
 		control->submission_taken.asleep = 1;
 		control->delivery_taken.asleep_at = RING_ASLEEP_INITIAL;
-		atomic_store_explicit(&control->mcast_bytes_taken, client->mcast_taken, memory_order_release);
 		segment_receiver_behind(client);
-	}
-}
-
-void segment_mcast_taken(struct engine_client *client, size_t size)
-{
-	const struct engine *engine = client->engine;
-	struct segment_control *control = control_open(client);
-
-	client->mcast_taken += size;
-	if (control == NULL) {
-		return;
-	}
-	atomic_store_explicit(&control->mcast_bytes_taken, client->mcast_taken, memory_order_release);
-	if (engine->ops.segment_broken(engine->context, &client->control->segment)) {
-		client_evict(client, "it cut its shared memory short");
 	}
 }
 
@@ -338,8 +322,7 @@ static cs_error_t hello_segment_done(struct engine_client *client, uint32_t id, 
 	}
 	client->engine->ops.segment_unlink(client->engine->context, &slot->segment);
 	slot->named = false;
-	if (attached && slot == client->control && (client->features & IPC_FEATURE_RINGS) &&
-	    !rings_begin(client)) {
+	if (attached && slot == client->control && !rings_begin(client)) {
 		error = CS_ERR_NO_MEMORY;
 	}
 	if (!attached) {
@@ -376,7 +359,7 @@ static void hello(struct engine_client *client, const struct ipc_hello *request)
 	switch (version ? request->step : 0) {
 	case IPC_HELLO_START:
 		client->features = granted_features(client, request->features);
-		if (client->features & IPC_FEATURE_SEGMENTS) {
+		if (client->features & IPC_FEATURE_RINGS) {
 			control_offer(client, &response.control);
 		}
 		break;

@@ -270,9 +270,7 @@ static void live_with_segments(struct hostile_random *random)
 	if (!open_somehow(&wire, random) ||
 	    hello_asking(&wire, ~IPC_FEATURE_RINGS, IPC_HELLO_START, 0, &response) != CS_OK)
 		return;
-	if (response.control.id)
-		fds[0] = open_segment(&response.control);
-	for (int i = 1; i < 4; i++) {
+	for (int i = 0; i < 4; i++) {
 		if (segment_create(&wire, 5000 + random_below(random, 200000), &segment) == CS_OK)
 			fds[i] = open_segment(&segment);
 	}

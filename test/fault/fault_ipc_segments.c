@@ -34,13 +34,24 @@ static int zcb_mcast(struct wire *wire, uint32_t id, uint64_t offset, uint64_t l
 	return wire_ask(wire, &request, sizeof(request));
 }
 
-static void open_greeted(struct wire *wire, struct ipc_segment *control)
+/* Segments without rings: a pool, and no control segment. */
+static void open_greeted(struct wire *wire)
 {
 	struct ipc_hello_response response;
 
 	wire_open(wire);
 	CHECK_NUMBER(hello_asking(wire, NO_RINGS, IPC_HELLO_START, 0, &response), CS_OK);
 	CHECK(response.features & IPC_FEATURE_SEGMENTS);
+	CHECK_NUMBER(response.control.id, 0);
+}
+
+/* With a control segment, which is not attached yet: rings begin when it is. */
+static void open_offered(struct wire *wire, struct ipc_segment *control)
+{
+	struct ipc_hello_response response;
+
+	wire_open(wire);
+	CHECK_NUMBER(hello(wire, IPC_HELLO_START, 0, &response), CS_OK);
 	CHECK(response.control.id != 0);
 	*control = response.control;
 }
@@ -85,7 +96,7 @@ static void hello_again_and_again(void)
 	char path[200];
 	struct wire wire;
 
-	open_greeted(&wire, &control);
+	open_offered(&wire, &control);
 	for (int i = 0; i < 50; i++) {
 		CHECK(hello(&wire, IPC_HELLO_START, 0, &response) > 0);
 		CHECK(response.control.id == 0 || response.control.id == control.id);
@@ -107,7 +118,7 @@ static void names_go_away(void)
 	uint64_t deadline = api_deadline();
 	struct wire wire;
 
-	open_greeted(&wire, &control);
+	open_offered(&wire, &control);
 	CHECK_NUMBER(segment_create(&wire, 10000, &pool), CS_OK);
 	segment_path(control_path, sizeof(control_path), &control);
 	segment_path(pool_path, sizeof(pool_path), &pool);
@@ -130,7 +141,7 @@ static void segment_sizes(void)
 	wire_open(&wire); /* without HELLO there are none */
 	CHECK_NUMBER(segment_create(&wire, 4096, &segment), CS_ERR_INVALID_PARAM);
 	wire_close(&wire);
-	open_greeted(&wire, &segment);
+	open_greeted(&wire);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		CHECK_NUMBER(segment_create(&wire, bad[i], &segment), CS_ERR_INVALID_PARAM);
 	CHECK_NUMBER(segment_create(&wire, SEGMENT_START + 1, &segment), CS_OK);
@@ -143,7 +154,7 @@ static void too_many_segments(void)
 	struct wire wire;
 	int answer = CS_OK, made = 0;
 
-	open_greeted(&wire, &segment);
+	open_offered(&wire, &segment);
 	while (made < 1000 && (answer = segment_create(&wire, 4096, &segment)) == CS_OK)
 		made++;
 	CHECK_NUMBER(answer, CS_ERR_NO_RESOURCES);
@@ -158,10 +169,10 @@ static void segments_of_others(void)
 	struct ipc_segment control, mine, theirs = {0};
 	struct wire wire, other;
 
-	open_greeted(&other, &control);
+	open_greeted(&other);
 	for (int i = 0; i < 5; i++)
 		CHECK_NUMBER(segment_create(&other, 4096, &theirs), CS_OK);
-	open_greeted(&wire, &control);
+	open_offered(&wire, &control);
 	wire_join(&wire, "fault-segments");
 	CHECK_NUMBER(segment_create(&wire, 4096, &mine), CS_OK);
 	CHECK(theirs.id != mine.id);
@@ -201,7 +212,7 @@ static void outside_of_a_segment(void)
 	struct ipc_segment control, segment;
 	struct wire wire;
 
-	open_greeted(&wire, &control);
+	open_offered(&wire, &control);
 	CHECK_NUMBER(segment_create(&wire, SIZE, &segment), CS_OK);
 	CHECK_NUMBER(zcb_mcast(&wire, segment.id, SEGMENT_START, 10), CS_ERR_NOT_EXIST);
 	wire_join(&wire, "fault-zcb");
@@ -218,10 +229,10 @@ static void outside_of_a_segment(void)
 /* More than a message may have, though the segment has it. */
 static void larger_than_a_message(void)
 {
-	struct ipc_segment control, segment;
+	struct ipc_segment segment;
 	struct wire wire;
 
-	open_greeted(&wire, &control);
+	open_greeted(&wire);
 	CHECK_NUMBER(segment_create(&wire, 3u << 20, &segment), CS_OK);
 	wire_join(&wire, "fault-zcb");
 	CHECK_NUMBER(zcb_mcast(&wire, segment.id, SEGMENT_START, 2u << 20), CS_ERR_INVALID_PARAM);
@@ -242,11 +253,11 @@ static void cut(const struct ipc_segment *segment, off_t length)
 static void truncated_segment(void)
 {
 	static const off_t lengths[] = {0, 4096, 50000};
-	struct ipc_segment control, segment;
+	struct ipc_segment segment;
 	struct wire wire;
 
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-		open_greeted(&wire, &control);
+		open_greeted(&wire);
 		CHECK_NUMBER(segment_create(&wire, 200000, &segment), CS_OK);
 		wire_join(&wire, "fault-cut");
 		cut(&segment, lengths[i]);
@@ -297,27 +308,28 @@ static void truncated_after_libqb(void)
 	wire_close(&watch);
 }
 
-/* The engine only writes to the control segment, and loses nothing when it is gone. */
+/* The engine writes to it before and when rings begin, and finds out at the next request at the latest. */
 static void truncated_control(void)
 {
 	uint8_t request[sizeof(struct ipc_mcast) + 10] = {0};
 	struct ipc_mcast *mcast = (struct ipc_mcast *)request;
+	struct ipc_hello_response response;
 	struct ipc_segment control;
 	struct wire wire;
 
 	mcast->header = (struct ipc_request){.id = IPC_REQ_MCAST, .size = sizeof(request)};
 	mcast->msglen = 10;
-	open_greeted(&wire, &control);
-	wire_join(&wire, "fault-control");
+	open_offered(&wire, &control);
 	cut(&control, 0);
-	for (int i = 0; i < 10; i++) {
-		if (!wire_tell(&wire, request, sizeof(request)))
-			break;
-	}
+	wire_join(&wire, "fault-control");
+	CHECK(wire_tell(&wire, request, sizeof(request)));
+	CHECK_NUMBER(hello(&wire, IPC_HELLO_ATTACHED, control.id, &response), CS_OK);
+	(void)wire_tell(&wire, request, sizeof(request));
+	CHECK(wire_thrown_out(&wire));
 	wire_close(&wire);
 }
 
-/* Anything may be written there, libqb's own fields included, before and after it is attached. */
+/* Anything may be written there, libqb's own fields included, before and after it is attached; but where rings would begin. */
 static void scribbled_segments(void)
 {
 	struct ipc_hello_response response;
@@ -326,7 +338,7 @@ static void scribbled_segments(void)
 	char path[200];
 	struct wire wire;
 
-	open_greeted(&wire, &segments[0]);
+	open_offered(&wire, &segments[0]);
 	wire_join(&wire, "fault-scribble");
 	CHECK_NUMBER(segment_create(&wire, 100000, &segments[1]), CS_OK);
 	for (uint32_t i = 0; i < 2; i++) {
@@ -340,7 +352,9 @@ static void scribbled_segments(void)
 		CHECK(bytes != MAP_FAILED);
 		api_fill(bytes, (size_t)file.st_size, i);
 		CHECK_NUMBER(zcb_mcast(&wire, segments[1].id, SEGMENT_START, 1000), CS_OK);
-		CHECK_NUMBER(hello(&wire, IPC_HELLO_ATTACHED, segments[i].id, &response), CS_OK);
+		CHECK_NUMBER(
+			hello(&wire, i ? IPC_HELLO_ATTACHED : IPC_HELLO_REFUSED, segments[i].id, &response),
+			CS_OK);
 		api_fill(bytes, (size_t)file.st_size, 100 + i);
 		CHECK_NUMBER(zcb_mcast(&wire, segments[1].id, SEGMENT_START, 90000), CS_OK);
 		munmap(bytes, (size_t)file.st_size);
@@ -358,13 +372,12 @@ static void membership_pages(void)
 		.header = {.id = IPC_REQ_MEMBERSHIP_PAGE, .size = sizeof(request)},
 		.group = wire_name("witness")};
 	struct ipc_membership_page_response page;
-	struct ipc_segment control;
 	struct wire wire;
 
 	wire_open(&wire); /* not agreed on */
 	CHECK_NUMBER(wire_ask(&wire, &request, sizeof(request)), CS_ERR_INVALID_PARAM);
 	wire_close(&wire);
-	open_greeted(&wire, &control);
+	open_greeted(&wire);
 	for (uint64_t first = 0; first <= UINT32_MAX; first = first * 16 + 1) {
 		request.first = (uint32_t)first;
 		CHECK_NUMBER(wire_ask(&wire, &request, sizeof(request)), CS_OK);

@@ -46,7 +46,7 @@ static void catch_up(struct pair *pair)
 /* What a sender's library sees. */
 static const struct segment_control *control_of(struct fixture *fixture, struct peer *peer)
 {
-	ck_assert_int_eq(request_hello(fixture, peer, IPC_FEATURE_SEGMENTS), CS_OK);
+	ck_assert_int_eq(request_hello(fixture, peer, IPC_FEATURE_RINGS), CS_OK);
 	return fixture_control(fixture);
 }
 

@@ -221,7 +221,7 @@ START_TEST(senders_wait_for_who_is_behind)
 
 	joined(fixture, slow, "group");
 	joined(fixture, sender, "group");
-	ck_assert_int_eq(request_hello(fixture, sender, IPC_FEATURE_SEGMENTS), CS_OK);
+	ck_assert_int_eq(request_hello(fixture, sender, IPC_FEATURE_RINGS), CS_OK);
 	slow->room = 0;
 	ck_assert(!fixture_control(fixture)->receiver_behind);
 	fixture->segments_armed = 0;

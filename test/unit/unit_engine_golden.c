@@ -174,7 +174,7 @@ static void check_taken(bool swapped)
 	struct peer *peer = peer_new(fixture, 10);
 
 	joined(fixture, peer, "group");
-	ck_assert_int_eq(request_hello(fixture, peer, IPC_FEATURE_SEGMENTS), CS_OK);
+	ck_assert_int_eq(request_hello(fixture, peer, IPC_FEATURE_RINGS), CS_OK);
 	drop_all(&peer->events);
 	comes_from_two(fixture, &golden_join, swapped);
 	ck_assert_str_eq(next_event(peer), "1:10 2:168496141 +2:168496141j");

@@ -205,24 +205,31 @@ START_TEST(membership_is_sorted_and_cut_at_the_array)
 }
 END_TEST
 
-static void hello(struct fixture *fixture, struct peer *peer, struct ipc_segment *control)
+static uint64_t hello_asking(struct fixture *fixture, struct peer *peer, uint64_t features,
+			     struct ipc_segment *control)
 {
 	struct ipc_hello message = {
 		.magic = IPC_HELLO_MAGIC,
 		.version = IPC_HELLO_VERSION,
-		.features = UINT64_MAX,
+		.features = features,
 		.step = IPC_HELLO_START,
 	};
 	struct ipc_hello_response *response =
 		answer_to(fixture, peer, IPC_REQ_LOCAL_GET, &message, sizeof(message));
 
 	ck_assert_uint_eq(response->magic, IPC_HELLO_MAGIC);
-	ck_assert_uint_eq(response->features,
-			  IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_SEGMENTS | IPC_FEATURE_RINGS);
+	features = response->features;
 	if (control) {
 		*control = response->control;
 	}
 	free(response);
+	return features;
+}
+
+static void hello(struct fixture *fixture, struct peer *peer, struct ipc_segment *control)
+{
+	ck_assert_uint_eq(hello_asking(fixture, peer, UINT64_MAX, control),
+			  IPC_FEATURE_LARGE_GROUPS | IPC_FEATURE_SEGMENTS | IPC_FEATURE_RINGS);
 }
 
 START_TEST(membership_in_pages)
@@ -462,6 +469,29 @@ static uint32_t segment_new(struct fixture *fixture, struct peer *peer, uint64_t
 	return id;
 }
 
+/* Pools may be had without it, and it without them. */
+START_TEST(a_control_segment_is_for_rings)
+{
+	struct fixture *fixture = fixture_new(NULL);
+	struct peer *peer = peer_new(fixture, 10);
+	struct ipc_segment_create create = {.user_size = 4096};
+	struct ipc_segment control;
+
+	ck_assert_uint_eq(hello_asking(fixture, peer, IPC_FEATURE_SEGMENTS, &control), IPC_FEATURE_SEGMENTS);
+	ck_assert_uint_eq(control.id, 0);
+	ck_assert_uint_eq(fixture->segments, 0);
+	ck_assert_uint_ne(segment_new(fixture, peer, 4096), 0);
+	ck_assert_uint_eq(fixture->segments, 1);
+	peer = peer_new(fixture, 11);
+	ck_assert_uint_eq(hello_asking(fixture, peer, IPC_FEATURE_RINGS, &control), IPC_FEATURE_RINGS);
+	ck_assert_uint_ne(control.id, 0);
+	ck_assert_int_eq(request(fixture, peer, IPC_REQ_SEGMENT_CREATE, &create, sizeof(create)),
+			 CS_ERR_INVALID_PARAM);
+	ck_assert_uint_eq(fixture->segments, 2);
+	fixture_free(fixture);
+}
+END_TEST
+
 static cs_error_t zcb(struct fixture *fixture, struct peer *peer, uint32_t segment, uint64_t offset,
 		      uint64_t length)
 {
@@ -617,28 +647,15 @@ START_TEST(a_control_segment_cut_short_ends_its_client)
 {
 	struct fixture *fixture = fixture_new(NULL);
 	struct peer *peer = peer_new(fixture, 10);
+	struct ipc_segment control;
 
-	hello(fixture, peer, NULL);
+	hello(fixture, peer, &control);
+	ck_assert_int_eq(hello_step(fixture, peer, IPC_HELLO_ATTACHED, control.id), CS_OK);
 	joined(fixture, peer, "group");
 	fixture->segment_cut = true;
 	request_mcast(fixture, peer, "hello");
 	ck_assert(peer->evicted);
-	fixture_free(fixture);
-}
-END_TEST
-
-START_TEST(taken_multicasts_are_counted)
-{
-	struct fixture *fixture = fixture_new(NULL);
-	struct peer *peer = peer_new(fixture, 10);
-
-	hello(fixture, peer, NULL);
-	joined(fixture, peer, "group");
-	fixture->segments_armed = 0;
-	request_mcast(fixture, peer, "12345");
-	request_mcast(fixture, peer, "123");
-	ck_assert_uint_eq(fixture->segments_armed, 2);
-	ck_assert_uint_eq(fixture_control(fixture)->mcast_bytes_taken, 2 * sizeof(struct ipc_mcast) + 8);
+	ck_assert_uint_eq(fixture->multicasts.count, 0);
 	fixture_free(fixture);
 }
 END_TEST
@@ -662,13 +679,13 @@ int main(void)
 		control_segment,
 		without_shared_memory,
 		shared_memory_that_clients_can_not_use,
+		a_control_segment_is_for_rings,
 		zcb_messages_lie_inside_their_segment,
 		fragments_may_lie_in_a_segment,
 		fragments_lie_inside_their_segment,
 		segments_are_bounded_and_given_back,
 		a_segment_cut_short_ends_its_client,
 		a_control_segment_cut_short_ends_its_client,
-		taken_multicasts_are_counted,
 	};
 
 	return RUN_TESTS("engine: requests", tests);
