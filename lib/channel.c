@@ -223,10 +223,9 @@ static void note_refusal(struct instance *instance)
 		instance->refused = true;
 }
 
-/* Without rings nothing is known of the engine's side before libqb refuses. */
+/* With rings nothing else shows that the engine is gone, until they are full. Without them libqb does, and all the rest. */
 static cs_error_t send_state(struct instance *instance, size_t size)
 {
-	/* With rings nothing else shows it until they are full. */
 	if (atomic_load(&instance->gone))
 		return CS_ERR_LIBRARY;
 	if (!instance_has_rings(instance))
