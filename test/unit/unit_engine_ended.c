@@ -15,7 +15,7 @@ static uint64_t backlog(const struct fixture *fixture)
 }
 
 /* Somebody else's messages fill the window. */
-static struct peer *other_fills_window(struct fixture *fixture)
+static void other_fills_window(struct fixture *fixture)
 {
 	struct peer *other = peer_new(fixture, 1000);
 	static char text[8001];
@@ -27,7 +27,18 @@ static struct peer *other_fills_window(struct fixture *fixture)
 	while (backlog(fixture) < (size_t)512 * 1024) {
 		request_mcast(fixture, other, text);
 	}
-	return other;
+}
+
+/* Process 10 of "group", with a message in its ring that has to wait. */
+static struct ringed ended_behind_others(struct fixture *fixture)
+{
+	struct ringed client = ringed_joined(fixture, 10, "group");
+
+	settle(fixture);
+	other_fills_window(fixture);
+	submit_text(&client, "last");
+	peer_gone(fixture, client.peer);
+	return client;
 }
 
 static void settle_all(struct fixture *fixture)
@@ -91,7 +102,7 @@ START_TEST(accepted_up_to_its_end)
 
 	joined(fixture, reader, "group");
 	settle(fixture);
-	(void)other_fills_window(fixture);
+	other_fills_window(fixture);
 	submit_text(&client, "first");
 	ck_assert(submitted(&client));
 	submit_text(&client, "second");
@@ -161,7 +172,7 @@ START_TEST(requests_wait_for_what_many_left)
 		clients[i] = ringed_joined(fixture, 10 + (uint32_t)i, "group");
 	}
 	settle(fixture);
-	(void)other_fills_window(fixture);
+	other_fills_window(fixture);
 	for (i = 0; i < CLIENTS; i++) {
 		submit_text(&clients[i], "last");
 		ck_assert(!fixture->holding);
@@ -181,13 +192,9 @@ END_TEST
 START_TEST(it_may_come_back_behind_that)
 {
 	struct fixture *fixture = ours();
-	struct ringed client = ringed_joined(fixture, 10, "group");
+	struct ringed client = ended_behind_others(fixture);
 	struct peer *again = peer_new(fixture, 10);
 
-	settle(fixture);
-	(void)other_fills_window(fixture);
-	submit_text(&client, "last");
-	peer_gone(fixture, client.peer);
 	ck_assert_int_eq(request_join(fixture, again, "group"), CS_ERR_TRY_AGAIN);
 	settle_all(fixture);
 	ck_assert_int_eq(request_join(fixture, again, "group"), CS_OK);
@@ -218,12 +225,8 @@ END_TEST
 START_TEST(the_engine_ends_too)
 {
 	struct fixture *fixture = ours();
-	struct ringed client = ringed_joined(fixture, 10, "group");
+	struct ringed client = ended_behind_others(fixture);
 
-	settle(fixture);
-	(void)other_fills_window(fixture);
-	submit_text(&client, "last");
-	peer_gone(fixture, client.peer);
 	ck_assert_uint_eq(fixture->segments, 1);
 	ringed_free(&client);
 	fixture_free(fixture);
