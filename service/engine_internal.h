@@ -227,7 +227,7 @@ struct rings {
 	struct ring_reader submission;
 	size_t turn_bytes; /* of messages and entries, taken in the last turn */
 	uint64_t messages; /* taken since the rings began */
-	size_t left;	   /* when ended: bytes of messages that may still be taken */
+	size_t left;	   /* when ended: bytes that may still be taken */
 	bool awake;	   /* we look by ourselves */
 	bool distrusted;
 

@@ -64,7 +64,8 @@
  *   CS_ERR_TRY_AGAIN   corosync can't take the request now: its queues are full, or, stock's engine, it is forming a
  *                      new membership. Nothing was done. Repeat the call after a pause of some milliseconds.
  *   With our engine calls that corosync answers wait instead while so much has to be sent first (4 MiB, of programs that don't send by
- *   shared memory) that it takes no requests: during an overload, or until a new membership is formed.
+ *   shared memory, or what more than 64 clients left that have ended) that it takes no requests: during an overload, or until a new
+ *   membership is formed.
  */
 #ifndef COROSYNC_CPG_H_DEFINED
 #define COROSYNC_CPG_H_DEFINED
@@ -200,7 +201,8 @@ typedef struct {
 } cpg_model_v1_data_t;
 
 /*
- * Connects to corosync. Does not wait for a membership that is being formed.
+ * Connects to corosync. Does not wait for a membership that is being formed, and no longer than about a quarter of a second where our engine
+ * takes no requests.
  *   handle     out: the new handle
  *   callbacks  copied; NULL: none
  *
