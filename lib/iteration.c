@@ -40,28 +40,36 @@ static cs_error_t engine_forget(struct instance *instance, uint64_t engine_handl
 	return channel_tell(instance, &request, sizeof(request));
 }
 
+static struct iteration *iteration_new(struct instance *instance, uint64_t engine_handle)
+{
+	struct iteration *iteration = calloc(1, sizeof(*iteration));
+
+	if (!iteration)
+		return NULL;
+	atomic_fetch_add_explicit(&instance->object.references, 1, memory_order_relaxed);
+	iteration->object.type = HANDLE_ITERATION;
+	iteration->object.destroy = iteration_destroy;
+	atomic_init(&iteration->object.references, 1);
+	iteration->object.owner = &instance->object;
+	iteration->instance = instance;
+	iteration->engine_handle = engine_handle;
+	return iteration;
+}
+
 static cs_error_t iteration_create(struct instance *instance, uint64_t engine_handle,
 				   cpg_iteration_handle_t *handle)
 {
-	struct iteration *iteration = calloc(1, sizeof(*iteration));
+	struct iteration *iteration = iteration_new(instance, engine_handle);
 	cs_error_t error = CS_ERR_NO_MEMORY;
 
 	if (iteration) {
-		atomic_fetch_add_explicit(&instance->object.references, 1, memory_order_relaxed);
-		iteration->object.type = HANDLE_ITERATION;
-		iteration->object.destroy = iteration_destroy;
-		atomic_init(&iteration->object.references, 1);
-		iteration->object.owner = &instance->object;
-		iteration->instance = instance;
-		iteration->engine_handle = engine_handle;
 		error = handle_create(&iteration->object, handle);
-	}
-	if (error != CS_OK)
-		engine_forget(instance, engine_handle);
-	if (iteration)
 		handle_put(&iteration->object);
-	if (error != CS_OK)
+	}
+	if (error != CS_OK) {
+		engine_forget(instance, engine_handle);
 		return error;
+	}
 	/* cpg_finalize() in another thread ends the iterations after it set this: one of us ends ours. */
 	if (atomic_load(&instance->finalized)) {
 		handle_remove_owned(&instance->object);
