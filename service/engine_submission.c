@@ -227,9 +227,6 @@ static bool take_what_is_left(struct engine_client *client)
 /* The first look of a visit: who has nothing now sleeps. */
 static bool take_or_sleep(struct engine_client *client)
 {
-	if (client->ended) {
-		return take_what_is_left(client);
-	}
 	return take(client, TURN_MAX) || (!fall_asleep(client) && take(client, TURN_MAX));
 }
 
@@ -261,7 +258,7 @@ static bool turn(struct engine_client *client, bool (*take_turn)(struct engine_c
 	struct engine *engine = client->engine;
 	bool above = window_full(engine);
 	size_t before = engine->backlog;
-	bool any = take_turn(client);
+	bool any = client->ended ? take_what_is_left(client) : take_turn(client);
 
 	if (above && engine->backlog > before) {
 		engine->credit -= (int64_t)(engine->backlog - before);
@@ -289,7 +286,7 @@ static bool take_turns(struct engine *engine, bool (*take_turn)(struct engine_cl
 
 static bool take_more(struct engine_client *client)
 {
-	return client->ended ? take_what_is_left(client) : take(client, TURN_MAX);
+	return take(client, TURN_MAX);
 }
 
 void submissions_take(struct engine *engine)
