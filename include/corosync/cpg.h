@@ -210,7 +210,7 @@ typedef struct {
  * CS_ERR_LIBRARY        corosync does not run, or has not got that far; no file descriptor is left; or /dev/shm is read-only
  * CS_ERR_ACCESS         this user may not (corosync's uidgid)
  * CS_ERR_NO_MEMORY      here or in corosync
- * CS_ERR_NOT_EXIST      the process has another /dev/shm than corosync (a container)
+ * CS_ERR_NOT_EXIST      the process has another /dev/shm than corosync (a container), or corosync ended in the middle of connecting
  * CS_ERR_NO_SPACE       /dev/shm is full
  * CS_ERR_TRY_AGAIN      corosync has no resources for another connection now
  */

@@ -355,13 +355,19 @@ static void loop(struct traffic *traffic)
 	}
 }
 
+/* There is no daemon, or it ended in the middle of connecting and took the files away. */
+static bool no_daemon(cs_error_t error)
+{
+	return error == CS_ERR_LIBRARY || error == CS_ERR_NOT_EXIST;
+}
+
 /* With --reconnect a daemon that is not there yet is waited for. */
 static cs_error_t open_connection(struct traffic *traffic)
 {
 	int64_t deadline = traffic_now() + traffic->options->wait * SECOND;
 	cs_error_t error = connection_open(&traffic->connection, traffic->options->group);
 
-	while ((no_room(error) || (traffic->options->reconnect && error == CS_ERR_LIBRARY)) &&
+	while ((no_room(error) || (traffic->options->reconnect && no_daemon(error))) &&
 	       traffic_now() < deadline && !stop_wanted(traffic)) {
 		poll(NULL, 0, IDLE);
 		error = connection_open(&traffic->connection, traffic->options->group);
