@@ -12,9 +12,6 @@
 /* How often a caller that waits for an answer looks whether the engine is still there, milliseconds. */
 #define ANSWER_POLL_MS 500
 
-/* About how long it waits while the connection is opened. */
-#define ANSWER_OPENING_MS 250
-
 /* libqb tells "no requests" from "no multicasts" by a level; a sender says up to which one it is refused. */
 #define FLOW_LEVEL_NONE 0u
 #define FLOW_LEVEL_REQUESTS 1u
@@ -83,21 +80,14 @@ static ssize_t request_send(struct instance *instance, enum channel_kind kind, c
 	return result;
 }
 
-static bool is_too_late(const struct instance *instance)
-{
-	return instance->answer_by && now_ns() >= instance->answer_by;
-}
-
 /* A signal must not leave the answer behind: the next request would take it for its own. */
 static ssize_t response_wait(struct instance *instance)
 {
-	int timeout = instance->answer_by ? ANSWER_OPENING_MS : ANSWER_POLL_MS;
 	ssize_t result;
 
 	do {
-		if (is_too_late(instance))
-			return -ENOTCONN; /* a connection with an answer on its way is of no use */
-		result = qb_ipcc_recv(instance->ipc, instance->response, instance->buffer_size, timeout);
+		result = qb_ipcc_recv(instance->ipc, instance->response, instance->buffer_size,
+				      ANSWER_POLL_MS);
 	} while (result == -EAGAIN || result == -ETIMEDOUT || result == -EINTR);
 	if (result < 0)
 		channel_connected(instance);
@@ -135,11 +125,6 @@ cs_error_t channel_call_locked(struct instance *instance, enum channel_kind kind
 	memcpy(response, instance->response, size);
 	*received = size;
 	return CS_OK;
-}
-
-void channel_opening(struct instance *instance, bool opening)
-{
-	instance->answer_by = opening ? now_ns() + ANSWER_OPENING_MS * (int64_t)CS_TIME_NS_IN_MSEC : 0;
 }
 
 cs_error_t channel_call(struct instance *instance, enum channel_kind kind, const struct iovec *iov,

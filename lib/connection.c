@@ -33,17 +33,11 @@ static cs_error_t open_with(struct instance *instance, size_t asked)
 	return instance->response ? CS_OK : CS_ERR_NO_MEMORY;
 }
 
-/* Whether all that is large goes through rings. An engine that takes no requests now is not waited for. */
+/* Whether all that is large goes through rings. An engine that can't say so now is not asked again. */
 static bool small_is_enough(struct instance *instance)
 {
-	bool answered;
-
-	if (instance->buffer_size != IPC_SMALL_BUFFER_SIZE)
-		return false;
-	channel_opening(instance, true);
-	answered = hello(instance) == CS_OK;
-	channel_opening(instance, false);
-	return answered && instance_has_rings(instance);
+	return instance->buffer_size == IPC_SMALL_BUFFER_SIZE && hello(instance) == CS_OK &&
+	       instance_has_rings(instance);
 }
 
 /* There were no rings. Whose engine the next connection finds is open again. */

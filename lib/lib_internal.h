@@ -156,11 +156,10 @@ struct instance {
 
 	/* Request and response channel. */
 	pthread_mutex_t channel_lock;
-	uint8_t *response; /* buffer_size bytes */
-	bool greeted;	   /* the engine has said what it is */
-	bool joined;	   /* the last successful request of the two was a join, not a leave */
-	bool ended;	   /* FINALIZE went out: nothing may follow */
-	int64_t answer_by; /* by now_ns(), while the connection is opened; 0: answers are waited for as long as it takes */
+	uint8_t *response;	  /* buffer_size bytes */
+	bool greeted;		  /* the engine has said what it is */
+	bool joined;		  /* the last successful request of the two was a join, not a leave */
+	bool ended;		  /* FINALIZE went out: nothing may follow */
 	uint64_t features;	  /* what it granted */
 	struct segment control;	  /* mapped only where there are rings */
 	atomic_bool rings;	  /* everything goes through the rings of the control segment */
@@ -273,9 +272,6 @@ cs_error_t channel_end(struct instance *instance);
 
 /* Sends a MCAST request: fire and forget. CS_ERR_NOT_EXIST: the handle is in no group. */
 cs_error_t channel_mcast(struct instance *instance, const struct iovec *iov, unsigned int iov_len);
-
-/* Nobody has the handle yet, and whoever asks for it does not wait for an engine that takes no requests: CS_ERR_LIBRARY. */
-void channel_opening(struct instance *instance, bool opening);
 
 /* Looks at the socket of a new connection: what kind it is, and how much it holds. */
 void channel_socket_look(struct instance *instance);

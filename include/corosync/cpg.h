@@ -63,9 +63,9 @@
  *                      sense. Finalize the handle, initialise a new one and join again.
  *   CS_ERR_TRY_AGAIN   corosync can't take the request now: its queues are full, or, stock's engine, it is forming a
  *                      new membership. Nothing was done. Repeat the call after a pause of some milliseconds.
- *   With our engine calls that corosync answers wait instead while so much has to be sent first (4 MiB, of programs that don't send by
- *   shared memory, or what more than 64 clients left that have ended) that it takes no requests: during an overload, or until a new
- *   membership is formed.
+ *   With our engine calls that corosync answers wait instead while it takes no requests: until a new membership is formed, or an overload is
+ *   over. It does so while more than 4 MiB have to be sent first, which takes programs that send otherwise than by shared memory, or while
+ *   more than 64 programs ended with something still to be sent.
  */
 #ifndef COROSYNC_CPG_H_DEFINED
 #define COROSYNC_CPG_H_DEFINED
@@ -201,8 +201,7 @@ typedef struct {
 } cpg_model_v1_data_t;
 
 /*
- * Connects to corosync. Does not wait for a membership that is being formed, and no longer than about a quarter of a second where our engine
- * takes no requests.
+ * Connects to corosync. Waits, as all calls that are answered, while our engine takes no requests, but for no membership that is being formed.
  *   handle     out: the new handle
  *   callbacks  copied; NULL: none
  *

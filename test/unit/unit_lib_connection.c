@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/lib_internal.h"
@@ -123,30 +124,39 @@ static bool refuse_first_hello(qb_ipcs_connection_t *conn, const struct ipc_requ
 	return true;
 }
 
-static bool ignore_first_hello(qb_ipcs_connection_t *conn, const struct ipc_request *request)
+/* An engine that answers nothing now keeps nobody from initialising. What it is shows later. */
+START_TEST(a_refusal_keeps_nobody_from_initialising)
 {
-	(void)conn;
-	return request->id == IPC_REQ_LOCAL_GET && atomic_fetch_add(&fake_shared->value, 1) == 0;
-}
-
-static bool ignore_second_hello(qb_ipcs_connection_t *conn, const struct ipc_request *request)
-{
-	(void)conn;
-	return request->id == IPC_REQ_LOCAL_GET && atomic_fetch_add(&fake_shared->value, 1) == 1;
-}
-
-/* An engine that does not answer now keeps nobody from initialising. What it is shows later. */
-START_TEST(initializing_waits_for_nobody)
-{
-	static bool (*const hooks[])(qb_ipcs_connection_t *, const struct ipc_request *) = {
-		refuse_first_hello, ignore_first_hello, ignore_second_hello};
-	const struct fake_options options = {.features = RINGS, .hook = hooks[_i]};
+	const struct fake_options options = {.features = RINGS, .hook = refuse_first_hello};
 	cpg_handle_t handle = initialize(&options);
 
-	ck_assert_uint_eq(atomic_load(&engine.shared->requests[IPC_REQ_LOCAL_GET]), _i < 2 ? 1 : 2);
+	ck_assert_uint_eq(atomic_load(&engine.shared->requests[IPC_REQ_LOCAL_GET]), 1);
 	become_member(handle);
 	check_all_sizes(handle, ATOMIC_MESSAGE_MAX);
 	ck_assert_uint_gt(atomic_load(&engine.shared->ring_messages), 0);
+	stop(handle);
+}
+END_TEST
+
+static bool stall_at_hello(qb_ipcs_connection_t *conn, const struct ipc_request *request)
+{
+	const struct timespec a_while = {.tv_nsec = 700000000};
+
+	(void)conn;
+	if (request->id == IPC_REQ_LOCAL_GET)
+		nanosleep(&a_while, NULL);
+	return false;
+}
+
+/* It may hold requests back. A large connection instead would stay, and take many times the memory. */
+START_TEST(a_late_answer_is_waited_for)
+{
+	const struct fake_options options = {.features = RINGS, .hook = stall_at_hello};
+	cpg_handle_t handle = initialize(&options);
+
+	ck_assert_uint_lt(shared_memory(), 3 * IPC_BUFFER_SIZE / 10);
+	become_member(handle);
+	ck_assert_uint_gt(atomic_load(&engine.shared->requests[IPC_REQ_JOIN]), 0);
 	stop(handle);
 }
 END_TEST
@@ -178,7 +188,8 @@ int main(void)
 	tcase_add_test(tcase, rings_make_a_small_connection_do);
 	tcase_add_loop_test(tcase, without_rings_a_large_connection, CONTROL_NOT_THERE, CONTROL_NEW + 1);
 	tcase_add_test(tcase, without_a_pool_a_small_connection_does);
-	tcase_add_loop_test(tcase, initializing_waits_for_nobody, 0, 3);
+	tcase_add_test(tcase, a_refusal_keeps_nobody_from_initialising);
+	tcase_add_test(tcase, a_late_answer_is_waited_for);
 	tcase_add_test(tcase, rings_make_the_node_known);
 	tcase_set_timeout(tcase, 60);
 	return run_case("lib_connection", tcase);
