@@ -33,6 +33,7 @@
 #	node_alive N                  true while the daemon runs (also when it is paused)
 #	node_kill N                   kill -9
 #	node_crash N                  kill -9 of everything that runs in the node; its files stay, but what is in /run and /dev/shm
+#	node_term N                   SIGTERM, as soon as the daemon has a handler for it
 #	node_stop N [SECONDS]         SIGTERM, waits for its end; fails when that is not clean
 #	node_pause N, node_resume N   SIGSTOP, SIGCONT
 #	node_run N CMD ...            runs CMD inside the node; CPG_LIB=stock|ours (default $CPG_ENGINE, or ours) chooses libcpg
@@ -492,10 +493,24 @@ node_processes_end()
 	return 1
 }
 
+# Before that it would just end.
+node_term()
+{
+	wait_until 30 node_catches_term "$1" && kill -TERM "${CLUSTER_DAEMON[$1]}"
+}
+
+node_catches_term()
+{
+	local status=/proc/${CLUSTER_DAEMON[$1]}/status
+	process_ended "${CLUSTER_DAEMON[$1]}" || {
+		grep -q '^Name:[[:space:]]*corosync$' "$status" && ((0x$(awk '$1 == "SigCgt:" { print $2 }' "$status") & 1 << 14))
+	}
+}
+
 node_stop()
 {
 	local n=$1 pid=${CLUSTER_DAEMON[$1]} status=0
-	kill -TERM "$pid" || fail "node $n is not running"
+	node_term "$n" || fail "node $n is not running"
 	wait_gone "${2:-30}" "$pid" || status=$?
 	((status != 124)) || fail "node $n did not stop"
 	unset "CLUSTER_DAEMON[$n]"

@@ -74,7 +74,7 @@ storm_stop_node()
 {
 	local pid status=0
 	pid=$(node_pid "$1")
-	require kill -TERM "$pid"
+	require node_term "$1"
 	wait_gone 30 "$pid" || status=$?
 	((status == 0)) || echo "    node $1: SIGTERM ended its daemon with status $status"
 	case $status in
