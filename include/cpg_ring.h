@@ -274,15 +274,18 @@ static inline bool ring_follow(struct ring_reader *ring)
 }
 
 /* What the writer says. False: it can't be true. */
-static inline bool ring_reader_look(struct ring_reader *ring, const _Atomic uint64_t *end)
+static inline bool ring_reader_saw(struct ring_reader *ring, uint64_t now)
 {
-	uint64_t now = atomic_load_explicit(end, memory_order_acquire);
-
 	if (now - ring->at > ring_holds(ring) || now % RING_ALIGN != 0) {
 		return false;
 	}
 	ring->end = now;
 	return true;
+}
+
+static inline bool ring_reader_look(struct ring_reader *ring, const _Atomic uint64_t *end)
+{
+	return ring_reader_saw(ring, atomic_load_explicit(end, memory_order_acquire));
 }
 
 enum ring_found {
@@ -370,6 +373,14 @@ static inline bool ring_may_sleep(const struct ring_reader *ring, const _Atomic 
 	}
 	atomic_store_explicit(asleep, 0, memory_order_relaxed); /* nobody rings in vain */
 	return false;
+}
+
+/* ring_reader_look(), and never again: whoever puts something in that this does not see has to ring. */
+static inline bool ring_look_last(struct ring_reader *ring, const _Atomic uint64_t *end,
+				  _Atomic uint32_t *asleep)
+{
+	(void)atomic_exchange(asleep, 1);
+	return ring_reader_saw(ring, atomic_load(end));
 }
 
 /*

@@ -154,19 +154,6 @@ static size_t take_piece(struct engine_client *client, struct ring_reader *ring)
 
 /* ---- one client ---- */
 
-/* What is there now. */
-static void look(struct engine_client *client)
-{
-	struct rings *rings = client->rings;
-	struct ring_reader *ring = &rings->submission;
-
-	if (!ring_reader_look(ring, &rings->control->submitted.end) || broken(client)) {
-		distrust(client);
-	} else if (ring->end - ring->at > SUBMISSION_RING_LIMIT(ring->size)) {
-		rings_were_full(client, 0);
-	}
-}
-
 /* Up to about `most` bytes of what was there at the last look. False: nothing. */
 static bool take_seen(struct engine_client *client, size_t most)
 {
@@ -192,7 +179,14 @@ static bool take_seen(struct engine_client *client, size_t most)
 
 static bool take(struct engine_client *client, size_t most)
 {
-	look(client);
+	struct rings *rings = client->rings;
+	struct ring_reader *ring = &rings->submission;
+
+	if (!ring_reader_look(ring, &rings->control->submitted.end) || broken(client)) {
+		distrust(client);
+	} else if (ring->end - ring->at > SUBMISSION_RING_LIMIT(ring->size)) {
+		rings_were_full(client, 0);
+	}
 	return take_seen(client, most);
 }
 
@@ -341,8 +335,11 @@ void submission_close(struct engine_client *client)
 {
 	struct rings *rings = client->rings;
 
-	(void)atomic_exchange(&rings->control->submission_taken.asleep, 1);
-	look(client);
+	if (!ring_look_last(&rings->submission, &rings->control->submitted.end,
+			    &rings->control->submission_taken.asleep) ||
+	    broken(client)) {
+		distrust(client);
+	}
 	rings->left = REMAINDER_MAX;
 	wake_up(rings);
 	if (!window_full(client->engine) || rings->submission.at == rings->submission.end) {

@@ -72,6 +72,23 @@ static void take_submission(void)
 	writer.taken = reader.at;
 }
 
+/* ---- submission: one puts something in, one will never look again ---- */
+
+static bool look_last(void)
+{
+	if (!ring_look_last(&reader, &control.submitted.end, &control.submission_taken.asleep)) {
+		fail("what the writer says can't be true");
+	}
+	return reader.end == reader.at;
+}
+
+static void take_last(void)
+{
+	atomic_store(&control.submission_taken.asleep, 0);
+	take_one(&control.submitted.end);
+	writer.taken = reader.at;
+}
+
 /* ---- delivery: one puts something in, one answers the doorbell of what came before ---- */
 
 static bool deliver(void)
@@ -130,6 +147,7 @@ struct litmus {
 
 static const struct litmus litmuses[] = {
 	{"submit, and fall asleep", submit, fall_asleep, NULL, take_submission},
+	{"submit, and look for the last time", submit, look_last, NULL, take_last},
 	{"deliver, and answer", deliver, answer, NULL, take_delivery},
 	{"make room, and wait for it", make_room, wait_for_room, fill, fill},
 };
