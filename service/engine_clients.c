@@ -118,12 +118,12 @@ void departing_tell(struct engine *engine)
 
 void client_forget(struct engine_client *client)
 {
+	client->engine->ended_count--;
 	partial_abandon(client);
 	client_depart(client);
 	rings_end(client);
 	segments_free(client);
 	qb_list_del(&client->of_engine);
-	client->engine->ended_count--;
 	free(client);
 }
 

@@ -326,7 +326,8 @@ struct engine {
 	bool flush_asked, retry_asked; /* of the timer, and not yet done */
 	bool token_came;	       /* since the last tick */
 	uint64_t retry_delay;	       /* until the next one, ns */
-	bool holding;		       /* request channel held off because of the backlog */
+	bool backlog_holds,
+		ended_hold; /* why the request channel is off: what waits, or clients that ended */
 
 	/* our own format: how this ring speaks, and what became of batches */
 	bool ours; /* all nodes of the ring announced: from its activation to the next regular configuration */

@@ -9,8 +9,9 @@
 #define BACKLOG_HOLD ((size_t)4 * 1024 * 1024)
 #define BACKLOG_RESUME ((size_t)1024 * 1024)
 
-/* And while more clients than this have ended with something in their rings, until none has: new ones might do so faster than it is taken. */
+/* And so it is with clients that have ended with something in their rings: new ones might do so faster than it is taken. */
 #define ENDED_HOLD 64u
+#define ENDED_RESUME 32u
 
 /* ---- lists of batches ---- */
 
@@ -39,12 +40,12 @@ void batches_clear(struct engine *engine, struct qb_list_head *list)
 
 void waiting_hold_or_resume(struct engine *engine)
 {
-	bool hold = engine->backlog > (engine->holding ? BACKLOG_RESUME : BACKLOG_HOLD) ||
-		    engine->ended_count > (engine->holding ? 0 : ENDED_HOLD);
+	bool held = engine->backlog_holds || engine->ended_hold;
 
-	if (hold != engine->holding) {
-		engine->holding = hold;
-		engine->ops.hold_requests(engine->context, hold);
+	engine->backlog_holds = engine->backlog > (engine->backlog_holds ? BACKLOG_RESUME : BACKLOG_HOLD);
+	engine->ended_hold = engine->ended_count > (engine->ended_hold ? ENDED_RESUME : ENDED_HOLD);
+	if (held != (engine->backlog_holds || engine->ended_hold)) {
+		engine->ops.hold_requests(engine->context, !held);
 	}
 }
 

@@ -41,6 +41,27 @@ static struct ringed ended_behind_others(struct fixture *fixture)
 	return client;
 }
 
+/* So many requests of somebody that they are held. */
+static void overload(struct fixture *fixture, struct peer *other)
+{
+	static char text[8001];
+
+	memset(text, 'x', sizeof(text) - 1);
+	fixture->totem_full = true;
+	while (!fixture->holding) {
+		request_mcast(fixture, other, text);
+	}
+}
+
+/* What was out comes back, and the token comes once. */
+static void token_visits(struct fixture *fixture)
+{
+	for (size_t out = fixture->peer_multicasts.count; out > 0; out--) {
+		(void)batch_returns(fixture);
+	}
+	engine_token(fixture->engine);
+}
+
 static void settle_all(struct fixture *fixture)
 {
 	fixture->totem_full = false;
@@ -160,20 +181,26 @@ START_TEST(many_end_at_once)
 }
 END_TEST
 
-/* So that no new ones take their place. */
+/* So that no new ones take their place. Of those that leave nothing there may be any number. */
 START_TEST(requests_wait_for_what_many_left)
 {
 	enum { CLIENTS = 65 };
 	struct fixture *fixture = ours();
-	struct ringed clients[CLIENTS];
+	struct ringed clients[CLIENTS], idle = ringed_joined(fixture, 1, "group");
+	struct peer *plain = peer_new(fixture, 2);
 	size_t i;
 
+	joined(fixture, plain, "group");
 	for (i = 0; i < CLIENTS; i++) {
 		clients[i] = ringed_joined(fixture, 10 + (uint32_t)i, "group");
 	}
 	settle(fixture);
 	other_fills_window(fixture);
 	for (i = 0; i < CLIENTS; i++) {
+		if (i == CLIENTS - 1) {
+			peer_gone(fixture, plain);
+			peer_gone(fixture, idle.peer);
+		}
 		submit_text(&clients[i], "last");
 		ck_assert(!fixture->holding);
 		peer_gone(fixture, clients[i].peer);
@@ -181,6 +208,45 @@ START_TEST(requests_wait_for_what_many_left)
 	ck_assert(fixture->holding);
 	settle_all(fixture);
 	ck_assert(!fixture->holding);
+	for (i = 0; i < CLIENTS; i++) {
+		ringed_free(&clients[i]);
+	}
+	ringed_free(&idle);
+	fixture_free(fixture);
+}
+END_TEST
+
+/* Fewer don't keep requests from going on when an overload is over. */
+START_TEST(requests_do_not_wait_for_what_few_left)
+{
+	enum { CLIENTS = 30, BLOCKS = 2 };
+	struct fixture *fixture = ours();
+	struct ringed clients[CLIENTS];
+	struct ring_block block = {.offset = SEGMENT_START, .length = MOST};
+	struct peer *other = peer_new(fixture, 1);
+	size_t i, j;
+
+	joined(fixture, other, "other");
+	for (i = 0; i < CLIENTS; i++) {
+		clients[i] = ringed_joined(fixture, 10 + (uint32_t)i, "group");
+		(void)pool(&clients[i], SEGMENT_START + MOST, &block.segment_id);
+		for (j = 0; j < BLOCKS; j++) {
+			submit(&clients[i], RING_BLOCK, &block, sizeof(block));
+		}
+	}
+	settle(fixture);
+	overload(fixture, other);
+	for (i = 0; i < CLIENTS; i++) {
+		peer_gone(fixture, clients[i].peer);
+	}
+	fixture->totem_full = false;
+	for (i = 0; fixture->holding; i++) {
+		ck_assert_uint_lt(i, 100);
+		token_visits(fixture);
+	}
+	ck_assert_uint_gt(fixture->segments, 0); /* some are still there */
+	settle_all(fixture);
+	ck_assert_uint_eq(fixture->segments, 0);
 	for (i = 0; i < CLIENTS; i++) {
 		ringed_free(&clients[i]);
 	}
@@ -241,6 +307,7 @@ int main(void)
 		accepted_up_to_its_end,
 		many_end_at_once,
 		requests_wait_for_what_many_left,
+		requests_do_not_wait_for_what_few_left,
 		it_may_come_back_behind_that,
 		it_may_come_back_when_it_is_evicted,
 		the_engine_ends_too,
