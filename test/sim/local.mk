@@ -73,7 +73,8 @@ fuzz-sim: sim_run$(EXEEXT)
 
 # make mutants [MUTANTS="NAME ..."]: engines that lack a rule (test/mutants), each of which has to be caught.
 MUTANTS =
-mutant_programs = sim_scale$(EXEEXT) unit_engine_sync$(EXEEXT) unit_engine_exchange$(EXEEXT) unit_engine_news$(EXEEXT) unit_engine_large$(EXEEXT)
+mutant_programs = sim_scale$(EXEEXT) unit_engine_sync$(EXEEXT) unit_engine_exchange$(EXEEXT) unit_engine_news$(EXEEXT) unit_engine_large$(EXEEXT) \
+	unit_engine_ended$(EXEEXT)
 mutants: sim_run$(EXEEXT) $(mutant_programs)
 	@MUTANT_COMPILE='$(CC) $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(CPPFLAGS) $(libengine_la_CFLAGS) $(CFLAGS) -w' \
 	MUTANT_MEMORY='-include $(top_srcdir)/test/fault/oom_alloc.h' MUTANT_CHECK='$(CHECK_LIBS)' \
