@@ -12,6 +12,12 @@
 /* How often a caller that waits for an answer looks whether the engine is still there, milliseconds. */
 #define ANSWER_POLL_MS 500
 
+/*
+ * A full socket is no reason to ring later unless one of its bytes is of a request that the engine has not looked at. libqb takes up to 50
+ * requests before it reads their bytes, each of which counts some 768 for the kernel: in a smaller socket they may all be of such.
+ */
+#define SOCKET_ROOM_LEAST (64 * 768)
+
 /* libqb tells "no requests" from "no multicasts" by a level; a sender says up to which one it is refused. */
 #define FLOW_LEVEL_NONE 0u
 #define FLOW_LEVEL_REQUESTS 1u
@@ -177,7 +183,8 @@ void channel_socket_look(struct instance *instance)
 	if (qb_ipcc_fd_get(instance->ipc, &fd) < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
 		return;
 	instance->datagrams = type == SOCK_DGRAM;
-	if (!instance->datagrams && getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &size) == 0 && room > 0)
+	if (!instance->datagrams && getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &size) == 0 &&
+	    room >= SOCKET_ROOM_LEAST)
 		instance->socket_room = room;
 }
 
@@ -309,7 +316,7 @@ bool channel_congested(struct instance *instance)
 	return congested;
 }
 
-/* False: there is no room for it now. */
+/* False: there is no room for it now. What it rings for is in the ring: an error must not say that nothing was done. */
 static bool doorbell_send(struct instance *instance, cs_error_t *error)
 {
 	struct ipc_request request = {.id = IPC_REQ_DOORBELL, .size = sizeof(request)};
@@ -320,7 +327,7 @@ static bool doorbell_send(struct instance *instance, cs_error_t *error)
 	if (instance->ended)
 		return true;
 	result = request_send(instance, CHANNEL_DOORBELL, &iov, 1);
-	*error = result < 0 && result != -EAGAIN ? qb_to_cs_error((int)result) : CS_OK;
+	*error = result < 0 && result != -EAGAIN ? CS_ERR_LIBRARY : CS_OK;
 	return result != -EAGAIN;
 }
 

@@ -156,16 +156,16 @@ struct instance {
 
 	/* Request and response channel. */
 	pthread_mutex_t channel_lock;
-	uint8_t *response;	  /* buffer_size bytes */
-	bool greeted;		  /* the engine has said what it is */
-	bool joined;		  /* the last successful request of the two was a join, not a leave */
-	bool ended;		  /* FINALIZE went out: nothing may follow */
-	uint64_t features;	  /* what it granted */
-	struct segment control;	  /* mapped only where there are rings */
-	atomic_bool rings;	  /* everything goes through the rings of the control segment */
-	bool datagrams;		  /* libqb's transport is sockets */
-	int socket_room;	  /* else: SO_SNDBUF of the one with which libqb rings; 0: not known */
-	atomic_bool gone;	  /* the engine */
+	uint8_t *response;	/* buffer_size bytes */
+	bool greeted;		/* the engine has said what it is */
+	bool joined;		/* the last successful request of the two was a join, not a leave */
+	bool ended;		/* FINALIZE went out: nothing may follow */
+	uint64_t features;	/* what it granted */
+	struct segment control; /* mapped only where there are rings */
+	atomic_bool rings;	/* everything goes through the rings of the control segment */
+	bool datagrams;		/* libqb's transport is sockets */
+	int socket_room;  /* else: SO_SNDBUF of the one with which libqb rings; 0: not known, or little */
+	atomic_bool gone; /* the engine */
 	atomic_bool doorbell_due; /* the engine is to be rung as soon as the channel is free */
 	bool settling;		  /* a large request was answered just now */
 	bool refused;		  /* libqb had no room for a MCAST */
