@@ -18,6 +18,9 @@
  */
 #define SOCKET_ROOM_LEAST (64 * 768)
 
+/* A byte never counts for more than this, so many are sure to fit without asking the kernel again. */
+#define SOCKET_BYTE_MOST 2048
+
 /* libqb tells "no requests" from "no multicasts" by a level; a sender says up to which one it is refused. */
 #define FLOW_LEVEL_NONE 0u
 #define FLOW_LEVEL_REQUESTS 1u
@@ -53,19 +56,25 @@ bool channel_connected(struct instance *instance)
  * libqb rings with a byte in a stream socket for each request, and spins while the kernel takes none: a few hundred, while the engine
  * holds requests back. So we ask the kernel, which takes a byte while less than SO_SNDBUF is allocated for those before it.
  */
-static bool socket_full(const struct instance *instance)
+static bool socket_full(struct instance *instance)
 {
 	int fd, allocated;
 
-	if (!instance->socket_room)
+	if (instance->socket_sure > 0 || !instance->socket_room || qb_ipcc_fd_get(instance->ipc, &fd) < 0 ||
+	    ioctl(fd, SIOCOUTQ, &allocated) < 0)
 		return false;
-	return qb_ipcc_fd_get(instance->ipc, &fd) == 0 && ioctl(fd, SIOCOUTQ, &allocated) == 0 &&
-	       allocated >= instance->socket_room;
+	if (allocated < instance->socket_room)
+		instance->socket_sure =
+			(instance->socket_room - allocated + SOCKET_BYTE_MOST - 1) / SOCKET_BYTE_MOST;
+	return instance->socket_sure == 0;
 }
 
 static ssize_t try_send(struct instance *instance, const struct iovec *iov, unsigned int iov_len)
 {
-	return socket_full(instance) ? -EAGAIN : qb_ipcc_sendv(instance->ipc, iov, iov_len);
+	if (socket_full(instance))
+		return -EAGAIN;
+	instance->socket_sure -= instance->socket_sure > 0;
+	return qb_ipcc_sendv(instance->ipc, iov, iov_len);
 }
 
 static ssize_t request_send(struct instance *instance, enum channel_kind kind, const struct iovec *iov,
@@ -180,6 +189,7 @@ void channel_socket_look(struct instance *instance)
 	int fd, type, room;
 
 	instance->socket_room = 0;
+	instance->socket_sure = 0;
 	if (qb_ipcc_fd_get(instance->ipc, &fd) < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
 		return;
 	instance->datagrams = type == SOCK_DGRAM;

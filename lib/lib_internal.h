@@ -165,6 +165,7 @@ struct instance {
 	atomic_bool rings;	/* everything goes through the rings of the control segment */
 	bool datagrams;		/* libqb's transport is sockets */
 	int socket_room;  /* else: SO_SNDBUF of the one with which libqb rings; 0: not known, or little */
+	int socket_sure;  /* requests that are sure to find room there */
 	atomic_bool gone; /* the engine */
 	atomic_bool doorbell_due; /* the engine is to be rung as soon as the channel is free */
 	bool settling;		  /* a large request was answered just now */
