@@ -14,18 +14,37 @@ static uint64_t backlog(const struct fixture *fixture)
 	return stats.backlog_bytes;
 }
 
+/* In "group", with so many large messages in its ring, and asleep. */
+static struct ringed with_blocks(struct fixture *fixture, uint32_t pid, unsigned int blocks)
+{
+	struct ringed client = ringed_joined(fixture, pid, "group");
+	struct ring_block block = {.offset = SEGMENT_START, .length = MOST};
+
+	(void)pool(&client, SEGMENT_START + MOST, &block.segment_id);
+	while (blocks-- > 0) {
+		submit(&client, RING_BLOCK, &block, sizeof(block));
+	}
+	return client;
+}
+
+static void request_long(struct fixture *fixture, struct peer *peer)
+{
+	static char text[8001];
+
+	memset(text, 'x', sizeof(text) - 1);
+	request_mcast(fixture, peer, text);
+}
+
 /* Somebody else's messages fill the window. */
 static void other_fills_window(struct fixture *fixture)
 {
 	struct peer *other = peer_new(fixture, 1000);
-	static char text[8001];
 
-	memset(text, 'x', sizeof(text) - 1);
 	joined(fixture, other, "other");
 	settle(fixture);
 	fixture->totem_full = true;
 	while (backlog(fixture) < (size_t)512 * 1024) {
-		request_mcast(fixture, other, text);
+		request_long(fixture, other);
 	}
 }
 
@@ -44,12 +63,9 @@ static struct ringed ended_behind_others(struct fixture *fixture)
 /* So many requests of somebody that they are held. */
 static void overload(struct fixture *fixture, struct peer *other)
 {
-	static char text[8001];
-
-	memset(text, 'x', sizeof(text) - 1);
 	fixture->totem_full = true;
 	while (!fixture->holding) {
-		request_mcast(fixture, other, text);
+		request_long(fixture, other);
 	}
 }
 
@@ -149,17 +165,12 @@ START_TEST(many_end_at_once)
 	enum { CLIENTS = 30, BLOCKS = 3 };
 	struct fixture *fixture = ours();
 	struct ringed clients[CLIENTS];
-	struct ring_block block = {.offset = SEGMENT_START, .length = MOST};
 	struct peer *reader = peer_new(fixture, 1);
-	size_t i, j;
+	size_t i;
 
 	joined(fixture, reader, "group");
 	for (i = 0; i < CLIENTS; i++) {
-		clients[i] = ringed_joined(fixture, 10 + (uint32_t)i, "group");
-		(void)pool(&clients[i], SEGMENT_START + MOST, &block.segment_id);
-		for (j = 0; j < BLOCKS; j++) {
-			submit(&clients[i], RING_BLOCK, &block, sizeof(block));
-		}
+		clients[i] = with_blocks(fixture, 10 + (uint32_t)i, BLOCKS);
 	}
 	settle(fixture);
 	drop_all(&reader->events);
@@ -222,17 +233,12 @@ START_TEST(requests_do_not_wait_for_what_few_left)
 	enum { CLIENTS = 30, BLOCKS = 2 };
 	struct fixture *fixture = ours();
 	struct ringed clients[CLIENTS];
-	struct ring_block block = {.offset = SEGMENT_START, .length = MOST};
 	struct peer *other = peer_new(fixture, 1);
-	size_t i, j;
+	size_t i;
 
 	joined(fixture, other, "other");
 	for (i = 0; i < CLIENTS; i++) {
-		clients[i] = ringed_joined(fixture, 10 + (uint32_t)i, "group");
-		(void)pool(&clients[i], SEGMENT_START + MOST, &block.segment_id);
-		for (j = 0; j < BLOCKS; j++) {
-			submit(&clients[i], RING_BLOCK, &block, sizeof(block));
-		}
+		clients[i] = with_blocks(fixture, 10 + (uint32_t)i, BLOCKS);
 	}
 	settle(fixture);
 	overload(fixture, other);
